@@ -1,0 +1,117 @@
+//! The emitters and what they share: one document in, files out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use proc_macro2::TokenStream;
+
+use self::write::{Difference, Mode};
+use crate::spec::ir::Api;
+use crate::spec::{self, Faults};
+
+pub mod client;
+pub mod stubs;
+pub mod types;
+pub mod write;
+
+/// The documents of the project, in the order they are generated.
+pub const APIS: [&str; 3] = ["v1", "v2", "ops"];
+
+/// One generated file.
+#[derive(Clone, Debug)]
+pub struct OutputFile {
+    /// Relative to the project's root: `crates/types/src/generated/v1/mod.rs`.
+    pub path: PathBuf,
+    /// What it holds, without the header, which [`write`](mod@write) adds.
+    pub contents: Contents,
+}
+
+/// The contents of a generated file.
+#[derive(Clone, Debug)]
+pub enum Contents {
+    /// Rust, printed with prettyplease and rustfmt under the `@generated` header. Inner attributes and `//!` docs may
+    /// stand first.
+    Rust(TokenStream),
+    /// Text that is written as it is (no header).
+    Text(String),
+}
+
+/// An emitter turns one document into the files of one crate.
+///
+/// Paths start with the folder that [`Emitter::folder`] names for the API; anything else found there is an orphan.
+pub struct Emitter {
+    /// As the header names it: `types`.
+    pub name: &'static str,
+    /// The crate's folder below `crates/`; files go to `crates/<crate>/src/generated/<api>/`.
+    pub krate: &'static str,
+    /// Produces the files, or an error that names the place in the document.
+    pub emit: fn(&Api) -> Result<Vec<OutputFile>>,
+}
+
+/// Every emitter, in the order they run.
+pub const EMITTERS: [Emitter; 3] = [
+    Emitter { name: "types", krate: "types", emit: types::emit },
+    Emitter { name: "stubs", krate: "stubs", emit: stubs::emit },
+    Emitter { name: "client", krate: "client", emit: client::emit },
+];
+
+impl Emitter {
+    /// The folder that this emitter owns for one API, relative to the project's root.
+    pub fn folder(&self, api: &str) -> PathBuf {
+        Path::new("crates").join(self.krate).join("src/generated").join(api)
+    }
+}
+
+/// Produces every file of every emitter for one document, printed but not yet run through rustfmt.
+pub fn print_api(api: &Api) -> Result<BTreeMap<PathBuf, String>> {
+    let mut files = BTreeMap::new();
+    for emitter in EMITTERS {
+        let emitted = (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
+        for file in emitted {
+            ensure!(
+                file.path.starts_with(emitter.folder(&api.name)),
+                "emitter {} wrote outside its folder: {}",
+                emitter.name,
+                file.path.display()
+            );
+            let printed = write::print(emitter.name, &api.file, &file)?;
+            let path = file.path;
+            ensure!(
+                files.insert(path.clone(), printed).is_none(),
+                "emitter {} produced {} twice",
+                emitter.name,
+                path.display()
+            );
+        }
+    }
+    Ok(files)
+}
+
+/// Generates the project's code below `root` and writes or checks it.
+pub fn run(root: &Path, mode: Mode) -> Result<Difference> {
+    let mut files = BTreeMap::new();
+    for api in load_all(root)? {
+        files.extend(print_api(&api)?);
+    }
+    write::format_all(root, &mut files)?;
+    write::ensure_files(root, &files, mode)
+}
+
+/// Tells how the checked-in code differs from what the documents generate.
+pub fn check(root: &Path) -> Result<Difference> {
+    run(root, Mode::Check)
+}
+
+/// Loads the project's documents, collecting the faults of all of them.
+pub fn load_all(root: &Path) -> Result<Vec<Api>, Faults> {
+    let mut apis = Vec::new();
+    let mut faults = Vec::new();
+    for name in APIS {
+        match spec::load_file(root, Path::new(&format!("openapi/{name}.yaml"))) {
+            Ok(api) => apis.push(api),
+            Err(Faults(more)) => faults.extend(more),
+        }
+    }
+    if faults.is_empty() { Ok(apis) } else { Err(Faults(faults)) }
+}

@@ -1,0 +1,12 @@
+//! Developer commands as a library, so that tests can run the same checks.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a developer's tool may stop with a message")]
+
+use std::path::{Path, PathBuf};
+
+pub mod codegen;
+pub mod spec;
+
+/// The project's root folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the project's root").to_path_buf()
+}

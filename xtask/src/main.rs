@@ -1,0 +1,54 @@
+//! Developer commands: `cargo xtask <command>`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::codegen::write::Mode;
+
+/// Developer commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Generate types, stubs and client from the contract.
+    Codegen {
+        /// Only tell which files are stale, missing or orphaned.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Codegen { check } => codegen(if check { Mode::Check } else { Mode::Write }),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn codegen(mode: Mode) -> anyhow::Result<ExitCode> {
+    let difference = xtask::codegen::run(&xtask::root(), mode)?;
+    match mode {
+        Mode::Check if !difference.is_empty() => {
+            eprintln!("{difference}");
+            Ok(ExitCode::FAILURE)
+        }
+        Mode::Check => Ok(ExitCode::SUCCESS),
+        Mode::Write => {
+            let changed = difference.stale.len() + difference.missing.len() + difference.orphan.len();
+            println!("{changed} files changed");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
