@@ -67,7 +67,8 @@ impl Emitter {
 pub fn print_api(api: &Api) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
     for emitter in EMITTERS {
-        let emitted = (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
+        let emitted =
+            (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
         for file in emitted {
             ensure!(
                 file.path.starts_with(emitter.folder(&api.name)),

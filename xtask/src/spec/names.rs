@@ -53,7 +53,11 @@ fn capitalise(word: &str) -> String {
     let mut chars = word.chars();
     let first = chars.next().map(|c| c.to_ascii_uppercase());
     let rest = chars.as_str();
-    let rest = if rest.chars().any(|c| c.is_ascii_lowercase()) { rest.to_owned() } else { rest.to_ascii_lowercase() };
+    let rest = if rest.chars().any(|c| c.is_ascii_lowercase()) {
+        rest.to_owned()
+    } else {
+        rest.to_ascii_lowercase()
+    };
     first.into_iter().chain(rest.chars()).collect()
 }
 
