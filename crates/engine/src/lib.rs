@@ -1,0 +1,16 @@
+//! The domain of payment runs: pure decisions, and the protocol that collects money exactly once.
+//!
+//! The crate knows nothing of HTTP, SQL or wire types. What it needs from the outside are the [`ports`].
+
+pub mod account;
+pub mod command;
+pub mod document;
+pub mod ids;
+pub mod money;
+pub mod payment;
+pub mod payment_method;
+pub mod plan;
+pub mod ports;
+pub mod refusal;
+pub mod run;
+pub mod settings;

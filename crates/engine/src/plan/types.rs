@@ -1,0 +1,163 @@
+//! What a plan is made from, and what it is.
+
+use jiff::Timestamp;
+
+use crate::account::{Account, GatewayConfig};
+use crate::document::{CreditMemo, Document};
+use crate::ids::{AccountId, CreditMemoId, DocumentId, GatewayId, PaymentId, PaymentMethodId};
+use crate::money::Currency;
+use crate::payment::{Payment, PaymentPart};
+use crate::payment_method::PaymentMethod;
+use crate::run::{DataRecord, Decision, Run, Tallies};
+use crate::settings::Settings;
+
+/// The rules that hold for a whole run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRules {
+    /// The run.
+    pub run: Run,
+    /// What the entity has configured.
+    pub settings: Settings,
+    /// Every gateway of the entity.
+    pub gateways: Vec<GatewayConfig>,
+    /// Whether the run was stopped: then nothing new is sent and every document is left, with that reason.
+    pub stopping: bool,
+}
+
+/// One account with all that the plan may touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    /// The account.
+    pub account: Account,
+    /// Its open documents that meet the run's filters, by due date, then number, then identifier.
+    pub documents: Vec<Document>,
+    /// The payment methods it may need: the default one, the documents' own, the records' own.
+    pub payment_methods: Vec<PaymentMethod>,
+    /// Posted credit memos with something left, by effective date, then number. Empty unless the run uses them.
+    pub credit_memos: Vec<CreditMemo>,
+    /// Processed payments with something left, by effective date, then number. Empty unless the run uses them.
+    pub unapplied_payments: Vec<Payment>,
+}
+
+/// A data record with what it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordView {
+    /// Position in the request, from 0.
+    pub position: u32,
+    /// The record as it came.
+    pub record: DataRecord,
+    /// The account, if it exists.
+    pub account: Option<AccountId>,
+    /// The documents it names, also closed or foreign ones, so that the refusal can say why. For a record without a
+    /// document: every open document of the account.
+    pub documents: Vec<Document>,
+    /// The payment method it names, if it exists.
+    pub payment_method: Option<PaymentMethod>,
+}
+
+/// Everything the plan of a chunk depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkView {
+    /// The run's rules.
+    pub rules: RunRules,
+    /// The time of the decision (UTC).
+    pub now: Timestamp,
+    /// The accounts in the order of their identifiers.
+    pub accounts: Vec<AccountView>,
+    /// The data records of the chunk by account, then position; empty for a run with filters.
+    pub records: Vec<RecordView>,
+}
+
+/// What makes a payment of a run the same payment when the decision is taken again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PaymentItem {
+    /// The payment of one document.
+    Document(DocumentId),
+    /// A consolidated payment: account, currency and its ordinal within the run's documents of that account, told by
+    /// the first document in it.
+    Consolidated(AccountId, Currency, DocumentId),
+    /// The payment of a data record, by position.
+    Record(u32),
+}
+
+/// A payment the chunk will make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedPayment {
+    /// Identifier, taken from the port of identifiers when the plan was made.
+    pub id: PaymentId,
+    /// What it is the payment of.
+    pub item: PaymentItem,
+    /// Who pays.
+    pub account: AccountId,
+    /// Currency.
+    pub currency: Currency,
+    /// Minor units; more than 0.
+    pub amount_minor: i64,
+    /// What is charged.
+    pub payment_method: PaymentMethodId,
+    /// Through which gateway.
+    pub gateway: GatewayId,
+    /// What the gateway knows the method by.
+    pub token: String,
+    /// The documents it pays; empty only for a standalone payment.
+    pub parts: Vec<PaymentPart>,
+    /// Free text.
+    pub comment: Option<String>,
+    /// A standalone payment settles nothing.
+    pub standalone: bool,
+    /// The data record it comes from.
+    pub record: Option<u32>,
+}
+
+/// Where a credit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CreditSource {
+    /// A credit memo.
+    CreditMemo(CreditMemoId),
+    /// A payment with an unapplied amount.
+    UnappliedPayment(PaymentId),
+    /// The account's credit balance.
+    CreditBalance(AccountId),
+}
+
+/// A credit applied to a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreditUse {
+    /// Where it comes from.
+    pub source: CreditSource,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What it pays.
+    pub document: DocumentId,
+    /// Minor units of the document's currency; more than 0.
+    pub amount_minor: i64,
+    /// The data record it was applied for.
+    pub record: Option<u32>,
+}
+
+/// What became of a data record when the chunk was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordOutcome {
+    /// Position in the request, from 0.
+    pub position: u32,
+    /// Code and message of the refusal; `None` means accepted.
+    pub error: Option<(String, String)>,
+    /// What it set out to collect, with its currency; absent when refused.
+    pub amount_to_collect: Option<(i64, Currency)>,
+}
+
+/// What a chunk does: written in one transaction before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChunkPlan {
+    /// One decision per document that met the filters.
+    pub decisions: Vec<Decision>,
+    /// Credits to apply at once.
+    pub credit_uses: Vec<CreditUse>,
+    /// Payments to write as intents.
+    pub payments: Vec<PlannedPayment>,
+    /// What became of each data record.
+    pub records: Vec<RecordOutcome>,
+    /// What the chunk adds to the run's counters at once. Every planned payment counts as processing and its documents'
+    /// rest as unprocessed, until its outcome is recorded.
+    pub tallies: Tallies,
+}

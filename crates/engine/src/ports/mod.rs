@@ -1,0 +1,69 @@
+//! What the engine needs from the outside, split by role. Every clock, timer, identifier, task and effect goes through
+//! one of these, so that a simulation can replay a run from a seed.
+
+pub mod access;
+pub mod clock;
+pub mod gateway;
+pub mod ledger;
+pub mod once;
+pub mod work;
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future, as object-safe ports return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+pub use access::{Access, Client, Permission, Session};
+pub use clock::{Clock, Ids, Spawner};
+pub use gateway::{
+    Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,
+    Outcome, TokenizeError, Tokenized,
+};
+pub use ledger::{Executed, Ledger, LedgerError, Output};
+pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
+pub use work::{ChunkClaim, ChunkStage, Intent, Opened, Settlement, Work};
+
+/// Why a store could not do what it was asked; none of these is the caller's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A read failed.
+    #[error("the database could not be read while it tried to {doing}")]
+    Read {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A transaction was rolled back; nothing of it is stored.
+    #[error("the database refused to {doing}")]
+    Write {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It is not known whether a transaction was stored.
+    #[error("it is not known whether the database stored the attempt to {doing}")]
+    InDoubt {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored cannot be understood.
+    #[error("the database holds a value that this version cannot read: {what}")]
+    Corrupt {
+        /// Which value.
+        what: String,
+    },
+    /// The store is shutting down.
+    #[error("the database is closed")]
+    Closed,
+    /// The caller's lease was taken over by another worker: nothing was written.
+    #[error("the work was taken over by another worker")]
+    LeaseLost,
+}
