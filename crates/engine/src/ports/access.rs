@@ -72,6 +72,12 @@ pub trait Access: Send + Sync {
     async fn settings(&self, entity: EntityKey) -> Result<Settings, StoreError>;
     /// Replaces what the entity has configured.
     async fn put_settings(&self, entity: EntityKey, settings: Settings) -> Result<(), StoreError>;
+    /// The secret of this name: the stored one, else the candidate, which is stored.
+    async fn ensure_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32], StoreError>;
+    /// Organizations of the entity, as (identifier, name).
+    async fn organizations(&self, entity: EntityKey) -> Result<Vec<(OrganizationId, String)>, StoreError>;
+    /// Creates the organization or renames it.
+    async fn put_organization(&self, entity: EntityKey, id: OrganizationId, name: &str) -> Result<(), StoreError>;
     /// Creates the gateway or replaces it.
     async fn put_gateway(&self, entity: EntityKey, gateway: GatewayConfig) -> Result<(), StoreError>;
     /// Every gateway of the entity, by name.

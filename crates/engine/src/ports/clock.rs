@@ -23,3 +23,9 @@ pub trait Spawner: Send + Sync + 'static {
     /// Starts a task; the name is for logs. The task ends by itself.
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>);
 }
+
+/// Unpredictable bytes, for tokens and secrets.
+pub trait Entropy: Send + Sync + 'static {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}

@@ -15,7 +15,7 @@ use std::pin::Pin;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub use access::{Access, Client, Permission, Session};
-pub use clock::{Clock, Ids, Spawner};
+pub use clock::{Clock, Entropy, Ids, Spawner};
 pub use gateway::{
     Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,
     Outcome, TokenizeError, Tokenized,
