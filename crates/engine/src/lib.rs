@@ -3,6 +3,7 @@
 //! The crate knows nothing of HTTP, SQL or wire types. What it needs from the outside are the [`ports`].
 
 pub mod account;
+pub mod allocate;
 pub mod command;
 pub mod document;
 pub mod ids;
@@ -13,4 +14,6 @@ pub mod plan;
 pub mod ports;
 pub mod refusal;
 pub mod run;
+pub mod run_rules;
+pub mod select;
 pub mod settings;

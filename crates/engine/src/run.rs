@@ -154,6 +154,10 @@ pub struct DataRecord {
     pub currency: Option<String>,
     /// Custom fields, whose names end with `__c`, as they came (JSON text).
     pub custom_fields: BTreeMap<String, serde_json::Value>,
+    /// What is wrong with the record's shape, such as an account named twice. The record then fails with this message
+    /// when its turn comes, and the others go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// A payment run.

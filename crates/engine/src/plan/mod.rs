@@ -3,13 +3,19 @@
 //! The store reads a [`ChunkView`], calls [`plan_chunk`], and writes the [`ChunkPlan`] in that same transaction, so
 //! that what was decided and what was written can never differ.
 
+mod charges;
+mod chunk;
+mod records;
 mod settle;
+mod tally;
 mod types;
 
+pub use charges::DOCUMENTS_PER_PAYMENT_MAX;
+pub use chunk::plan_chunk;
 pub use settle::{SettledPart, SettlementEffect, SettlementView, settle_payment};
 pub use types::{
     AccountView, ChunkPlan, ChunkView, CreditSource, CreditUse, PaymentItem, PlannedPayment, RecordOutcome,
-    RecordView, RunRules,
+    RecordShare, RecordView, RunRules,
 };
 
 use crate::ids::RunId;

@@ -105,8 +105,19 @@ pub struct PlannedPayment {
     pub comment: Option<String>,
     /// A standalone payment settles nothing.
     pub standalone: bool,
-    /// The data record it comes from.
+    /// The data record it comes from; the first one of a consolidated payment.
     pub record: Option<u32>,
+    /// How much of it is for which data record, by position; empty in a run with filters.
+    pub record_shares: Vec<RecordShare>,
+}
+
+/// The part of a payment that a data record asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordShare {
+    /// Position in the request, from 0.
+    pub position: u32,
+    /// Minor units of the payment's currency.
+    pub amount_minor: i64,
 }
 
 /// Where a credit comes from.

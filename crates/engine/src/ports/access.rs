@@ -77,7 +77,12 @@ pub trait Access: Send + Sync {
     /// Organizations of the entity, as (identifier, name).
     async fn organizations(&self, entity: EntityKey) -> Result<Vec<(OrganizationId, String)>, StoreError>;
     /// Creates the organization or renames it.
-    async fn put_organization(&self, entity: EntityKey, id: OrganizationId, name: &str) -> Result<(), StoreError>;
+    async fn put_organization(
+        &self,
+        entity: EntityKey,
+        id: OrganizationId,
+        name: &str,
+    ) -> Result<(), StoreError>;
     /// Creates the gateway or replaces it.
     async fn put_gateway(&self, entity: EntityKey, gateway: GatewayConfig) -> Result<(), StoreError>;
     /// Every gateway of the entity, by name.
