@@ -1,1 +1,20 @@
-//! To be written.
+//! The server's half of the contract: per API a trait with one method per operation, a router that reads requests and
+//! calls the trait, and the document that utoipa derives from both.
+//!
+//! The modules `v1`, `v2` and `ops` are generated from `openapi/*.yaml`. Everything else here is what they stand
+//! on: reading and checking requests ([`extract`]), and the words in which a request is refused ([`Rejection`]).
+//!
+//! A request that arrives at an operation's method has the documented shape: every required part is there, every value
+//! keeps its bounds. What depends on more than one field, or on stored data, is the implementation's to check.
+
+pub mod extract;
+
+mod context;
+mod operation;
+mod rejection;
+mod status;
+
+pub use context::{RequestContext, RequestId, TrackId};
+pub use operation::OperationInfo;
+pub use rejection::{Category, FAULTS_MAX, Fault, Location, Rejection};
+pub use status::{ClientErrorStatus, ServerErrorStatus, StatusOutOfRange};

@@ -1,0 +1,1 @@
+//! Reading requests: what generated handlers call.
