@@ -1,0 +1,280 @@
+//! The journal of charges: what the simulated bank swears happened.
+//!
+//! Every charge is one line of JSON, handed to the operating system before its answer is written,
+//! so it outlives the simulator's process. A delivery that is answered from a saved answer is a
+//! line, too, marked as a replay: it is counted, but it moved no money.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::behaviour::Standing;
+use super::intent::{Hex, Intent};
+use super::request::reference_in;
+
+/// A journal line is never longer than this: names and values are bounded by the dialect.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// How a charge stood when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalOutcome {
+    /// The money was collected.
+    Succeeded,
+    /// The charge was refused.
+    Declined,
+    /// The charge was accepted and not settled yet.
+    Processing,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// The order in which the bank saw the deliveries; unique.
+    pub sequence: u64,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at_ms: i64,
+    /// The payment intent charged, `pi_…`.
+    pub payment_intent: String,
+    /// The `Idempotency-Key` header, where there was one.
+    pub idempotency_key: Option<String>,
+    /// The caller's own reference (`metadata[reference]`), where there was one.
+    pub reference: Option<String>,
+    /// Amount in minor units.
+    pub amount_minor: i64,
+    /// Three lower-case letters.
+    pub currency: String,
+    /// The token charged.
+    pub payment_method: String,
+    /// How the charge stood.
+    pub outcome: JournalOutcome,
+    /// The error code of a refused charge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The decline code of a refused charge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline_code: Option<String>,
+    /// Whether this delivery was answered from the answer of an earlier one: no money moved.
+    pub replay: bool,
+    /// Stands for the parameters, in hexadecimal; what the key is checked against.
+    pub fingerprint: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// All metadata, in the order given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<(String, String)>,
+    /// Whether the key answers 500 although the charge was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub saved_error: bool,
+}
+
+impl JournalEntry {
+    /// The entry of a charge.
+    pub fn of_charge(intent: &Intent) -> Self {
+        let standing = intent.standing(intent.at_ms);
+        let (outcome, decline) = match standing {
+            Standing::Succeeded => (JournalOutcome::Succeeded, None),
+            Standing::Processing => (JournalOutcome::Processing, None),
+            Standing::Declined(decline) => (JournalOutcome::Declined, Some(decline)),
+        };
+        Self {
+            sequence: intent.sequence,
+            at_ms: intent.at_ms,
+            payment_intent: format!("pi_{}", intent.id.hex()),
+            idempotency_key: intent.idempotency_key.as_deref().map(str::to_owned),
+            reference: reference_in(&intent.metadata).map(str::to_owned),
+            amount_minor: intent.amount_minor,
+            currency: intent.currency().to_owned(),
+            payment_method: intent.payment_method.to_string(),
+            outcome,
+            code: decline.map(|decline| decline.code.to_owned()),
+            decline_code: decline.and_then(|decline| decline.decline_code).map(str::to_owned),
+            replay: false,
+            fingerprint: Hex(&intent.fingerprint).to_string(),
+            description: intent.description.as_deref().map(str::to_owned),
+            metadata: intent
+                .metadata
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
+            saved_error: intent.saved_error,
+        }
+    }
+
+    /// The entry of a delivery that was answered from that charge's answer.
+    pub fn of_replay(intent: &Intent, sequence: u64, at_ms: i64) -> Self {
+        Self { sequence, at_ms, replay: true, ..Self::of_charge(intent) }
+    }
+
+    /// Whether this line stands for money taken, or about to be.
+    pub fn moved_money(&self) -> bool {
+        !self.replay && self.outcome != JournalOutcome::Declined
+    }
+}
+
+/// What a journal adds up to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalTotals {
+    /// Charges made, whatever their outcome.
+    pub charges: u64,
+    /// Deliveries answered from a saved answer.
+    pub replays: u64,
+    /// Charges that succeeded.
+    pub succeeded: u64,
+    /// Charges that were refused.
+    pub declined: u64,
+    /// Charges that are not settled yet.
+    pub processing: u64,
+    /// Minor units collected, by currency, sorted; processing charges are not in it.
+    pub collected: Vec<(String, i128)>,
+    /// References for which money was taken more than once, sorted.
+    pub charged_twice: Vec<String>,
+}
+
+impl JournalTotals {
+    /// Adds up a journal.
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a JournalEntry>) -> Self {
+        let mut totals = Self::default();
+        let mut collected: HashMap<&str, i128> = HashMap::new();
+        let mut charged: HashMap<&str, u32> = HashMap::new();
+        for entry in entries {
+            if entry.replay {
+                totals.replays += 1;
+                continue;
+            }
+            totals.charges += 1;
+            match entry.outcome {
+                JournalOutcome::Declined => totals.declined += 1,
+                JournalOutcome::Processing => totals.processing += 1,
+                JournalOutcome::Succeeded => {
+                    totals.succeeded += 1;
+                    *collected.entry(&entry.currency).or_default() += i128::from(entry.amount_minor);
+                }
+            }
+            if let (true, Some(reference)) = (entry.moved_money(), &entry.reference) {
+                *charged.entry(reference).or_default() += 1;
+            }
+        }
+        totals.collected = collected.into_iter().map(|(currency, sum)| (currency.to_owned(), sum)).collect();
+        totals.collected.sort_unstable();
+        totals.charged_twice = charged
+            .into_iter()
+            .filter(|(_, times)| *times > 1)
+            .map(|(reference, _)| reference.to_owned())
+            .collect();
+        totals.charged_twice.sort_unstable();
+        totals
+    }
+}
+
+/// A journal file that cannot be used.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// The file cannot be opened.
+    #[error("cannot open the journal {}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the journal {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A line is no journal entry.
+    #[error("line {line} of the journal {} is no entry", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A line names a payment intent or token that is none.
+    #[error("line {line} of the journal names no known {what}")]
+    Foreign {
+        /// Counted from 1.
+        line: u64,
+        /// The field.
+        what: &'static str,
+    },
+}
+
+/// Reads a journal file, for example to reconcile it after its simulator has ended. A last line
+/// that was cut short is left out: its charge was never answered, and never recorded.
+pub fn read_journal(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
+    let file = File::open(path).map_err(|source| JournalError::Open { path: path.to_owned(), source })?;
+    read_entries(&file, path).map(|(entries, _)| entries)
+}
+
+/// The entries, and the length in bytes of the lines that are whole.
+fn read_entries(file: &File, path: &Path) -> Result<(Vec<JournalEntry>, u64), JournalError> {
+    let mut reader = BufReader::new(file);
+    let mut entries = Vec::new();
+    let mut whole_bytes = 0;
+    let mut text = Vec::with_capacity(LINE_BYTES_MAX);
+    for line in 1_u64.. {
+        text.clear();
+        let read = reader
+            .read_until(b'\n', &mut text)
+            .map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+        if text.pop() != Some(b'\n') {
+            break;
+        }
+        let entry = serde_json::from_slice(&text).map_err(|source| JournalError::Line {
+            path: path.to_owned(),
+            line,
+            source,
+        })?;
+        entries.push(entry);
+        whole_bytes += read as u64;
+    }
+    Ok((entries, whole_bytes))
+}
+
+/// The journal on disk.
+#[derive(Debug)]
+pub struct JournalFile {
+    file: Mutex<File>,
+}
+
+impl JournalFile {
+    /// Opens or creates the file and reads what it holds. A line that was cut short is removed.
+    pub fn open(path: &Path) -> Result<(Self, Vec<JournalEntry>), JournalError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|source| JournalError::Open { path: path.to_owned(), source })?;
+        let (entries, whole_bytes) = read_entries(&file, path)?;
+        file.set_len(whole_bytes)
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+        Ok((Self { file: Mutex::new(file) }, entries))
+    }
+
+    /// Appends one line. When this returns, the operating system has it: it survives the end of
+    /// this process, though not a power cut.
+    pub fn append(&self, entry: &JournalEntry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
+    }
+}
