@@ -11,6 +11,7 @@ use crate::spec::ir::Api;
 use crate::spec::{self, Faults};
 
 pub mod client;
+pub mod lower;
 pub mod stubs;
 pub mod types;
 pub mod write;
@@ -63,10 +64,10 @@ impl Emitter {
     }
 }
 
-/// Produces every file of every emitter for one document, printed but not yet run through rustfmt.
-pub fn print_api(api: &Api) -> Result<BTreeMap<PathBuf, String>> {
+/// Produces every file of the emitters for one document, printed but not yet run through rustfmt.
+pub fn print_api(api: &Api, emitters: &[Emitter]) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
-    for emitter in EMITTERS {
+    for emitter in emitters {
         let emitted =
             (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
         for file in emitted {
@@ -89,19 +90,22 @@ pub fn print_api(api: &Api) -> Result<BTreeMap<PathBuf, String>> {
     Ok(files)
 }
 
-/// Generates the project's code below `root` and writes or checks it.
-pub fn run(root: &Path, mode: Mode) -> Result<Difference> {
+/// Generates the project's code below `root` and writes or checks it; all of it, or what one emitter makes.
+pub fn run(root: &Path, mode: Mode, only: Option<&str>) -> Result<Difference> {
+    let emitters: Vec<Emitter> =
+        EMITTERS.into_iter().filter(|emitter| only.is_none_or(|name| name == emitter.name)).collect();
+    ensure!(!emitters.is_empty(), "no emitter `{}`; there are types, stubs and client", only.unwrap_or_default());
     let mut files = BTreeMap::new();
     for api in load_all(root)? {
-        files.extend(print_api(&api)?);
+        files.extend(print_api(&api, &emitters)?);
     }
     write::format_all(root, &mut files)?;
-    write::ensure_files(root, &files, mode)
+    write::ensure_files(root, &files, &emitters, mode)
 }
 
 /// Tells how the checked-in code differs from what the documents generate.
 pub fn check(root: &Path) -> Result<Difference> {
-    run(root, Mode::Check)
+    run(root, Mode::Check, None)
 }
 
 /// Loads the project's documents, collecting the faults of all of them.
