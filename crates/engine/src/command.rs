@@ -281,7 +281,6 @@ pub struct RunChange {
 
 /// Everything a caller can change.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "commands are made once and moved once")]
 pub enum Command {
     /// Creates an account.
     CreateAccount(NewAccount),
@@ -317,7 +316,6 @@ pub enum Command {
 
 /// What a command answers.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "an answer is made once and moved once")]
 pub enum Output {
     /// An account.
     Account(Account),

@@ -15,5 +15,6 @@ pub mod ports;
 pub mod refusal;
 pub mod run;
 pub mod run_rules;
+pub mod schedule;
 pub mod select;
 pub mod settings;

@@ -4,8 +4,20 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::run::Run;
+use crate::command::{NewRun, RunChange};
+use crate::refusal::{Field, Refusal};
+use crate::run::{Run, RunFilter, RunOptions};
+use crate::schedule::is_on_the_hour;
 use crate::settings::Settings;
+
+/// The most data records of one run.
+pub const DATA_RECORDS_MAX: usize = 50_000;
+
+/// The last bill cycle day, which stands for the end of the month.
+pub const BILL_CYCLE_DAY_MAX: u8 = 31;
+
+/// The most characters of a batch's alias.
+pub const BATCH_CHARACTERS_MAX: usize = 50;
 
 /// The last due date that a run collects: its target date, else the day of its start in the entity's time zone.
 pub fn effective_target_date(run: &Run, settings: &Settings, now: Timestamp) -> Date {
@@ -17,3 +29,142 @@ pub fn effective_target_date(run: &Run, settings: &Settings, now: Timestamp) -> 
 pub fn time_zone(settings: &Settings) -> TimeZone {
     TimeZone::get(&settings.time_zone).unwrap_or(TimeZone::UTC)
 }
+
+/// The part of a run that the rules look at.
+struct Shape<'a> {
+    filter: &'a RunFilter,
+    options: &'a RunOptions,
+    target_date: Option<Date>,
+    run_at: Option<Timestamp>,
+    records: usize,
+}
+
+/// Everything that is wrong with a new run; empty when it may be created.
+pub fn check_new_run(run: &NewRun, settings: &Settings) -> Vec<Refusal> {
+    let shape = Shape {
+        filter: &run.filter,
+        options: &run.options,
+        target_date: run.target_date,
+        run_at: run.run_at,
+        records: run.records.len(),
+    };
+    check_shape(&shape, settings)
+}
+
+/// Everything that is wrong with a run as it would be stored after a change.
+pub fn check_run(run: &Run, settings: &Settings) -> Vec<Refusal> {
+    let shape = Shape {
+        filter: &run.filter,
+        options: &run.options,
+        target_date: run.target_date,
+        run_at: run.run_at,
+        records: usize::try_from(run.record_count).unwrap_or(usize::MAX),
+    };
+    check_shape(&shape, settings)
+}
+
+/// The run after a change: each field alone. The result is checked with [`check_run`]; status and stamps stay.
+#[must_use]
+pub fn apply_change(run: &Run, change: &RunChange) -> Run {
+    let change = change.clone();
+    let mut changed = run.clone();
+    let (filter, options) = (&mut changed.filter, &mut changed.options);
+    filter.account = change.account.apply(filter.account);
+    filter.batch = change.batch.apply(filter.batch.take());
+    filter.bill_cycle_day = change.bill_cycle_day.apply(filter.bill_cycle_day);
+    filter.bill_run = change.bill_run.apply(filter.bill_run);
+    filter.currency = change.currency.apply(filter.currency);
+    filter.gateway = change.gateway.apply(filter.gateway);
+    let set = |field: &mut bool, value: Option<bool>| *field = value.unwrap_or(*field);
+    set(&mut options.apply_credit_balance, change.apply_credit_balance);
+    set(&mut options.auto_apply_credit_memo, change.auto_apply_credit_memo);
+    set(&mut options.auto_apply_unapplied_payment, change.auto_apply_unapplied_payment);
+    set(&mut options.collect_payment, change.collect_payment);
+    set(&mut options.consolidated_payment, change.consolidated_payment);
+    set(&mut options.process_payment_with_closed_pm, change.process_payment_with_closed_pm);
+    changed.target_date = change.target_date.apply(changed.target_date);
+    changed.run_at = change.run_at.apply(changed.run_at);
+    changed.organizations = change.organizations.unwrap_or(changed.organizations);
+    changed
+}
+
+/// The rules in the order in which their refusals are told.
+fn check_shape(run: &Shape<'_>, settings: &Settings) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    check_filters(run, &mut refusals);
+    check_dates(run, settings, &mut refusals);
+    check_credits(*run.options, settings, &mut refusals);
+    refusals
+}
+
+/// The filters that are given, account apart.
+fn given_filters(filter: &RunFilter) -> impl Iterator<Item = Field> {
+    let all = [
+        (Field::Batch, filter.batch.is_some()),
+        (Field::BillCycleDay, filter.bill_cycle_day.is_some()),
+        (Field::Currency, filter.currency.is_some()),
+        (Field::Gateway, filter.gateway.is_some()),
+        (Field::BillRun, filter.bill_run.is_some()),
+    ];
+    all.into_iter().filter(|(_, is_given)| *is_given).map(|(field, _)| field)
+}
+
+/// An account excludes the other filters, and data excludes every filter.
+fn check_filters(run: &Shape<'_>, refusals: &mut Vec<Refusal>) {
+    if run.filter.account.is_some() {
+        let excluded = given_filters(run.filter);
+        refusals.extend(excluded.map(|other| Refusal::Excludes { field: Field::Account, other }));
+    }
+    if run.records > 0 {
+        let account = run.filter.account.map(|_| Field::Account);
+        let excluded = account.into_iter().chain(given_filters(run.filter));
+        refusals.extend(excluded.map(|other| Refusal::Excludes { field: Field::Data, other }));
+    }
+    if run.records > DATA_RECORDS_MAX {
+        let message = format!("there are at most {DATA_RECORDS_MAX} records in one payment run");
+        refusals.push(Refusal::Invalid { field: Field::Data, message });
+    }
+    if run.filter.bill_cycle_day.is_some_and(|day| !(1..=BILL_CYCLE_DAY_MAX).contains(&day)) {
+        let message = format!("a bill cycle day is between 1 and {BILL_CYCLE_DAY_MAX}");
+        refusals.push(Refusal::Invalid { field: Field::BillCycleDay, message });
+    }
+    if run.filter.batch.as_ref().is_some_and(|batch| batch.chars().count() > BATCH_CHARACTERS_MAX) {
+        let message = format!("a batch has at most {BATCH_CHARACTERS_MAX} characters");
+        refusals.push(Refusal::Invalid { field: Field::Batch, message });
+    }
+}
+
+/// A run needs a target date or a start, and it starts on the hour.
+fn check_dates(run: &Shape<'_>, settings: &Settings, refusals: &mut Vec<Refusal>) {
+    if run.target_date.is_none() && run.run_at.is_none() {
+        refusals.push(Refusal::OneNeeded { fields: &[Field::RunDate, Field::TargetDate] });
+    }
+    if run.run_at.is_some_and(|at| !is_on_the_hour(at, &time_zone(settings))) {
+        let message = "a payment run starts on the hour".to_owned();
+        refusals.push(Refusal::Invalid { field: Field::RunDate, message });
+    }
+}
+
+/// Credit balance excludes credit memos and unapplied payments, in the run and in the entity.
+fn check_credits(options: RunOptions, settings: &Settings, refusals: &mut Vec<Refusal>) {
+    let settled = [
+        (Field::AutoApplyCreditMemo, options.auto_apply_credit_memo),
+        (Field::AutoApplyUnappliedPayment, options.auto_apply_unapplied_payment),
+    ];
+    for (other, _) in settled.iter().filter(|(_, is_on)| *is_on && options.apply_credit_balance) {
+        refusals.push(Refusal::Excludes { field: Field::ApplyCreditBalance, other: *other });
+    }
+    if options.apply_credit_balance && settings.invoice_settlement {
+        let message =
+            "credit balance is not available where invoices are settled with credit memos".to_owned();
+        refusals.push(Refusal::Invalid { field: Field::ApplyCreditBalance, message });
+    }
+    for (field, _) in settled.iter().filter(|(_, is_on)| *is_on && !settings.invoice_settlement) {
+        let message = "it is available only where invoices are settled with credit memos".to_owned();
+        refusals.push(Refusal::Invalid { field: *field, message });
+    }
+}
+
+#[cfg(test)]
+#[path = "run_rules_tests.rs"]
+mod tests;

@@ -178,3 +178,22 @@ pub fn effective_gateway<'a>(rules: &'a RunRules, account: &Account) -> Option<&
         None => rules.gateways.iter().filter(|gateway| gateway.is_default).min_by_key(|gateway| gateway.id),
     }
 }
+
+/// A reason in words, as a data record's error tells it.
+pub fn explain(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::AutoPayOffAccount => "The account pays only when asked.",
+        SkipReason::AutoPayOffDocument => "The document is paid only when asked.",
+        SkipReason::AccountInactive => "The account is not active.",
+        SkipReason::NoPaymentMethod => "There is no electronic payment method.",
+        SkipReason::PaymentMethodClosed => "The payment method is closed.",
+        SkipReason::GatewayInactive => "The payment gateway is not active.",
+        SkipReason::NoGateway => "There is no payment gateway.",
+        SkipReason::RetryRule => "The retry rule allows no other attempt now.",
+        SkipReason::PaymentInProgress => "Another payment for the document is in progress.",
+        SkipReason::CreditNotApplied => "Nothing is charged, and no credit was left for the document.",
+        SkipReason::ZeroAmount => "The record asks for nothing.",
+        SkipReason::CurrencyMismatch => "The payment method cannot take the currency.",
+        SkipReason::Stopped => "The payment run was stopped before its turn.",
+    }
+}

@@ -1,14 +1,63 @@
 //! From what is owed to payments: one per document, or one per account, currency and means when consolidated.
 
+use std::collections::BTreeMap;
+
 use super::chunk::Share;
 use super::types::{ChunkPlan, PaymentItem, PlannedPayment, RecordShare};
-use crate::ids::PaymentId;
+use crate::ids::{AccountId, DocumentId, PaymentId};
+use crate::money::Currency;
 use crate::payment::PaymentPart;
 use crate::ports::Ids;
 use crate::run::Run;
+use crate::select::Means;
 
 /// Documents that one payment pays at most. The contract allows no more, and it bounds the size of a settlement.
 pub const DOCUMENTS_PER_PAYMENT_MAX: usize = 1_000;
+
+/// What a payment is about, before it has an identifier and documents.
+#[derive(Debug, Clone)]
+pub(super) struct PaymentDraft {
+    pub(super) item: PaymentItem,
+    pub(super) account: AccountId,
+    pub(super) currency: Currency,
+    pub(super) amount_minor: i64,
+    pub(super) means: Means,
+    pub(super) comment: Option<String>,
+}
+
+impl PaymentDraft {
+    /// A payment that settles nothing, asked for by a data record.
+    pub(super) fn into_standalone(self, ids: &dyn Ids, position: u32) -> PlannedPayment {
+        let share = RecordShare { position, amount_minor: self.amount_minor };
+        let payment = self.into_payment(ids, Vec::new(), Some(position), vec![share]);
+        PlannedPayment { standalone: true, ..payment }
+    }
+
+    fn into_payment(
+        self,
+        ids: &dyn Ids,
+        parts: Vec<PaymentPart>,
+        record: Option<u32>,
+        record_shares: Vec<RecordShare>,
+    ) -> PlannedPayment {
+        PlannedPayment {
+            id: PaymentId::from_u128(ids.next_id()),
+            item: self.item,
+            account: self.account,
+            currency: self.currency,
+            amount_minor: self.amount_minor,
+            payment_method: self.means.method,
+            gateway: self.means.gateway,
+            token: self.means.token,
+            parts,
+            comment: self.comment,
+            standalone: false,
+            record,
+            record_shares,
+            records_counted: 0,
+        }
+    }
+}
 
 /// Makes payments of the shares of one account, and names them in the decisions from `first_decision` on.
 pub(super) fn plan_payments(
@@ -18,75 +67,93 @@ pub(super) fn plan_payments(
     plan: &mut ChunkPlan,
     first_decision: usize,
 ) {
-    for group in group_shares(shares, run.options.consolidated_payment) {
-        let Some(payment) = make_payment(&group, run.options.consolidated_payment, ids) else {
-            continue;
-        };
-        for decision in &mut plan.decisions[first_decision..] {
-            if payment.parts.iter().any(|part| part.document == decision.document) {
-                decision.payment = Some(payment.id);
-                decision.payment_method = Some(payment.payment_method);
-            }
-        }
+    let is_consolidated = run.options.consolidated_payment;
+    let mut paid_by = BTreeMap::new();
+    for group in group_shares(shares, is_consolidated) {
+        let Some(payment) = make_payment(&group, is_consolidated, ids) else { continue };
+        paid_by
+            .extend(payment.parts.iter().map(|part| (part.document, (payment.id, payment.payment_method))));
         plan.payments.push(payment);
+    }
+    for decision in &mut plan.decisions[first_decision..] {
+        if let Some((payment, method)) = paid_by.get(&decision.document) {
+            decision.payment = Some(*payment);
+            decision.payment_method = Some(*method);
+        }
     }
 }
 
+/// The shares of one payment.
+struct Group<'s, 'a> {
+    shares: Vec<&'s Share<'a>>,
+    total_minor: i64,
+}
+
 /// Cuts shares into groups of one payment each, in the order of their first documents.
-fn group_shares<'s, 'a>(shares: &'s [Share<'a>], is_consolidated: bool) -> Vec<Vec<&'s Share<'a>>> {
-    let mut groups: Vec<Vec<&Share<'_>>> = Vec::new();
+fn group_shares<'s, 'a>(shares: &'s [Share<'a>], is_consolidated: bool) -> Vec<Group<'s, 'a>> {
+    let mut groups: Vec<Group<'s, 'a>> = Vec::new();
+    // The group that still takes shares, by currency and means.
+    let mut open: BTreeMap<(Currency, &Means), usize> = BTreeMap::new();
     for share in shares {
-        let open = groups.iter_mut().rev().find(|group| is_consolidated && can_join(group, share));
-        match open {
-            Some(group) => group.push(share),
-            None => groups.push(vec![share]),
+        let key = (share.document.currency, &share.means);
+        let group = open.get(&key).filter(|_| is_consolidated).and_then(|&index| groups.get_mut(index));
+        if !group.is_some_and(|group| group.admit(share)) {
+            open.insert(key, groups.len());
+            groups.push(Group { shares: vec![share], total_minor: share.charge_minor });
         }
     }
     groups
 }
 
-/// Whether a share fits into the payment of a group.
-fn can_join(group: &[&Share<'_>], share: &Share<'_>) -> bool {
-    let Some(first) = group.first() else { return true };
-    let total = group.iter().chain([&share]).try_fold(0_i64, |sum, one| sum.checked_add(one.charge_minor));
-    first.document.currency == share.document.currency
-        && first.means == share.means
-        && group.len() < DOCUMENTS_PER_PAYMENT_MAX
-        && total.is_some()
+impl<'s, 'a> Group<'s, 'a> {
+    /// Takes a share in, if the payment does not become too large.
+    fn admit(&mut self, share: &'s Share<'a>) -> bool {
+        let total = self.total_minor.checked_add(share.charge_minor);
+        match total.filter(|_| self.shares.len() < DOCUMENTS_PER_PAYMENT_MAX) {
+            Some(total_minor) => {
+                self.total_minor = total_minor;
+                self.shares.push(share);
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// The payment of a group.
-fn make_payment(group: &[&Share<'_>], is_consolidated: bool, ids: &dyn Ids) -> Option<PlannedPayment> {
-    let first = group.first()?;
-    let (document, means) = (first.document, first.means.clone());
-    let item = match first.record {
-        _ if is_consolidated => PaymentItem::Consolidated(document.account, document.currency, document.id),
-        Some(position) if first.is_named => PaymentItem::Record(position),
-        Some(_) | None => PaymentItem::Document(document.id),
+fn make_payment(group: &Group<'_, '_>, is_consolidated: bool, ids: &dyn Ids) -> Option<PlannedPayment> {
+    let first = group.shares.first()?;
+    let document = first.document;
+    let draft = PaymentDraft {
+        item: item_of(first, is_consolidated),
+        account: document.account,
+        currency: document.currency,
+        amount_minor: group.total_minor,
+        means: first.means.clone(),
+        comment: group.shares.iter().find_map(|share| share.comment.clone()),
     };
     let part =
         |share: &&Share<'_>| PaymentPart { document: share.document.id, amount_minor: share.charge_minor };
-    Some(PlannedPayment {
-        id: PaymentId::from_u128(ids.next_id()),
-        item,
-        account: document.account,
-        currency: document.currency,
-        amount_minor: group.iter().map(|share| share.charge_minor).sum(),
-        payment_method: means.method,
-        gateway: means.gateway,
-        token: means.token,
-        parts: group.iter().map(part).collect(),
-        comment: group.iter().find_map(|share| share.comment.clone()),
-        standalone: false,
-        record: first.record,
-        record_shares: record_shares(group),
-    })
+    let parts = group.shares.iter().map(part).collect();
+    Some(draft.into_payment(ids, parts, first.record, record_shares(group)))
+}
+
+/// What makes the payment the same when it is planned again.
+fn item_of(first: &Share<'_>, is_consolidated: bool) -> PaymentItem {
+    let document: DocumentId = first.document.id;
+    match first.record {
+        _ if is_consolidated => {
+            PaymentItem::Consolidated(first.document.account, first.document.currency, document)
+        }
+        Some(position) if first.is_named => PaymentItem::Record(position),
+        Some(_) | None => PaymentItem::Document(document),
+    }
 }
 
 /// How much of a payment is for which data record, by position.
-fn record_shares(group: &[&Share<'_>]) -> Vec<RecordShare> {
-    let mut by_position = std::collections::BTreeMap::<u32, i64>::new();
-    for share in group {
+fn record_shares(group: &Group<'_, '_>) -> Vec<RecordShare> {
+    let mut by_position = BTreeMap::<u32, i64>::new();
+    for share in &group.shares {
         if let Some(position) = share.record {
             *by_position.entry(position).or_default() += share.charge_minor;
         }

@@ -5,6 +5,7 @@
 
 mod charges;
 mod chunk;
+mod record_checks;
 mod records;
 mod settle;
 mod tally;
@@ -12,7 +13,8 @@ mod types;
 
 pub use charges::DOCUMENTS_PER_PAYMENT_MAX;
 pub use chunk::plan_chunk;
-pub use settle::{SettledPart, SettlementEffect, SettlementView, settle_payment};
+pub use record_checks::{CODE_INVALID, CODE_STOPPED, RECORD_COMMENT_CHARACTERS_MAX, check_shape};
+pub use settle::{SettledPart, SettlementEffect, SettlementView, settle_payment, settle_records};
 pub use types::{
     AccountView, ChunkPlan, ChunkView, CreditSource, CreditUse, PaymentItem, PlannedPayment, RecordOutcome,
     RecordShare, RecordView, RunRules,

@@ -81,3 +81,14 @@ pub fn settle_payment(view: &SettlementView, outcome: &Outcome) -> Option<Settle
         tally,
     })
 }
+
+/// Adds to an effect what it says about data records: `records` is the payment's
+/// [`super::PlannedPayment::records_counted`].
+pub fn settle_records(effect: &mut SettlementEffect, records: u32) {
+    let records = i64::from(records);
+    match effect.state {
+        PaymentState::Processed => effect.tally.processed_records += records,
+        PaymentState::Declined | PaymentState::Canceled => effect.tally.error_records += records,
+        PaymentState::Intent | PaymentState::Pending | PaymentState::Unknown => {}
+    }
+}

@@ -1,8 +1,8 @@
 //! What a plan adds to the counters of its run at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{ChunkPlan, ChunkView, CreditSource};
+use super::types::{ChunkPlan, ChunkView, CreditSource, RecordView};
 use crate::document::DocumentKind;
 use crate::money::Currency;
 use crate::run::{Count, Decision, Tallies, Tally};
@@ -47,13 +47,12 @@ fn tally_decision(tally: &mut Tally, decision: &Decision) {
 
 /// Counts credits: a memo or payment once however many documents it pays, a use of credit balance each time.
 fn tally_credits(tallies: &mut Tallies, plan: &ChunkPlan) {
+    let currencies: BTreeMap<_, _> = plan.decisions.iter().map(|one| (one.document, one.currency)).collect();
     let mut seen = BTreeSet::new();
     for credit in &plan.credit_uses {
-        let Some(decision) = plan.decisions.iter().find(|one| one.document == credit.document) else {
-            continue;
-        };
-        let is_new = seen.insert((decision.currency, credit.source));
-        let tally = tallies.entry(decision.currency).or_default();
+        let Some(&currency) = currencies.get(&credit.document) else { continue };
+        let is_new = seen.insert(credit.source);
+        let tally = tallies.entry(currency).or_default();
         let (count, number) = match credit.source {
             CreditSource::CreditMemo(_) => (&mut tally.credit_memos, i64::from(is_new)),
             CreditSource::UnappliedPayment(_) => (&mut tally.unapplied_payments, i64::from(is_new)),
@@ -64,30 +63,32 @@ fn tally_credits(tallies: &mut Tallies, plan: &ChunkPlan) {
 }
 
 /// Counts the records whose fate is known already: refused ones, and those that need no payment. The others count with
-/// the outcome of their payment.
+/// the outcome of their payment, see [`super::settle_records`].
 fn tally_records(tallies: &mut Tallies, view: &ChunkView, plan: &ChunkPlan) {
+    let waiting: BTreeSet<u32> =
+        plan.payments.iter().flat_map(|one| &one.record_shares).map(|share| share.position).collect();
+    let views: BTreeMap<u32, &RecordView> = view.records.iter().map(|one| (one.position, one)).collect();
     for outcome in &plan.records {
-        let waits =
-            plan.payments.iter().any(|one| one.record_shares.iter().any(|s| s.position == outcome.position));
-        let currency =
-            record_currency(view, outcome.position, outcome.amount_to_collect.map(|(_, unit)| unit));
+        if outcome.error.is_none() && waiting.contains(&outcome.position) {
+            continue;
+        }
+        let known = outcome.amount_to_collect.map(|(_, currency)| currency);
+        let currency = known.unwrap_or_else(|| record_currency(view, views.get(&outcome.position).copied()));
         let tally = tallies.entry(currency).or_default();
-        if outcome.error.is_some() {
-            tally.error_records = tally.error_records.saturating_add(1);
-        } else if !waits {
-            tally.processed_records = tally.processed_records.saturating_add(1);
+        match outcome.error {
+            Some(_) => tally.error_records = tally.error_records.saturating_add(1),
+            None => tally.processed_records = tally.processed_records.saturating_add(1),
         }
     }
 }
 
-/// Under which currency a record is counted: its own, its document's, its account's. A record that names nothing we
-/// know counts under the dollar, where it adds to no amount.
-fn record_currency(view: &ChunkView, position: u32, known: Option<Currency>) -> Currency {
-    let record = view.records.iter().find(|one| one.position == position);
-    let document = || record.and_then(|one| one.documents.first()).map(|document| document.currency);
+/// Under which currency a record without an amount is counted: its document's, its account's. A record that names
+/// nothing we know counts under the dollar, where it adds to no amount.
+fn record_currency(view: &ChunkView, record: Option<&RecordView>) -> Currency {
+    let document = record.and_then(|one| one.documents.first()).map(|document| document.currency);
     let account = || {
         let id = record.and_then(|one| one.account)?;
         view.accounts.iter().find(|one| one.account.id == id).map(|one| one.account.currency)
     };
-    known.or_else(document).or_else(account).unwrap_or(Currency::USD)
+    document.or_else(account).unwrap_or(Currency::USD)
 }

@@ -109,6 +109,9 @@ pub struct PlannedPayment {
     pub record: Option<u32>,
     /// How much of it is for which data record, by position; empty in a run with filters.
     pub record_shares: Vec<RecordShare>,
+    /// How many data records count as processed or failed with this payment's outcome, for [`super::settle_records`].
+    /// A record with several payments counts with the first of them.
+    pub records_counted: u32,
 }
 
 /// The part of a payment that a data record asked for.

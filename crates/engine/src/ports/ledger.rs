@@ -167,6 +167,7 @@ pub struct RecordResult {
 
 /// One movement of money for a data record.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is made once and moved once")]
 pub enum RecordTransaction {
     /// A payment, and how much of it was for this record.
     Payment {
