@@ -18,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Generate types, stubs and client from the contract.
     Codegen {
+        /// Only what this emitter makes: types, stubs or client.
+        emitter: Option<String>,
         /// Only tell which files are stale, missing or orphaned.
         #[arg(long)]
         check: bool,
@@ -26,7 +28,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Codegen { check } => codegen(if check { Mode::Check } else { Mode::Write }),
+        Command::Codegen { emitter, check } => {
+            codegen(if check { Mode::Check } else { Mode::Write }, emitter.as_deref())
+        }
     };
     match done {
         Ok(code) => code,
@@ -37,8 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn codegen(mode: Mode) -> anyhow::Result<ExitCode> {
-    let difference = xtask::codegen::run(&xtask::root(), mode)?;
+fn codegen(mode: Mode, only: Option<&str>) -> anyhow::Result<ExitCode> {
+    let difference = xtask::codegen::run(&xtask::root(), mode, only)?;
     match mode {
         Mode::Check if !difference.is_empty() => {
             eprintln!("{difference}");

@@ -172,8 +172,6 @@ pub struct Array {
     pub min_items: Option<u64>,
     /// `maxItems`.
     pub max_items: Option<u64>,
-    /// `uniqueItems`.
-    pub unique_items: bool,
     /// Written as one comma-separated text: a parameter with `explode: false`, or `x-comma-list: true`.
     pub comma_list: bool,
 }
@@ -254,10 +252,8 @@ pub struct Bound {
 /// One of several shapes.
 #[derive(Clone, Debug)]
 pub struct OneOf {
-    /// Each a [`Kind::Ref`].
+    /// Each a [`Kind::Ref`] that is not nullable.
     pub variants: Vec<Schema>,
-    /// `discriminator.propertyName`.
-    pub discriminator: Option<String>,
 }
 
 /// One method on one path.

@@ -2,6 +2,7 @@
 
 mod fault;
 pub mod ir;
+pub mod json_schema;
 mod load;
 pub mod names;
 

@@ -14,6 +14,9 @@ mod cursor;
 mod operation;
 mod schema;
 
+/// Names that generated code uses unqualified.
+const PRELUDE: [&str; 5] = ["Box", "Option", "Result", "String", "Vec"];
+
 /// Reads and loads the document at `root/path`; `path` is what faults and file headers show.
 pub fn load_file(root: &Path, path: &Path) -> Result<Api, Faults> {
     let file = path.to_string_lossy().replace('\\', "/");
@@ -207,6 +210,9 @@ impl<'d> Loader<'d> {
             if rust != name {
                 let what = format!("component `{name}` is no Rust type name");
                 self.reader.fault(&at, what, format!("rename it to `{rust}`"));
+            }
+            if PRELUDE.contains(&name) {
+                self.reader.fault(&at, format!("component `{name}` would hide Rust's own type"), "rename it");
             }
             if let Some(other) = taken.insert(rust.to_lowercase(), name) {
                 let what = format!("component `{name}` differs from `{other}` only by case");

@@ -34,6 +34,11 @@ impl<'d> Loader<'d> {
                 "refer to its target directly, or write `allOf: [{$ref: …}]`",
             );
         }
+        if at.value.get("nullable") == Some(&Value::Bool(true)) {
+            let mend =
+                "take `nullable` out of it; write `nullable: true, allOf: [{$ref: …}]` where it may be null";
+            self.reader.fault(at, format!("component `{name}` is nullable everywhere"), mend);
+        }
         let kind = self.kind(at, name, true);
         self.annotated(at, kind)
     }
@@ -129,7 +134,7 @@ impl<'d> Loader<'d> {
             return Kind::Object(if deep { self.merged(at, hint, 0) } else { object });
         }
         if at.value.get("oneOf").is_some() {
-            let empty = OneOf { variants: Vec::new(), discriminator: None };
+            let empty = OneOf { variants: Vec::new() };
             return Kind::OneOf(if deep { self.one_of(at) } else { empty });
         }
         match at.value.get("type").and_then(Value::as_str) {
@@ -317,7 +322,7 @@ impl<'d> Loader<'d> {
     }
 
     fn one_of(&mut self, at: &At<'d>) -> OneOf {
-        self.known(at, "a `oneOf` schema", &["oneOf", "discriminator"]);
+        self.known(at, "a `oneOf` schema", &["oneOf"]);
         let mut variants = Vec::new();
         for item in self.reader.array(at, "oneOf") {
             if item.reference().is_none() {
@@ -330,15 +335,11 @@ impl<'d> Loader<'d> {
         if variants.is_empty() {
             self.reader.fault(at, "`oneOf` has no alternatives", "add references to components");
         }
-        let discriminator = self.reader.object(at, "discriminator").map(|there| {
-            self.reader.known(&there, "a discriminator", &["propertyName", "mapping"]);
-            self.reader.required_text(&there, "propertyName", "a discriminator")
-        });
-        OneOf { variants, discriminator }
+        OneOf { variants }
     }
 
     fn list(&mut self, at: &At<'d>, hint: &str) -> Kind {
-        let known = ["type", "items", "minItems", "maxItems", "uniqueItems", "x-comma-list"];
+        let known = ["type", "items", "minItems", "maxItems", "x-comma-list"];
         self.known(at, "an array schema", &known);
         let items = match at.key("items") {
             Some(items) => self.inline_schema(&items, &format!("{hint}Item")),
@@ -355,7 +356,6 @@ impl<'d> Loader<'d> {
             items: Box::new(items),
             min_items: self.reader.count(at, "minItems"),
             max_items: self.reader.count(at, "maxItems"),
-            unique_items: self.reader.flag(at, "uniqueItems"),
             comma_list: self.reader.flag(at, "x-comma-list"),
         })
     }
