@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod allocate;
+pub mod collect;
 pub mod command;
 pub mod document;
 pub mod ids;
@@ -12,9 +13,13 @@ pub mod payment;
 pub mod payment_method;
 pub mod plan;
 pub mod ports;
+pub mod recover;
 pub mod refusal;
 pub mod run;
 pub mod run_rules;
+pub mod runner;
 pub mod schedule;
 pub mod select;
 pub mod settings;
+pub mod single;
+pub mod stopping;

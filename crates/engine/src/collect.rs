@@ -1,0 +1,228 @@
+//! From an intent to its outcome: the one place that sends charges.
+//!
+//! An intent whose key is young may be sent however often, always with the same key and body, because the gateway
+//! answers a repetition with the first result. Once a key is older than half the time for which the gateway remembers
+//! it, nothing is sent before the gateway was asked. Where nobody can tell, the outcome is Unknown: that is a state to
+//! be resolved, and never a reason for another charge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::payment::PaymentState;
+use crate::ports::{Clock, Gateway, Gateways, Intent, LookUp, Outcome};
+use crate::stopping::Stopping;
+
+/// How often and how patiently a charge is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendPolicy {
+    /// Deliveries of one charge at most, in one go.
+    pub deliveries_max: u32,
+    /// Deliveries without an answer at most, in one go. Each may take as long as the gateway's timeout.
+    pub unanswered_max: u32,
+    /// Pause after the first failure; each later one is twice as long.
+    pub first_pause: Duration,
+    /// No pause is longer, even if the gateway asks for it.
+    pub longest_pause: Duration,
+}
+
+impl Default for SendPolicy {
+    /// Half a minute in all: a gateway that restarts is waited for, one that is down is not.
+    fn default() -> Self {
+        Self {
+            deliveries_max: 7,
+            unanswered_max: 3,
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(30),
+        }
+    }
+}
+
+impl SendPolicy {
+    /// The pause before the next delivery; `None` when there is to be none.
+    fn pause_after(&self, deliveries: u32, asked: Option<Duration>) -> Option<Duration> {
+        if deliveries >= self.deliveries_max {
+            return None;
+        }
+        let doubled = self.first_pause.saturating_mul(1 << (deliveries - 1).min(16));
+        Some(doubled.max(asked.unwrap_or_default()).min(self.longest_pause))
+    }
+}
+
+/// Sends charges and asks about them.
+#[derive(Clone)]
+pub struct Collector {
+    gateways: Arc<dyn Gateways>,
+    clock: Arc<dyn Clock>,
+    policy: SendPolicy,
+}
+
+/// Whether an intent may be sent without asking first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAge {
+    /// The gateway certainly remembers the key, if it ever saw it.
+    Young,
+    /// It may have forgotten the key.
+    Old,
+}
+
+/// Judges a key by when its intent was stored. A clock that went backwards makes no key old.
+pub fn key_age(created_at: Timestamp, now: Timestamp, key_life: Duration) -> KeyAge {
+    let half = SignedDuration::try_from(key_life / 2).unwrap_or(SignedDuration::MAX);
+    if now.duration_since(created_at) < half { KeyAge::Young } else { KeyAge::Old }
+}
+
+impl Collector {
+    /// A collector over these gateways.
+    pub fn new(gateways: Arc<dyn Gateways>, clock: Arc<dyn Clock>, policy: SendPolicy) -> Self {
+        Self { gateways, clock, policy }
+    }
+
+    /// Finds out what becomes of a payment: charges an intent, asks about one in doubt. `None` means that nothing new is
+    /// known: the work is stopping, or a payment in doubt stays in doubt.
+    pub async fn resolve(&self, intent: &Intent, stopping: &Stopping) -> Option<Outcome> {
+        let Some(gateway) = self.gateways.find(intent.gateway) else {
+            return without_gateway(intent);
+        };
+        match intent.state {
+            PaymentState::Intent => self.send(gateway.as_ref(), intent, stopping).await,
+            PaymentState::Pending | PaymentState::Unknown => {
+                self.ask_again(gateway.as_ref(), intent, stopping).await
+            }
+            PaymentState::Processed | PaymentState::Declined | PaymentState::Canceled => None,
+        }
+    }
+
+    /// Delivers a charge until there is an answer, within the bounds of the policy.
+    async fn send(&self, gateway: &dyn Gateway, intent: &Intent, stopping: &Stopping) -> Option<Outcome> {
+        let mut may_have_been_sent = intent.may_have_been_sent;
+        let mut unanswered = 0;
+        for deliveries in 1_u32.. {
+            let place = self.admit(intent, stopping).await?;
+            if self.age(gateway, intent) == KeyAge::Old {
+                match look_up(gateway, intent).await {
+                    LookUp::Found(outcome) => return Some(outcome),
+                    LookUp::CannotTell { why } => return Some(Outcome::Unknown { why }),
+                    LookUp::NeverSeen => {}
+                }
+            }
+            let outcome = gateway.charge(&intent.request).await;
+            drop(place);
+            let asked = match &outcome {
+                Outcome::NotSent { retry_after, .. } => *retry_after,
+                Outcome::Unknown { .. } => {
+                    may_have_been_sent = true;
+                    unanswered += 1;
+                    None
+                }
+                Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => {
+                    return Some(outcome);
+                }
+            };
+            let pause = self.policy.pause_after(deliveries, asked);
+            let Some(pause) = pause.filter(|_| unanswered < self.policy.unanswered_max) else {
+                return Some(self.give_up(gateway, intent, outcome, may_have_been_sent).await);
+            };
+            self.pause(pause, stopping).await?;
+        }
+        None
+    }
+
+    /// The outcome when no delivery was answered. A delivery that was certainly not sent says nothing about an earlier
+    /// one, so only a charge that nobody ever sent is given up.
+    async fn give_up(
+        &self,
+        gateway: &dyn Gateway,
+        intent: &Intent,
+        last: Outcome,
+        may_have_been_sent: bool,
+    ) -> Outcome {
+        let why = match last {
+            Outcome::NotSent { .. } if !may_have_been_sent => return last,
+            Outcome::NotSent { why, .. } | Outcome::Unknown { why } => why,
+            Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => return last,
+        };
+        match look_up(gateway, intent).await {
+            LookUp::Found(outcome) => outcome,
+            // An earlier delivery may still be under way.
+            LookUp::NeverSeen | LookUp::CannotTell { .. } => Outcome::Unknown { why },
+        }
+    }
+
+    /// Asks what became of a payment in doubt. One that the gateway never saw, or whose key it still remembers, is
+    /// delivered once more.
+    async fn ask_again(
+        &self,
+        gateway: &dyn Gateway,
+        intent: &Intent,
+        stopping: &Stopping,
+    ) -> Option<Outcome> {
+        let place = self.admit(intent, stopping).await?;
+        let found = look_up(gateway, intent).await;
+        let may_send = intent.state == PaymentState::Unknown
+            && (found == LookUp::NeverSeen || self.age(gateway, intent) == KeyAge::Young);
+        let outcome = match found {
+            LookUp::Found(outcome) => outcome,
+            LookUp::NeverSeen | LookUp::CannotTell { .. } if may_send => {
+                gateway.charge(&intent.request).await
+            }
+            LookUp::NeverSeen | LookUp::CannotTell { .. } => return None,
+        };
+        drop(place);
+        match outcome {
+            Outcome::NotSent { .. } | Outcome::Unknown { .. } => None,
+            Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => Some(outcome),
+        }
+    }
+
+    fn age(&self, gateway: &dyn Gateway, intent: &Intent) -> KeyAge {
+        key_age(intent.created_at, self.clock.now(), gateway.settings().key_life)
+    }
+
+    /// A place at the gateway, unless the work stops first.
+    async fn admit(&self, intent: &Intent, stopping: &Stopping) -> Option<Box<dyn Send>> {
+        tokio::select! {
+            biased;
+            () = stopping.wait() => None,
+            place = self.gateways.admit(intent.gateway) => Some(place),
+        }
+    }
+
+    /// Waits, unless the work stops first.
+    async fn pause(&self, pause: Duration, stopping: &Stopping) -> Option<()> {
+        let until = later(self.clock.now(), pause);
+        tokio::select! {
+            biased;
+            () = stopping.wait() => None,
+            () = self.clock.sleep_until(until) => Some(()),
+        }
+    }
+}
+
+/// What is known about a payment whose gateway this process cannot reach.
+fn without_gateway(intent: &Intent) -> Option<Outcome> {
+    let why = format!("the gateway {} is not known here", intent.gateway);
+    match intent.state {
+        PaymentState::Intent if intent.may_have_been_sent => Some(Outcome::Unknown { why }),
+        PaymentState::Intent => Some(Outcome::NotSent { why, retry_after: None }),
+        _ => None,
+    }
+}
+
+/// Asks the gateway, if it answers such questions.
+async fn look_up(gateway: &dyn Gateway, intent: &Intent) -> LookUp {
+    if !gateway.settings().supports_look_up {
+        return LookUp::CannotTell { why: "the gateway answers no look-ups".to_owned() };
+    }
+    gateway.look_up(&intent.request.reference).await
+}
+
+/// A time some while after another; the end of the calendar when it would lie beyond.
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+#[path = "collect_tests.rs"]
+mod tests;

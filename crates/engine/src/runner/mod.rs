@@ -1,0 +1,238 @@
+//! The worker: claims runs and chunks, works them off, and looks up what is in doubt, until it is told to stop.
+
+mod chunk;
+mod selection;
+mod settings;
+mod shared;
+
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+pub use settings::WorkerSettings;
+pub use shared::WorkerPorts;
+
+use self::chunk::work_chunk;
+use self::selection::select_run;
+use self::shared::{Shared, is_passing};
+use crate::collect::later;
+use crate::ports::{BoxFuture, ChunkClaim, StoreError};
+use crate::recover::look_up_due;
+use crate::stopping::Stopping;
+
+/// A worker. Any number of them may share a store; each chunk is one worker's at a time.
+pub struct Worker {
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    /// A worker over these ports.
+    pub fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
+        Self { shared: Arc::new(Shared::new(ports, settings)) }
+    }
+
+    /// Works until `stop` is ready; then what is in flight ends and is recorded, and this returns. It also returns when
+    /// the store is closed.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let (stopper, stopping) = Stopping::pair();
+        let mut crew = Crew::new(self.shared, stopping);
+        crew.work(pin!(stop)).await;
+        stopper.stop();
+        crew.drain().await;
+    }
+}
+
+/// Which kind of task has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Chunk,
+    Selection,
+    LookUps,
+}
+
+/// The tasks of a worker.
+struct Crew {
+    shared: Arc<Shared>,
+    stopping: Stopping,
+    tasks: FuturesUnordered<BoxFuture<'static, Task>>,
+    chunks: usize,
+    is_selecting: bool,
+    is_looking_up: bool,
+    /// When payments in doubt are looked up next.
+    look_up_at: Timestamp,
+    /// Failures of the store in a row.
+    failures: u32,
+}
+
+impl Crew {
+    fn new(shared: Arc<Shared>, stopping: Stopping) -> Self {
+        let look_up_at = shared.now();
+        Self {
+            shared,
+            stopping,
+            tasks: FuturesUnordered::new(),
+            chunks: 0,
+            is_selecting: false,
+            is_looking_up: false,
+            look_up_at,
+            failures: 0,
+        }
+    }
+
+    /// Gives out work until it is told to stop or the store is closed. The word to stop is heard between claims, so that
+    /// no claim is forgotten.
+    async fn work(&mut self, mut stop: Pin<&mut (impl Future<Output = ()> + Send)>) {
+        let shared = self.shared.clone();
+        let mut changed = shared.ports.work.changed();
+        loop {
+            let wake_at = match self.give_out().await {
+                Ok(wake_at) => {
+                    self.failures = 0;
+                    wake_at
+                }
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    self.failures = self.failures.saturating_add(1);
+                    tracing::warn!(%error, failures = self.failures, "no work could be claimed");
+                    later(shared.now(), shared.store_pause(self.failures))
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                Some(task) = self.tasks.next() => self.end(task),
+                () = &mut changed => changed = shared.ports.work.changed(),
+                () = shared.ports.clock.sleep_until(wake_at) => {}
+            }
+        }
+    }
+
+    /// Waits for the tasks that are under way.
+    async fn drain(&mut self) {
+        while let Some(task) = self.tasks.next().await {
+            self.end(task);
+        }
+    }
+
+    fn end(&mut self, task: Task) {
+        match task {
+            Task::Chunk => self.chunks -= 1,
+            Task::Selection => self.is_selecting = false,
+            Task::LookUps => self.is_looking_up = false,
+        }
+    }
+
+    /// Claims what there is room for, and says when to look again.
+    async fn give_out(&mut self) -> Result<Timestamp, StoreError> {
+        let shared = self.shared.clone();
+        let work = &shared.ports.work;
+        while self.chunks < shared.settings.chunks_at_once {
+            let Some(claim) = work.claim_chunk(shared.now(), shared.lease_until()).await? else { break };
+            self.chunks += 1;
+            let name = "payment run chunk";
+            self.spawn(
+                name,
+                Task::Chunk,
+                Some(claim.clone()),
+                work_chunk(shared.clone(), claim, self.stopping.clone()),
+            );
+        }
+        if !self.is_selecting
+            && let Some(claim) = work.claim_selection(shared.now(), shared.lease_until()).await?
+        {
+            self.is_selecting = true;
+            let name = "payment run selection";
+            self.spawn(
+                name,
+                Task::Selection,
+                Some(claim.clone()),
+                select_run(shared.clone(), claim, self.stopping.clone()),
+            );
+        }
+        self.give_out_look_ups();
+        for run in work.finish_runs(shared.now()).await? {
+            tracing::info!(%run, "a payment run has ended");
+        }
+        self.next_wake().await
+    }
+
+    /// Starts a round of look-ups when one is due.
+    fn give_out_look_ups(&mut self) {
+        if self.is_looking_up || self.shared.now() < self.look_up_at {
+            return;
+        }
+        self.is_looking_up = true;
+        self.look_up_at = later(self.shared.now(), self.shared.settings.look_ups.every);
+        let (shared, stopping) = (self.shared.clone(), self.stopping.clone());
+        let round = async move {
+            let ports = &shared.ports;
+            let policy = shared.settings.look_ups;
+            let asked =
+                look_up_due(ports.work.as_ref(), &shared.collector, ports.clock.as_ref(), policy, &stopping);
+            asked.await.map(|_| ())
+        };
+        self.spawn("payment look-ups", Task::LookUps, None, round);
+    }
+
+    /// When there may be something to do though nothing was heard.
+    async fn next_wake(&self) -> Result<Timestamp, StoreError> {
+        let now = self.shared.now();
+        let poll = later(now, self.shared.settings.idle_poll);
+        let next = self.shared.ports.work.next_run_at().await?;
+        // A run whose time has come but that was not claimed is somebody else's, or waits for our selection to end.
+        Ok(next.filter(|&at| at > now).map_or(poll, |at| at.min(poll)))
+    }
+
+    /// Starts a task through the port. A task that is dropped counts as ended.
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        task: Task,
+        claim: Option<ChunkClaim>,
+        future: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) {
+        let (ended, on_end) = oneshot::channel::<()>();
+        let shared = self.shared.clone();
+        self.shared.ports.spawner.spawn(
+            name,
+            Box::pin(async move {
+                if let Err(error) = future.await {
+                    report(&shared, claim, error).await;
+                }
+                drop(ended);
+            }),
+        );
+        self.tasks.push(Box::pin(async move {
+            let _ = on_end.await;
+            task
+        }));
+    }
+}
+
+/// Tells what went wrong. Data that cannot be read ends its run, since trying again would not help.
+async fn report(shared: &Shared, claim: Option<ChunkClaim>, error: StoreError) {
+    match (&error, &claim) {
+        (StoreError::LeaseLost, Some(claim)) => {
+            tracing::info!(run = %claim.run, chunk = claim.chunk, "another worker has taken over");
+        }
+        (StoreError::Corrupt { .. }, Some(claim)) => {
+            tracing::error!(%error, run = %claim.run, chunk = claim.chunk, "a payment run cannot go on");
+            let message = error.to_string();
+            let fail = || shared.ports.work.fail_run(claim, shared.now(), &message);
+            if let Err(error) = shared.persist(fail).await {
+                tracing::error!(%error, run = %claim.run, "the failure of a payment run could not be stored");
+            }
+        }
+        _ => tracing::warn!(%error, is_passing = is_passing(&error), "work was left for later"),
+    }
+}
+
+/// A stop that never comes, for a worker that runs as long as its process.
+pub fn never() -> impl Future<Output = ()> + Send {
+    pending()
+}

@@ -1,0 +1,94 @@
+//! What all tasks of a worker share: the ports, the settings, and patience with the store.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::settings::WorkerSettings;
+use crate::collect::{Collector, later};
+use crate::ports::{BoxFuture, Clock, EncodeCharge, Gateways, Ids, Spawner, StoreError, Work};
+
+/// The ports a worker needs.
+#[derive(Clone)]
+pub struct WorkerPorts {
+    /// The queue of runs and chunks.
+    pub work: Arc<dyn Work>,
+    /// The gateways.
+    pub gateways: Arc<dyn Gateways>,
+    /// Writes charges as their gateways want them.
+    pub encoder: Arc<dyn EncodeCharge>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers.
+    pub ids: Arc<dyn Ids>,
+    /// Tasks.
+    pub spawner: Arc<dyn Spawner>,
+}
+
+/// Ports and settings, as every task of a worker holds them.
+pub(super) struct Shared {
+    pub(super) ports: WorkerPorts,
+    pub(super) settings: WorkerSettings,
+    pub(super) collector: Collector,
+}
+
+impl Shared {
+    pub(super) fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
+        let collector = Collector::new(ports.gateways.clone(), ports.clock.clone(), settings.send);
+        Self { ports, settings, collector }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// When a lease taken now ends.
+    pub(super) fn lease_until(&self) -> Timestamp {
+        later(self.now(), self.settings.lease)
+    }
+
+    /// Waits until a lease taken now should be renewed.
+    pub(super) fn renewal(&self) -> BoxFuture<'static, ()> {
+        self.sleep(self.settings.lease / 3)
+    }
+
+    pub(super) fn sleep(&self, pause: Duration) -> BoxFuture<'static, ()> {
+        self.ports.clock.sleep_until(later(self.now(), pause))
+    }
+
+    /// How long to wait after the given number of failures in a row.
+    pub(super) fn store_pause(&self, failures: u32) -> Duration {
+        let doubled = self.settings.store_first_pause.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        doubled.min(self.settings.store_longest_pause)
+    }
+
+    /// Tries a transaction until it is stored, a bounded number of times. Only for transactions that may be repeated,
+    /// since it is not always known whether one was stored.
+    pub(super) async fn persist<T, F, R>(&self, transaction: F) -> Result<T, StoreError>
+    where
+        F: Fn() -> R,
+        R: Future<Output = Result<T, StoreError>>,
+    {
+        let mut failures = 0;
+        loop {
+            match transaction().await {
+                Err(error) if is_passing(&error) && failures + 1 < self.settings.store_attempts_max => {
+                    failures += 1;
+                    tracing::warn!(%error, failures, "a transaction failed and is tried again");
+                    self.sleep(self.store_pause(failures)).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Whether another attempt may go better.
+pub(super) fn is_passing(error: &StoreError) -> bool {
+    match error {
+        StoreError::Read { .. } | StoreError::Write { .. } | StoreError::InDoubt { .. } => true,
+        StoreError::Corrupt { .. } | StoreError::Closed | StoreError::LeaseLost => false,
+    }
+}
