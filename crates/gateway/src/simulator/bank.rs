@@ -3,20 +3,18 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, ApiError, charge_answer, intent_answer, method_answer, search_answer};
 use super::faults::{Fault, Faults, Plan};
 use super::intent::{Hex, Intent, IntentId, hex_bytes};
 use super::journal::{JournalEntry, JournalError, JournalFile};
-use super::request::{ChargeRequest, FINGERPRINT_BYTES, MethodRequest};
+use super::keys::{Identity, KeyRecord, Saved, Used};
+use super::request::{ChargeRequest, MethodRequest};
+use super::shard::{Replay, SHARDS, Shard, lock};
 use super::token::Token;
 
-/// So many locks that requests hardly ever wait for one another. A power of two that fits a byte.
-const SHARDS: usize = 64;
 /// The unique part of a token: 64 bits.
 const TOKEN_UNIQUE_BYTES: usize = 8;
 /// What stands for an answer that is no JSON.
@@ -84,85 +82,6 @@ pub struct Bank {
 
 /// The charges with a reference, oldest first.
 type References = HashMap<Box<str>, Vec<IntentId>>;
-
-#[derive(Debug, Default)]
-struct Shard {
-    keys: HashMap<Box<str>, KeyRecord>,
-    intents: Vec<Intent>,
-    by_id: HashMap<IntentId, usize>,
-    replays: Vec<Replay>,
-}
-
-/// What is known of one idempotency key.
-#[derive(Debug, Default)]
-struct KeyRecord {
-    /// How often a request with this key arrived.
-    deliveries: u32,
-    /// How many charges were made under it; more than one only after it expired, or where keys are ignored.
-    charges: u32,
-    /// What it was first used for, while it is remembered.
-    used: Option<Used>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Used {
-    since_ms: i64,
-    fingerprint: [u8; FINGERPRINT_BYTES],
-    /// Until then another request with the key is told to wait.
-    busy_until_ms: i64,
-    saved: Saved,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Saved {
-    /// Nothing yet: the charge is still to come.
-    Nothing,
-    /// The answer to this charge, by its place in the shard.
-    Charge(usize),
-    /// A server error, with nothing charged.
-    Error,
-}
-
-/// A delivery that was answered from a saved answer.
-#[derive(Debug)]
-struct Replay {
-    sequence: u64,
-    at_ms: i64,
-    intent: usize,
-}
-
-/// What the seed and a key make up together.
-struct Identity([u8; 32]);
-
-impl Identity {
-    fn of(seed: u64, name: &[u8]) -> Self {
-        Self(Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize().into())
-    }
-
-    fn shard(&self) -> usize {
-        usize::from(self.0[0]) % SHARDS
-    }
-
-    fn fault_seed(&self) -> u64 {
-        self.0.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    }
-
-    /// The id of the charge numbered `ordinal` under this key. It stays in the key's shard.
-    fn intent_id(&self, ordinal: u32) -> IntentId {
-        if ordinal == 0 {
-            return IntentId::from_hash(&self.0);
-        }
-        let mut hash: [u8; 32] =
-            Sha256::new().chain_update(self.0).chain_update(ordinal.to_le_bytes()).finalize().into();
-        hash[0] = self.0[0];
-        IntentId::from_hash(&hash)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while a shard is held leaves whole entries behind: each is pushed in one step.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn to_i64(milliseconds: u64) -> i64 {
     i64::try_from(milliseconds).unwrap_or(i64::MAX)
@@ -466,39 +385,6 @@ impl Bank {
     fn index_reference(&self, intent: &Intent) {
         if let Some(reference) = super::request::reference_in(&intent.metadata) {
             lock(self.reference_shard(reference)).entry(reference.into()).or_default().push(intent.id);
-        }
-    }
-}
-
-impl Shard {
-    fn insert(&mut self, intent: Intent) {
-        self.by_id.insert(intent.id, self.intents.len());
-        self.intents.push(intent);
-    }
-
-    /// Takes the record out, so that it and the rest of the shard can both be changed.
-    fn take_record(&mut self, key: Option<&str>) -> KeyRecord {
-        key.and_then(|key| self.keys.get_mut(key)).map(std::mem::take).unwrap_or_default()
-    }
-
-    fn put_record(&mut self, key: Option<&str>, record: KeyRecord) {
-        let Some(key) = key else { return };
-        match self.keys.get_mut(key) {
-            Some(place) => *place = record,
-            None => {
-                self.keys.insert(key.into(), record);
-            }
-        }
-    }
-}
-
-impl KeyRecord {
-    /// Drops what a key stands for once its life is over, or where keys mean nothing.
-    fn forget(&mut self, now_ms: i64, settings: &BankSettings) {
-        let expired =
-            self.used.is_some_and(|used| now_ms.saturating_sub(used.since_ms) >= settings.key_life_ms);
-        if expired || !settings.honours_keys {
-            self.used = None;
         }
     }
 }

@@ -21,9 +21,11 @@ mod effects;
 pub mod faults;
 pub mod intent;
 pub mod journal;
+mod keys;
 pub mod request;
 mod routes;
 mod server;
+mod shard;
 pub mod test_numbers;
 pub mod token;
 

@@ -1,0 +1,104 @@
+//! Prints how many charges a second the simulator answers on this machine, and how many the
+//! gateway adapter makes of them: `cargo run --release --example charge_rate -- [CHARGES] [IN_FLIGHT]`.
+#![allow(clippy::print_stdout, reason = "printing is what this program is for")]
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use payment_runs_engine::ids::{GatewayId, PaymentId};
+use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::payment_method::PaymentMethodKind;
+use payment_runs_engine::ports::{BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, Gateway, Outcome};
+use payment_runs_gateway::measure::{ChargeRate, measure_charge_rate};
+use payment_runs_gateway::simulator::{JournalTotals, Simulator, SimulatorConfig};
+use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
+use tokio::task::JoinSet;
+
+const CHARGES_DEFAULT: usize = 100_000;
+const IN_FLIGHT_DEFAULT: usize = 64;
+
+struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::try_from(SystemTime::now()).unwrap_or_default()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
+        Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let charges = arguments.next().map_or(Ok(CHARGES_DEFAULT), |text| text.parse())?;
+    let in_flight = arguments.next().map_or(Ok(IN_FLIGHT_DEFAULT), |text| text.parse())?;
+    let journal = std::env::temp_dir().join(format!("charge-rate-{}.ndjson", std::process::id()));
+    for (name, journal) in [("in memory", None), ("with a journal file", Some(journal.clone()))] {
+        let simulator = Simulator::start(SimulatorConfig { journal, ..SimulatorConfig::default() }).await?;
+        let bare = measure_charge_rate(&simulator.url(), in_flight, charges, "bare").await?;
+        let adapter = measure_adapter(&simulator.url(), in_flight, charges).await?;
+        let totals = JournalTotals::of(&simulator.journal());
+        simulator.stop().await;
+        println!(
+            "{name}: {} bare calls/s, {} through the adapter; {} charges, {} charged twice",
+            bare.per_second(),
+            adapter.per_second(),
+            totals.charges,
+            totals.charged_twice.len()
+        );
+    }
+    std::fs::remove_file(journal)?;
+    Ok(())
+}
+
+async fn measure_adapter(url: &str, in_flight: usize, charges: usize) -> Result<ChargeRate, Box<dyn Error>> {
+    let config = StripeConfig::new(url, SecretKey::new("sk_test_measure"));
+    let gateway = Arc::new(StripeGateway::over_http(&config, Arc::new(MachineClock))?);
+    let next = Arc::new(AtomicUsize::new(0));
+    let began = Instant::now();
+    let mut workers = JoinSet::new();
+    for _ in 0..in_flight {
+        let (gateway, next) = (Arc::clone(&gateway), Arc::clone(&next));
+        workers.spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= charges {
+                    return None;
+                }
+                let request = request(&gateway, number);
+                match gateway.charge(&request).await {
+                    Outcome::Approved { .. } => {}
+                    other => return Some(other),
+                }
+            }
+        });
+    }
+    while let Some(ended) = workers.join_next().await {
+        if let Some(outcome) = ended? {
+            return Err(format!("a charge ended as {outcome:?}").into());
+        }
+    }
+    Ok(ChargeRate { calls: charges, elapsed: began.elapsed() })
+}
+
+fn request(gateway: &StripeGateway, number: usize) -> ChargeRequest {
+    let charge = Charge {
+        gateway: GatewayId::from_u128(1),
+        payment: PaymentId::from_u128(number as u128),
+        payment_number: format!("P-{number:08}"),
+        money: Money::new(100, Currency::USD),
+        token: "pm_card_visa".into(),
+        method_kind: PaymentMethodKind::CreditCard,
+    };
+    ChargeRequest {
+        idempotency_key: format!("adapter-{number}"),
+        reference: charge.payment.to_string(),
+        body: gateway.encode(&charge).into(),
+    }
+}

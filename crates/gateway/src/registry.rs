@@ -1,0 +1,108 @@
+//! The gateways of one process, with a bound on the calls under way and on their rate at each.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use payment_runs_engine::ids::GatewayId;
+use payment_runs_engine::ports::{BoxFuture, Clock, Gateway, Gateways};
+use tokio::sync::Semaphore;
+
+/// Gateways by identifier.
+pub struct GatewayRegistry {
+    clock: Arc<dyn Clock>,
+    places: RwLock<HashMap<GatewayId, Arc<Place>>>,
+}
+
+impl fmt::Debug for GatewayRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("GatewayRegistry").field("gateways", &places.len()).finish_non_exhaustive()
+    }
+}
+
+/// One gateway and its bounds.
+struct Place {
+    gateway: Arc<dyn Gateway>,
+    under_way: Arc<Semaphore>,
+    pace: Option<Pace>,
+}
+
+/// Calls spaced evenly, so that no second ever sees more than its share.
+struct Pace {
+    gap: Duration,
+    next: Mutex<Timestamp>,
+}
+
+impl Pace {
+    /// Takes the next free moment, which is now or later.
+    fn take(&self, now: Timestamp) -> Timestamp {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = now.max(*next);
+        *next = at.checked_add(self.gap).unwrap_or(at);
+        at
+    }
+}
+
+impl GatewayRegistry {
+    /// A process without gateways. `clock` spaces the calls of gateways with a rate: give it the
+    /// machine's clock, not one that stands still.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, places: RwLock::default() }
+    }
+
+    /// Adds a gateway or replaces it; calls under way at a replaced one go on.
+    pub fn insert(&self, id: GatewayId, gateway: Arc<dyn Gateway>) {
+        let settings = gateway.settings();
+        let under_way = Arc::new(Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
+        let pace = settings.rate_per_s.map(|rate_per_s| Pace {
+            gap: Duration::from_secs(1) / rate_per_s.max(1),
+            next: Mutex::new(Timestamp::UNIX_EPOCH),
+        });
+        let entry = Arc::new(Place { gateway, under_way, pace });
+        self.places.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
+    }
+
+    fn place(&self, id: GatewayId) -> Option<Arc<Place>> {
+        self.places.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+}
+
+impl Gateways for GatewayRegistry {
+    fn find(&self, id: GatewayId) -> Option<Arc<dyn Gateway>> {
+        self.place(id).map(|place| Arc::clone(&place.gateway))
+    }
+
+    /// A gateway that is not known admits at once: there is nothing to protect.
+    fn admit(&self, id: GatewayId) -> BoxFuture<'_, Box<dyn Send>> {
+        let place = self.place(id);
+        Box::pin(async move {
+            let Some(place) = place else { return Box::new(()) as Box<dyn Send> };
+            let permit = Arc::clone(&place.under_way).acquire_owned().await;
+            if let Some(pace) = &place.pace {
+                let now = self.clock.now();
+                let at = pace.take(now);
+                if at > now {
+                    self.clock.sleep_until(at).await;
+                }
+            }
+            Box::new(permit)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_spaces_calls_and_forgets_idle_time() {
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
+        let pace = Pace { gap: Duration::from_millis(10), next: Mutex::new(Timestamp::UNIX_EPOCH) };
+        let taken: Vec<_> =
+            [1_000, 1_000, 1_005, 1_500].iter().map(|now| pace.take(at(*now)).as_millisecond()).collect();
+        assert_eq!(taken, [1_000, 1_010, 1_020, 1_500]);
+    }
+}

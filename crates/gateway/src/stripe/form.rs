@@ -1,0 +1,88 @@
+//! Form bodies and queries. Pure and deterministic: a charge that is encoded again after a restart
+//! must give the same bytes, or its key would be refused.
+
+use form_urlencoded::Serializer;
+use payment_runs_engine::payment_method::PaymentMethodKind;
+use payment_runs_engine::ports::{Charge, InstrumentDetails};
+
+/// The most charges one search returns.
+pub const SEARCH_LIMIT: usize = 100;
+
+/// The dialect's name for a kind of payment method.
+const fn type_name(kind: PaymentMethodKind) -> &'static str {
+    match kind {
+        PaymentMethodKind::Ach => "us_bank_account",
+        PaymentMethodKind::Sepa => "sepa_debit",
+        // A method that is not electronic is never charged; were it, the gateway would refuse its token.
+        PaymentMethodKind::CreditCard
+        | PaymentMethodKind::CreditCardReferenceTransaction
+        | PaymentMethodKind::Other => "card",
+    }
+}
+
+/// The body of a charge, its parameters in alphabetical order.
+///
+/// `error_on_requires_action` turns a charge that would wait for its cardholder into a decline:
+/// nobody is there, and a charge left waiting could be completed later.
+pub fn charge_body(charge: &Charge) -> Vec<u8> {
+    let mut form = Serializer::new(String::with_capacity(384));
+    form.append_pair("amount", &charge.money.minor.to_string())
+        .append_pair("confirm", "true")
+        .append_pair("currency", &charge.money.currency.code().to_ascii_lowercase())
+        .append_pair("description", &charge.payment_number)
+        .append_pair("error_on_requires_action", "true")
+        .append_pair("metadata[payment_number]", &charge.payment_number)
+        .append_pair("metadata[reference]", &reference(charge))
+        .append_pair("off_session", "true")
+        .append_pair("payment_method", &charge.token)
+        .append_pair("payment_method_types[]", type_name(charge.method_kind));
+    form.finish().into_bytes()
+}
+
+/// Our reference of a charge: the payment's identifier in hexadecimal.
+pub fn reference(charge: &Charge) -> String {
+    charge.payment.to_string()
+}
+
+/// The body that exchanges a card or bank account for a token.
+pub fn instrument_body(details: &InstrumentDetails) -> Vec<u8> {
+    let mut form = Serializer::new(String::with_capacity(192));
+    let holder_name = match details {
+        InstrumentDetails::Card { number, expiration_month, expiration_year, holder_name } => {
+            form.append_pair("type", "card")
+                .append_pair("card[number]", number)
+                .append_pair("card[exp_month]", &expiration_month.to_string())
+                .append_pair("card[exp_year]", &expiration_year.to_string());
+            holder_name
+        }
+        InstrumentDetails::BankAccount { number, holder_name, kind: PaymentMethodKind::Sepa, .. } => {
+            form.append_pair("type", "sepa_debit").append_pair("sepa_debit[iban]", number);
+            holder_name
+        }
+        InstrumentDetails::BankAccount { number, routing_number, holder_name, .. } => {
+            form.append_pair("type", "us_bank_account")
+                .append_pair("us_bank_account[account_number]", number);
+            if let Some(routing_number) = routing_number {
+                form.append_pair("us_bank_account[routing_number]", routing_number);
+            }
+            holder_name
+        }
+    };
+    if let Some(holder_name) = holder_name {
+        form.append_pair("billing_details[name]", holder_name);
+    }
+    form.finish().into_bytes()
+}
+
+/// The query that searches charges by our reference.
+pub fn search_query(reference: &str) -> String {
+    let escaped = reference.replace('\\', r"\\").replace('\'', r"\'");
+    Serializer::new(String::new())
+        .append_pair("query", &format!("metadata['reference']:'{escaped}'"))
+        .append_pair("limit", &SEARCH_LIMIT.to_string())
+        .finish()
+}
+
+#[cfg(test)]
+#[path = "form_tests.rs"]
+mod tests;

@@ -1,0 +1,28 @@
+//! The gateway port over the payment intents dialect: charges are created and confirmed off
+//! session, in one call, under an idempotency key.
+//!
+//! What decides is pure and tested by tables: [`form`] writes bodies, [`classify()`] reads answers,
+//! [`look_up`] reads searches, [`retry`] says whether the same bytes are sent again. The effects are
+//! behind [`Exchange`]: [`HyperExchange`] speaks HTTP, [`InProcess`] asks a simulated bank without a
+//! network.
+//!
+//! Only `http` addresses are taken: encryption belongs to a proxy on the same host until this
+//! client speaks TLS itself.
+
+pub mod classify;
+mod config;
+mod exchange;
+pub mod form;
+mod gateway;
+mod hyper_exchange;
+mod in_process;
+pub mod look_up;
+pub mod retry;
+mod tokenize;
+
+pub use classify::{Classified, classify};
+pub use config::{ConfigError, SecretKey, StripeConfig, default_settings};
+pub use exchange::{Exchange, ExchangeAnswer, ExchangeError, ExchangeRequest, Target};
+pub use gateway::StripeGateway;
+pub use hyper_exchange::HyperExchange;
+pub use in_process::InProcess;
