@@ -275,6 +275,10 @@ pub struct RunChange {
     pub consolidated_payment: Option<bool>,
     /// Closed payment methods.
     pub process_payment_with_closed_pm: Option<bool>,
+    /// Documents' own payment methods.
+    pub use_custom_payment_methods: Change<bool>,
+    /// Skip the retry rules.
+    pub ignore_retry_rule: Option<bool>,
     /// Organizations.
     pub organizations: Option<Vec<OrganizationId>>,
 }

@@ -7,7 +7,11 @@ pub mod allocate;
 pub mod collect;
 pub mod command;
 pub mod document;
+#[cfg(test)]
+mod fixtures;
 pub mod ids;
+#[cfg(test)]
+mod machine_tests;
 pub mod money;
 pub mod payment;
 pub mod payment_method;

@@ -82,6 +82,9 @@ pub fn apply_change(run: &Run, change: &RunChange) -> Run {
     set(&mut options.collect_payment, change.collect_payment);
     set(&mut options.consolidated_payment, change.consolidated_payment);
     set(&mut options.process_payment_with_closed_pm, change.process_payment_with_closed_pm);
+    set(&mut options.ignore_retry_rule, change.ignore_retry_rule);
+    let custom = &mut options.use_custom_payment_methods;
+    *custom = change.use_custom_payment_methods.apply(custom.take());
     changed.target_date = change.target_date.apply(changed.target_date);
     changed.run_at = change.run_at.apply(changed.run_at);
     changed.organizations = change.organizations.unwrap_or(changed.organizations);

@@ -197,3 +197,7 @@ pub fn explain(reason: SkipReason) -> &'static str {
         SkipReason::Stopped => "The payment run was stopped before its turn.",
     }
 }
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;

@@ -36,3 +36,8 @@ pub fn idempotency_key(run: RunId, item: &PaymentItem) -> String {
         PaymentItem::Record(position) => format!("{run}-r{position}-{ATTEMPT}"),
     }
 }
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;

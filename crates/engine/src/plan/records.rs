@@ -258,3 +258,7 @@ fn count_records(payments: &mut [PlannedPayment]) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;
