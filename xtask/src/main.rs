@@ -24,6 +24,17 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Work on the contract.
+    Spec {
+        #[command(subcommand)]
+        command: Spec,
+    },
+}
+
+#[derive(Subcommand)]
+enum Spec {
+    /// Check the documents against the house rules.
+    Lint,
 }
 
 fn main() -> ExitCode {
@@ -31,6 +42,7 @@ fn main() -> ExitCode {
         Command::Codegen { emitter, check } => {
             codegen(if check { Mode::Check } else { Mode::Write }, emitter.as_deref())
         }
+        Command::Spec { command: Spec::Lint } => spec_lint(),
     };
     match done {
         Ok(code) => code,
@@ -55,4 +67,9 @@ fn codegen(mode: Mode, only: Option<&str>) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn spec_lint() -> anyhow::Result<ExitCode> {
+    xtask::spec::lint::run(&xtask::root())?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -44,6 +44,7 @@ pub fn emit(api: &Api) -> Result<Vec<OutputFile>> {
 fn root<'a>(api: &Api, modules: impl Iterator<Item = &'a str>) -> TokenStream {
     let about = docs::inner(&format!("Models of {}.", api.title));
     let modules: Vec<_> = modules.map(|module| format_ident!("{module}")).collect();
+    let names = api.schemas.keys().map(|name| format_ident!("{name}"));
     quote! {
         #about
         #![allow(
@@ -57,6 +58,12 @@ fn root<'a>(api: &Api, modules: impl Iterator<Item = &'a str>) -> TokenStream {
         #(pub use #modules::*;)*
         /// Every model as JSON Schema 2020-12, under its name in `$defs`.
         pub const SCHEMAS: &str = include_str!("schemas.json");
+
+        /// Every model as its Rust declaration describes it.
+        #[cfg(feature = "utoipa")]
+        pub fn components() -> utoipa::openapi::Components {
+            utoipa::openapi::ComponentsBuilder::new()#(.schema_from::<#names>())*.build()
+        }
     }
 }
 

@@ -19,3 +19,24 @@ pub use shared::*;
 
 /// Every model as JSON Schema 2020-12, under its name in `$defs`.
 pub const SCHEMAS: &str = include_str!("schemas.json");
+/// Every model as its Rust declaration describes it.
+#[cfg(feature = "utoipa")]
+pub fn components() -> utoipa::openapi::Components {
+    utoipa::openapi::ComponentsBuilder::new()
+        .schema_from::<Health>()
+        .schema_from::<HealthStatus>()
+        .schema_from::<Readiness>()
+        .schema_from::<ReadinessStatus>()
+        .schema_from::<DecisionPage>()
+        .schema_from::<Decision>()
+        .schema_from::<DocumentType>()
+        .schema_from::<DecisionOutcome>()
+        .schema_from::<SkipReason>()
+        .schema_from::<Progress>()
+        .schema_from::<RunStatus>()
+        .schema_from::<CurrencyAmount>()
+        .schema_from::<ErrorResponse>()
+        .schema_from::<ErrorType>()
+        .schema_from::<ErrorDetail>()
+        .build()
+}

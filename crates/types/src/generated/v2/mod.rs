@@ -15,3 +15,26 @@ pub use payment_runs::*;
 
 /// Every model as JSON Schema 2020-12, under its name in `$defs`.
 pub const SCHEMAS: &str = include_str!("schemas.json");
+/// Every model as its Rust declaration describes it.
+#[cfg(feature = "utoipa")]
+pub fn components() -> utoipa::openapi::Components {
+    utoipa::openapi::ComponentsBuilder::new()
+        .schema_from::<PaymentRunField>()
+        .schema_from::<PaymentRunSummaryField>()
+        .schema_from::<PaymentRunState>()
+        .schema_from::<CreatePaymentRunRequest>()
+        .schema_from::<UpdatePaymentRunRequest>()
+        .schema_from::<PaymentRun>()
+        .schema_from::<PaymentRunStateTransitions>()
+        .schema_from::<PaymentRunSummary>()
+        .schema_from::<PaymentRunListResponse>()
+        .schema_from::<CustomFields>()
+        .schema_from::<CustomObjects>()
+        .schema_from::<CustomObjectPage>()
+        .schema_from::<CustomObject>()
+        .schema_from::<AcceptedResponse>()
+        .schema_from::<ErrorResponse>()
+        .schema_from::<ErrorType>()
+        .schema_from::<ErrorDetail>()
+        .build()
+}
