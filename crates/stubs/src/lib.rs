@@ -1,18 +1,29 @@
 //! The server's half of the contract: per API a trait with one method per operation, a router that reads requests and
 //! calls the trait, and the document that utoipa derives from both.
 //!
-//! The modules `v1`, `v2` and `ops` are generated from `openapi/*.yaml`. Everything else here is what they stand
+//! The modules [`v1`], [`v2`] and [`ops`] are generated from `openapi/*.yaml`. Everything else here is what they stand
 //! on: reading and checking requests ([`extract`]), and the words in which a request is refused ([`Rejection`]).
 //!
 //! A request that arrives at an operation's method has the documented shape: every required part is there, every value
 //! keeps its bounds. What depends on more than one field, or on stored data, is the implementation's to check.
 
+pub mod accept;
+pub mod answer;
 pub mod extract;
+pub mod witness;
+
+mod generated {
+    pub mod ops;
+    pub mod v1;
+    pub mod v2;
+}
 
 mod context;
 mod operation;
 mod rejection;
 mod status;
+
+pub use generated::{ops, v1, v2};
 
 pub use context::{RequestContext, RequestId, TrackId};
 pub use operation::OperationInfo;

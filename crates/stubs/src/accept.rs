@@ -1,0 +1,15 @@
+//! Whether a model accepts a JSON value, for the tests that compare models with the contract.
+
+use garde::Validate;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Reads a value as a request body would be read, and checks it; the reason where it is refused.
+pub fn check<T>(json: &Value) -> Result<(), String>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let bytes = serde_json::to_vec(json).map_err(|error| error.to_string())?;
+    let value: T = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    value.validate().map_err(|report| report.to_string())
+}

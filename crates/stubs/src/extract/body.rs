@@ -1,0 +1,221 @@
+//! Bodies.
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest as _, Request};
+use bytes::Bytes;
+use garde::Validate;
+use http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+
+use super::{Contract, Incoming};
+use crate::{Category, Fault, Location, Rejection};
+
+/// Bodies from this size on are parsed on a thread that may block: they take milliseconds, in which a worker of the
+/// runtime would serve nobody else.
+const BLOCKING_BYTES_MIN: usize = 256 * 1024;
+
+/// How a body is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    UrlEncoded,
+}
+
+impl Incoming {
+    /// Reads a JSON body that must be there; `None` after adding its faults.
+    pub async fn json<T>(&mut self) -> Option<T>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        self.required(Form::Json).await
+    }
+
+    /// Reads a JSON body that may be absent.
+    pub async fn optional_json<T>(&mut self) -> Option<Option<T>>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        self.optional(Form::Json).await
+    }
+
+    /// Reads a form that must be there; `None` after adding its faults.
+    pub async fn form<T>(&mut self) -> Option<T>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        self.required(Form::UrlEncoded).await
+    }
+
+    /// Reads a form that may be absent.
+    pub async fn optional_form<T>(&mut self) -> Option<Option<T>>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        self.optional(Form::UrlEncoded).await
+    }
+
+    /// Hands over the body unread.
+    pub fn stream(&mut self) -> Body {
+        std::mem::take(&mut self.body)
+    }
+
+    async fn required<T>(&mut self, form: Form) -> Option<T>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        let bytes = self.read(form).await?;
+        if bytes.is_empty() && matches!(form, Form::Json) {
+            self.whole_body(Category::MalformedJson, "the body is empty");
+            return None;
+        }
+        self.parse(form, bytes).await
+    }
+
+    async fn optional<T>(&mut self, form: Form) -> Option<Option<T>>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        let bytes = self.read(form).await?;
+        if bytes.is_empty() { Some(None) } else { self.parse(form, bytes).await.map(Some) }
+    }
+
+    /// The whole body, within the limit that a layer set (`DefaultBodyLimit`).
+    async fn read(&mut self, form: Form) -> Option<Bytes> {
+        let body = std::mem::take(&mut self.body);
+        if !body.is_end_stream() && !self.has_content_type(form) {
+            let expected = match form {
+                Form::Json => "application/json",
+                Form::UrlEncoded => "application/x-www-form-urlencoded",
+            };
+            self.refuse(Category::UnsupportedMediaType, &format!("the body must be {expected}"));
+            return None;
+        }
+        let mut request = Request::new(body);
+        *request.extensions_mut() = self.parts.extensions.clone();
+        match Bytes::from_request(request, &()).await {
+            Ok(bytes) => {
+                self.bytes = Some(bytes.clone());
+                Some(bytes)
+            }
+            Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {
+                self.refuse(Category::BodyTooLarge, "the body is larger than the server accepts");
+                None
+            }
+            Err(_) => {
+                self.refuse(Category::MalformedJson, "the body could not be read to its end");
+                None
+            }
+        }
+    }
+
+    fn has_content_type(&self, form: Form) -> bool {
+        let value = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence =
+            value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match form {
+            Form::Json => {
+                essence == "application/json"
+                    || essence.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"))
+            }
+            Form::UrlEncoded => essence == "application/x-www-form-urlencoded",
+        }
+    }
+
+    async fn parse<T>(&mut self, form: Form, bytes: Bytes) -> Option<T>
+    where
+        T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    {
+        let contract = self.contract;
+        let parsed = if bytes.len() < BLOCKING_BYTES_MIN {
+            parse(contract, form, &bytes)
+        } else {
+            let task = tokio::task::spawn_blocking(move || parse(contract, form, &bytes));
+            let Ok(parsed) = task.await else {
+                self.refuse(Category::Internal, "reading the body failed");
+                return None;
+            };
+            parsed
+        };
+        parsed.map_err(|faults| self.faults.extend(faults)).ok()
+    }
+
+    fn refuse(&mut self, category: Category, message: &str) {
+        self.refusal.get_or_insert_with(|| Rejection::at(category, Location::Body, "", message));
+    }
+
+    fn whole_body(&mut self, category: Category, message: &str) {
+        self.faults.push(whole(category, message.to_owned()));
+    }
+}
+
+fn parse<T>(contract: &'static Contract, form: Form, bytes: &[u8]) -> Result<T, Vec<Fault>>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    match form {
+        Form::Json => parse_json(contract, bytes),
+        Form::UrlEncoded => parse_form(contract, bytes),
+    }
+}
+
+fn parse_json<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let refused = match serde_json::from_slice::<T>(bytes) {
+        Ok(value) => match value.validate() {
+            Ok(()) => return Ok(value),
+            Err(report) => first_of(&report),
+        },
+        Err(error) if error.is_data() => locate::<T>(bytes),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let message = format!("the body is no well-formed JSON at line {line} column {column}");
+            return Err(vec![whole(Category::MalformedJson, message)]);
+        }
+    };
+    Err(contract.list_json(bytes, refused))
+}
+
+fn parse_form<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let refused = match serde_html_form::from_bytes::<T>(bytes) {
+        Ok(value) => match value.validate() {
+            Ok(()) => return Ok(value),
+            Err(report) => report.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Err(contract.list_texts(super::Part::Body, &super::coerce::pairs(bytes), &refused))
+}
+
+/// Where serde stopped, for the rare body that only serde refuses (a field given twice).
+fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Fault {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Ok(_) => whole(Category::InvalidValue, "the body is not valid".to_owned()),
+        Err(error) => {
+            let field = error.path().to_string();
+            let field = if field == "." { String::new() } else { field };
+            let message = error.inner().to_string();
+            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+            Fault { field, ..whole(Category::InvalidValue, message) }
+        }
+    }
+}
+
+fn first_of(report: &garde::Report) -> Fault {
+    match report.iter().next() {
+        Some((path, error)) => {
+            Fault { field: path.to_string(), ..whole(Category::InvalidValue, error.to_string()) }
+        }
+        None => whole(Category::InvalidValue, "the body is not valid".to_owned()),
+    }
+}
+
+fn whole(category: Category, message: String) -> Fault {
+    Fault { location: Location::Body, field: String::new(), message, category }
+}

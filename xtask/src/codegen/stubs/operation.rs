@@ -1,0 +1,178 @@
+//! The module of one operation: its parameters, its answers, and the handler that the router calls.
+
+use anyhow::{Result, ensure};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::super::types::docs;
+use super::answers::{self, HeaderSets};
+use super::params::{self, PLACES};
+use super::{body_type, ident, shared_item, text};
+use crate::spec::ir::{Api, Body, Media, Operation, Place};
+
+pub(super) fn module(api: &Api, operation: &Operation, headers: &HeaderSets) -> Result<TokenStream> {
+    let name = ident(&operation.ident);
+    let about = docs::outer(&format!("`{}`: {} {}.", operation.id, operation.method, route(api, operation)));
+    let info = info(api, operation)?;
+    let structures = PLACES
+        .iter()
+        .map(|(place, ..)| params::structure(api, operation, *place))
+        .collect::<Result<Vec<_>>>()?;
+    let answers = answers::enumeration(api, operation, headers)?;
+    let handler = handler(api, operation)?;
+    Ok(quote! {
+        #about
+        pub mod #name {
+            #info
+            #(#structures)*
+            #answers
+            #handler
+        }
+    })
+}
+
+/// The path with the server's prefix.
+pub(super) fn route(api: &Api, operation: &Operation) -> String {
+    format!("{}{}", api.base_path(), operation.path)
+}
+
+fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
+    let route = route(api, operation);
+    for segment in route.split('/').filter(|segment| segment.contains('{')) {
+        ensure!(
+            segment.starts_with('{') && segment.find('}') == Some(segment.len() - 1),
+            "{}: the segment `{segment}` of a path is not routed; let a parameter be a whole segment",
+            operation.pointer
+        );
+    }
+    let (id, path, tag) = (&operation.id, &operation.path, &operation.tag);
+    let method = ident(&operation.method.to_string());
+    let public = operation.security.is_empty();
+    Ok(quote! {
+        /// The operation as data.
+        pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
+            id: #id,
+            method: http::Method::#method,
+            path: #path,
+            route: #route,
+            tag: #tag,
+            public: #public,
+        };
+    })
+}
+
+/// How an argument of the trait's method is read, in order: its name and the call that reads it.
+fn reads(api: &Api, operation: &Operation) -> Result<Vec<(&'static str, TokenStream)>> {
+    let mut reads = Vec::new();
+    for (place, name, argument, _) in PLACES {
+        if !params::has(operation, place) {
+            continue;
+        }
+        let name = ident(name);
+        let read = match place {
+            Place::Path => quote!(incoming.path::<#name>().await),
+            Place::Query => quote!(incoming.query::<#name>()),
+            Place::Header => {
+                let names = operation.params_in(Place::Header).map(|param| text(&param.name));
+                quote!(incoming.headers::<#name>(&[#(#names),*]))
+            }
+        };
+        reads.push((argument, read));
+    }
+    if let Some(body) = &operation.body {
+        reads.push(("body", read_body(api, body)?));
+    }
+    Ok(reads)
+}
+
+fn read_body(api: &Api, body: &Body) -> Result<TokenStream> {
+    let function = match (body.content.media, body.required) {
+        (Media::Json, true) => "json",
+        (Media::Json, false) => "optional_json",
+        (Media::Form, true) => "form",
+        (Media::Form, false) => "optional_form",
+        (Media::Stream | Media::Events, _) => return Ok(quote!(Some(incoming.stream()))),
+    };
+    let (function, kind) = (ident(function), body_type(api, &body.content.schema)?);
+    Ok(quote!(incoming.#function::<#kind>().await))
+}
+
+fn handler(api: &Api, operation: &Operation) -> Result<TokenStream> {
+    let method = ident(&operation.ident);
+    let witness = witness(api, operation)?;
+    let document = shared_item(api, "SCHEMAS");
+    let trait_module = ident(&api.name);
+    let id = &operation.id;
+    let (names, calls): (Vec<_>, Vec<_>) =
+        reads(api, operation)?.into_iter().map(|(name, call)| (ident(name), call)).unzip();
+    let mutable = (!names.is_empty()).then(|| quote!(mut));
+    let refused = (!names.is_empty()).then(|| {
+        quote! {
+            let (#(Some(#names),)*) = (#(#names,)*) else {
+                return api.refuse(&context, &OPERATION, incoming.rejection());
+            };
+        }
+    });
+    Ok(quote! {
+        pub(crate) static CONTRACT: crate::extract::Contract = crate::extract::Contract::new(&#document, #id);
+
+        #witness
+        pub(crate) async fn handle<A: crate::#trait_module::Api>(
+            axum::extract::State(api): axum::extract::State<A>,
+            request: axum::extract::Request,
+        ) -> axum::response::Response {
+            let #mutable incoming = crate::extract::Incoming::new(request, &CONTRACT);
+            #(let #names = #calls;)*
+            let context = incoming.context();
+            #refused
+            match api.#method(context.clone(), #(#names),*).await {
+                Ok(response) => axum::response::IntoResponse::into_response(response),
+                Err(rejection) => api.refuse(&context, &OPERATION, rejection),
+            }
+        }
+    })
+}
+
+/// The `#[utoipa::path]` attribute: the document that a test compares with the contract.
+fn witness(api: &Api, operation: &Operation) -> Result<TokenStream> {
+    let method = ident(operation.method.key());
+    let (id, path, tag) = (&operation.id, &operation.path, &operation.tag);
+    let places: Vec<_> = PLACES
+        .iter()
+        .filter(|(place, ..)| params::has(operation, *place))
+        .map(|(_, name, ..)| ident(name))
+        .collect();
+    let params = (!places.is_empty()).then(|| quote!(params(#(#places),*),));
+    let body = operation.body.as_ref().map(|body| witness_body(api, body)).transpose()?;
+    let security = if operation.security.is_empty() {
+        quote!(security(()))
+    } else {
+        let alternatives = operation.security.iter().map(|requirement| {
+            let schemes = requirement.iter().map(|(name, scopes)| quote!(#name = [#(#scopes),*]));
+            quote!((#(#schemes),*))
+        });
+        quote!(security(#(#alternatives),*))
+    };
+    Ok(quote! {
+        #[utoipa::path(
+            #method,
+            path = #path,
+            operation_id = #id,
+            tag = #tag,
+            #params
+            #body
+            responses(Response),
+            #security
+        )]
+    })
+}
+
+fn witness_body(api: &Api, body: &Body) -> Result<TokenStream> {
+    let content_type = text(body.content.content_types.first().map_or("", String::as_str));
+    let kind = match body.content.media {
+        Media::Json | Media::Form => body_type(api, &body.content.schema)?,
+        Media::Stream | Media::Events => quote!(String),
+    };
+    let kind = if body.required { kind } else { quote!(Option<#kind>) };
+    Ok(quote!(request_body(content = #kind, content_type = #content_type),))
+}
