@@ -1,1 +1,295 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+//! What is sent, asked and concluded, for every answer a gateway can give.
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::fixtures::now;
+use crate::ids::{EntityKey, GatewayId, PaymentId};
+use crate::ports::{
+    BoxFuture, Charge, ChargeRequest, EncodeCharge, GatewaySettings, InstrumentDetails, TokenizeError,
+    Tokenized,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A clock whose sleepers wake at once, by moving it.
+struct LeapClock(Mutex<Timestamp>);
+
+impl Clock for LeapClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        let mut time = self.0.lock().unwrap();
+        *time = (*time).max(at);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A gateway that answers from a script; the last answer repeats.
+struct Script {
+    settings: GatewaySettings,
+    charges: Mutex<VecDeque<Outcome>>,
+    look_up: LookUp,
+    /// What was asked of it: `c` for a charge, `l` for a look-up.
+    calls: Mutex<String>,
+}
+
+#[async_trait]
+impl Gateway for Script {
+    fn settings(&self) -> &GatewaySettings {
+        &self.settings
+    }
+    async fn charge(&self, request: &ChargeRequest) -> Outcome {
+        assert_eq!((request.idempotency_key.as_str(), &*request.body), ("key", &b"body"[..]));
+        self.calls.lock().unwrap().push('c');
+        let mut charges = self.charges.lock().unwrap();
+        if charges.len() > 1 { charges.pop_front().unwrap() } else { charges[0].clone() }
+    }
+    async fn look_up(&self, reference: &str) -> LookUp {
+        assert_eq!(reference, "reference");
+        self.calls.lock().unwrap().push('l');
+        self.look_up.clone()
+    }
+    async fn tokenize(&self, _: &InstrumentDetails, _: &str) -> Result<Tokenized, TokenizeError> {
+        Ok(Tokenized::default())
+    }
+}
+
+impl EncodeCharge for Script {
+    fn encode(&self, _: &Charge) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+struct One(Option<Arc<Script>>);
+
+impl Gateways for One {
+    fn find(&self, _: GatewayId) -> Option<Arc<dyn Gateway>> {
+        self.0.clone().map(|script| script as Arc<dyn Gateway>)
+    }
+    fn admit(&self, _: GatewayId) -> BoxFuture<'_, Box<dyn Send>> {
+        Box::pin(std::future::ready(Box::new(()) as Box<dyn Send>))
+    }
+}
+
+fn approved() -> Outcome {
+    Outcome::Approved { reference: "ch_1".to_owned() }
+}
+
+fn declined() -> Outcome {
+    Outcome::Declined { code: "no".to_owned(), message: "no".to_owned(), reference: None }
+}
+
+fn pending() -> Outcome {
+    Outcome::Pending { reference: "ch_1".to_owned() }
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown { why: "lost".to_owned() }
+}
+
+fn not_sent() -> Outcome {
+    Outcome::NotSent { why: "refused".to_owned(), retry_after: None }
+}
+
+fn cannot_tell() -> LookUp {
+    LookUp::CannotTell { why: "lost".to_owned() }
+}
+
+/// One world: a gateway that remembers keys for two hours, and an intent that is new.
+struct World {
+    state: PaymentState,
+    age: Duration,
+    sent: bool,
+    charges: Vec<Outcome>,
+    look_up: LookUp,
+    looks_up: bool,
+}
+
+impl World {
+    fn new(charges: &[Outcome]) -> Self {
+        let look_up = cannot_tell();
+        Self {
+            state: PaymentState::Intent,
+            age: Duration::ZERO,
+            sent: false,
+            charges: charges.to_vec(),
+            look_up,
+            looks_up: true,
+        }
+    }
+
+    /// What is concluded, what was called, and how long it took.
+    async fn resolve(self) -> (Option<Outcome>, String, Duration) {
+        let settings = GatewaySettings {
+            concurrency: 1,
+            rate_per_s: None,
+            timeout: Duration::from_secs(1),
+            key_life: 2 * HOUR,
+            supports_look_up: self.looks_up,
+        };
+        let script = Arc::new(Script {
+            settings,
+            charges: Mutex::new(self.charges.into()),
+            look_up: self.look_up,
+            calls: Mutex::default(),
+        });
+        let clock = Arc::new(LeapClock(Mutex::new(now())));
+        let gateways = Arc::new(One(Some(script.clone())));
+        let collector = Collector::new(gateways, clock.clone(), SendPolicy::default());
+        let intent = intent(self.state, now().checked_sub(self.age).unwrap(), self.sent);
+        let outcome = collector.resolve(&intent, &Stopping::never()).await;
+        let calls = script.calls.lock().unwrap().clone();
+        let took = clock.now().duration_since(now()).unsigned_abs();
+        (outcome, calls, took)
+    }
+}
+
+fn intent(state: PaymentState, created_at: Timestamp, may_have_been_sent: bool) -> Intent {
+    Intent {
+        entity: EntityKey::FIRST,
+        payment: PaymentId::from_u128(1),
+        state,
+        gateway: GatewayId::from_u128(1),
+        request: ChargeRequest {
+            idempotency_key: "key".to_owned(),
+            reference: "reference".to_owned(),
+            body: Arc::from(&b"body"[..]),
+        },
+        created_at,
+        look_ups: 0,
+        may_have_been_sent,
+    }
+}
+
+async fn check(name: &str, world: World, outcome: Option<Outcome>, calls: &str) {
+    let (concluded, called, _) = world.resolve().await;
+    assert_eq!((concluded, called.as_str()), (outcome, calls), "{name}");
+}
+
+#[tokio::test]
+async fn a_new_intent_is_sent_until_it_is_answered() {
+    for answer in [approved(), declined(), pending()] {
+        check("at once", World::new(&[answer.clone()]), Some(answer.clone()), "c").await;
+        check("refused first", World::new(&[not_sent(), answer.clone()]), Some(answer.clone()), "cc").await;
+        check("lost first", World::new(&[unknown(), answer.clone()]), Some(answer), "cc").await;
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_never_sent_is_given_up() {
+    check("never sent", World::new(&[not_sent()]), Some(not_sent()), "ccccccc").await;
+    let world = World { sent: true, ..World::new(&[not_sent()]) };
+    let why = "refused".to_owned();
+    check("sent by another worker", world, Some(Outcome::Unknown { why: why.clone() }), "cccccccl").await;
+    let world = World::new(&[unknown(), not_sent()]);
+    check("sent by this worker", world, Some(Outcome::Unknown { why }), "cccccccl").await;
+    check("never answered", World::new(&[unknown()]), Some(unknown()), "cccl").await;
+    let world = World { look_up: LookUp::NeverSeen, ..World::new(&[unknown()]) };
+    check("perhaps under way", world, Some(unknown()), "cccl").await;
+    let world = World { look_up: LookUp::Found(approved()), ..World::new(&[unknown()]) };
+    check("answered when asked", world, Some(approved()), "cccl").await;
+    let world = World { looks_up: false, ..World::new(&[unknown()]) };
+    check("cannot be asked", world, Some(unknown()), "ccc").await;
+}
+
+#[tokio::test]
+async fn an_old_key_is_never_sent_before_the_gateway_was_asked() {
+    for sent in [false, true] {
+        let old = |look_up| World { age: HOUR, sent, look_up, ..World::new(&[approved()]) };
+        check("found", old(LookUp::Found(declined())), Some(declined()), "l").await;
+        check("never seen", old(LookUp::NeverSeen), Some(approved()), "lc").await;
+        check("cannot tell", old(cannot_tell()), Some(unknown()), "l").await;
+        let world = World { looks_up: false, ..old(LookUp::NeverSeen) };
+        let (outcome, calls, _) = world.resolve().await;
+        assert!(matches!(outcome, Some(Outcome::Unknown { .. })) && calls.is_empty());
+        let young = World { age: HOUR - Duration::from_millis(1), sent, ..World::new(&[approved()]) };
+        check("young", young, Some(approved()), "c").await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_grows_old_between_deliveries_is_asked_about() {
+    let age = HOUR - Duration::from_millis(400);
+    let world = World { age, look_up: LookUp::Found(approved()), ..World::new(&[unknown()]) };
+    check("grew old", world, Some(approved()), "cl").await;
+}
+
+#[tokio::test]
+async fn pauses_double_and_follow_the_gateway_within_bounds() {
+    let (_, _, took) = World::new(&[not_sent()]).resolve().await;
+    assert_eq!(took, Duration::from_millis(500 * (1 + 2 + 4 + 8 + 16 + 32)));
+    for (asked, expected) in [(7, 7), (3_600, 30)] {
+        let retry_after = Some(Duration::from_secs(asked));
+        let busy = Outcome::NotSent { why: "busy".to_owned(), retry_after };
+        let (outcome, _, took) = World::new(&[busy, approved()]).resolve().await;
+        assert_eq!((outcome, took), (Some(approved()), Duration::from_secs(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_pending_payment_is_only_asked_about() {
+    let world = |look_up| World { state: PaymentState::Pending, look_up, ..World::new(&[approved()]) };
+    check("found", world(LookUp::Found(declined())), Some(declined()), "l").await;
+    check("never seen", world(LookUp::NeverSeen), None, "l").await;
+    check("cannot tell", world(cannot_tell()), None, "l").await;
+}
+
+#[tokio::test]
+async fn an_unknown_payment_is_asked_about_and_sent_again_only_when_that_is_safe() {
+    let world = |look_up, age, answer| World {
+        state: PaymentState::Unknown,
+        sent: true,
+        age,
+        look_up,
+        ..World::new(&[answer])
+    };
+    let (young, old) = (Duration::ZERO, HOUR);
+    check("found", world(LookUp::Found(approved()), old, declined()), Some(approved()), "l").await;
+    check("never seen, old", world(LookUp::NeverSeen, old, declined()), Some(declined()), "lc").await;
+    check("cannot tell, young", world(cannot_tell(), young, approved()), Some(approved()), "lc").await;
+    check("cannot tell, old", world(cannot_tell(), old, approved()), None, "l").await;
+    check("refused", world(cannot_tell(), young, not_sent()), None, "lc").await;
+    check("lost again", world(cannot_tell(), young, unknown()), None, "lc").await;
+}
+
+#[tokio::test]
+async fn without_its_gateway_a_payment_is_never_taken_for_paid() {
+    let clock = Arc::new(LeapClock(Mutex::new(now())));
+    let collector = Collector::new(Arc::new(One(None)), clock, SendPolicy::default());
+    for (state, sent, expected) in [
+        (PaymentState::Intent, false, "NotSent"),
+        (PaymentState::Intent, true, "Unknown"),
+        (PaymentState::Unknown, true, "None"),
+        (PaymentState::Pending, true, "None"),
+    ] {
+        let outcome = collector.resolve(&intent(state, now(), sent), &Stopping::never()).await;
+        assert!(format!("{outcome:?}").contains(expected), "{state:?} {sent}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_begun_once_the_work_stops() {
+    let (stopper, stopping) = Stopping::pair();
+    stopper.stop();
+    let collector =
+        Collector::new(Arc::new(One(None)), Arc::new(LeapClock(Mutex::new(now()))), SendPolicy::default());
+    assert!(collector.admit(&intent(PaymentState::Intent, now(), false), &stopping).await.is_none());
+    assert!(collector.pause(HOUR, &stopping).await.is_none());
+}
+
+#[test]
+fn a_key_is_young_for_half_its_life() {
+    for (age_s, expected) in
+        [(-5_i64, KeyAge::Young), (0, KeyAge::Young), (3_599, KeyAge::Young), (3_600, KeyAge::Old)]
+    {
+        let created_at = now().checked_sub(SignedDuration::from_secs(age_s)).unwrap();
+        assert_eq!(key_age(created_at, now(), 2 * HOUR), expected, "{age_s}");
+    }
+    assert_eq!(key_age(now(), now(), Duration::ZERO), KeyAge::Old);
+}
