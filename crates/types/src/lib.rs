@@ -34,6 +34,9 @@ mod text_enum;
 mod witness;
 
 mod generated {
+    #[cfg(test)]
+    #[allow(unreachable_pub, dead_code, reason = "generated for the tests of this crate alone")]
+    pub(crate) mod everything;
     pub mod ops;
     pub mod v1;
     pub mod v2;
@@ -47,3 +50,7 @@ pub use scalar::decimal::{Decimal, DecimalError};
 pub use scalar::keys::KeyPattern;
 pub use scalar::offset_date_time::{OffsetDateTime, OffsetDateTimeError};
 pub use scalar::{nullable, whole};
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

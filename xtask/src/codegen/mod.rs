@@ -19,6 +19,9 @@ pub mod write;
 /// The documents of the project, in the order they are generated.
 pub const APIS: [&str; 3] = ["v1", "v2", "ops"];
 
+/// Documents whose models are generated for the tests of the types crate alone.
+pub const FIXTURES: [&str; 1] = ["xtask/tests/fixture/everything.yaml"];
+
 /// One generated file.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
@@ -94,10 +97,19 @@ pub fn print_api(api: &Api, emitters: &[Emitter]) -> Result<BTreeMap<PathBuf, St
 pub fn run(root: &Path, mode: Mode, only: Option<&str>) -> Result<Difference> {
     let emitters: Vec<Emitter> =
         EMITTERS.into_iter().filter(|emitter| only.is_none_or(|name| name == emitter.name)).collect();
-    ensure!(!emitters.is_empty(), "no emitter `{}`; there are types, stubs and client", only.unwrap_or_default());
+    ensure!(
+        !emitters.is_empty(),
+        "no emitter `{}`; there are types, stubs and client",
+        only.unwrap_or_default()
+    );
     let mut files = BTreeMap::new();
     for api in load_all(root)? {
         files.extend(print_api(&api, &emitters)?);
+    }
+    for fixture in FIXTURES {
+        let api = spec::load_file(root, Path::new(fixture))?;
+        let models = emitters.iter().position(|emitter| emitter.krate == "types");
+        files.extend(print_api(&api, models.map_or(&[][..], |at| &emitters[at..=at]))?);
     }
     write::format_all(root, &mut files)?;
     write::ensure_files(root, &files, &emitters, mode)

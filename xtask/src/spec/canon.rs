@@ -167,10 +167,15 @@ impl Canon<'_> {
     fn operation(&self, item: &Value, operation: &Value) -> Value {
         let own = operation.get("parameters").and_then(Value::as_array);
         let shared = item.get("parameters").and_then(Value::as_array);
-        let parameters: Map<_, _> =
-            shared.into_iter().flatten().chain(own.into_iter().flatten()).map(|value| self.parameter(value)).collect();
+        let parameters: Map<_, _> = shared
+            .into_iter()
+            .flatten()
+            .chain(own.into_iter().flatten())
+            .map(|value| self.parameter(value))
+            .collect();
         let mut responses = Map::new();
-        for (status, response) in operation.get("responses").and_then(Value::as_object).into_iter().flatten() {
+        for (status, response) in operation.get("responses").and_then(Value::as_object).into_iter().flatten()
+        {
             responses.insert(status.clone(), self.response(self.target(response)));
         }
         let mut whole = json!({
@@ -201,7 +206,8 @@ impl Canon<'_> {
         let usual = if text("in") == "query" { "form" } else { "simple" };
         let style = value.get("style").and_then(Value::as_str).unwrap_or(usual);
         let explode = value.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
-        let name = if text("in") == "header" { text("name").to_ascii_lowercase() } else { text("name").to_owned() };
+        let name =
+            if text("in") == "header" { text("name").to_ascii_lowercase() } else { text("name").to_owned() };
         let canonical = json!({
             "required": value.get("required") == Some(&json!(true)),
             "deprecated": value.get("deprecated") == Some(&json!(true)),
@@ -233,7 +239,9 @@ impl Canon<'_> {
 /// Numbers become floats; bounds that are exclusive are written as in 3.1, those of integers inclusively.
 fn numbers(map: &mut Map<String, Value>) {
     let is_integer = map.get("type") == Some(&json!("integer"));
-    for (inclusive, exclusive, step) in [("minimum", "exclusiveMinimum", 1.0), ("maximum", "exclusiveMaximum", -1.0)] {
+    for (inclusive, exclusive, step) in
+        [("minimum", "exclusiveMinimum", 1.0), ("maximum", "exclusiveMaximum", -1.0)]
+    {
         if map.get(exclusive) == Some(&json!(true))
             && let Some(bound) = map.shift_remove(inclusive)
         {

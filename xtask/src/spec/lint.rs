@@ -11,8 +11,8 @@ use crate::codegen::types::references;
 
 /// The verbs that an `operationId` may start with; one word per idea.
 const VERBS: [&str; 18] = [
-    "cancel", "create", "delete", "export", "get", "import", "list", "post", "preview", "query", "replay", "resolve",
-    "rotate", "scrub", "set", "stop", "test", "update",
+    "cancel", "create", "delete", "export", "get", "import", "list", "post", "preview", "query", "replay",
+    "resolve", "rotate", "scrub", "set", "stop", "test", "update",
 ];
 
 /// Folders of `openapi/samples` beside the one named as the API: object query is a part of v1 with samples of its own.
@@ -55,28 +55,43 @@ impl Lint<'_> {
 
     fn operation(&mut self, operation: &Operation) {
         let (at, id) = (operation.pointer.as_str(), operation.id.as_str());
-        let camel = id.starts_with(|c: char| c.is_ascii_lowercase()) && id.chars().all(|c| c.is_ascii_alphanumeric());
+        let camel =
+            id.starts_with(|c: char| c.is_ascii_lowercase()) && id.chars().all(|c| c.is_ascii_alphanumeric());
         let verb = VERBS.iter().find(|verb| id.strip_prefix(**verb).is_some_and(starts_upper));
         if !camel || verb.is_none() {
-            let mend = format!("write camelCase, a verb and then what it acts on; verbs: {}", VERBS.join(", "));
+            let mend =
+                format!("write camelCase, a verb and then what it acts on; verbs: {}", VERBS.join(", "));
             self.fault(at, format!("operationId `{id}` is no verb and noun"), mend);
         }
         if is_blank(operation.summary.as_ref()) {
             self.fault(at, "an operation without a summary", "add `summary`: one line, verb first");
         }
         if is_blank(operation.description.as_ref()) {
-            self.fault(at, "an operation without a description", "add `description`: what it does and refuses");
+            self.fault(
+                at,
+                "an operation without a description",
+                "add `description`: what it does and refuses",
+            );
         }
-        let tags = self.api.document.pointer(at).and_then(|value| value.get("tags")?.as_array()).map_or(0, Vec::len);
+        let tags =
+            self.api.document.pointer(at).and_then(|value| value.get("tags")?.as_array()).map_or(0, Vec::len);
         if tags != 1 {
-            self.fault(at, format!("an operation with {tags} tags"), "give it exactly one; files are split by it");
+            self.fault(
+                at,
+                format!("an operation with {tags} tags"),
+                "give it exactly one; files are split by it",
+            );
         }
     }
 
     fn params(&mut self, operation: &Operation) {
         for param in &operation.params {
             if is_blank(param.description.as_ref()) {
-                self.fault(&param.pointer, format!("parameter `{}` is not described", param.name), "add `description`");
+                self.fault(
+                    &param.pointer,
+                    format!("parameter `{}` is not described", param.name),
+                    "add `description`",
+                );
             }
             let target = match &param.schema.kind {
                 Kind::Array(array) => self.api.component(&array.items),
@@ -142,7 +157,11 @@ impl Lint<'_> {
     fn integers(&mut self, schema: &Schema) {
         match &schema.kind {
             Kind::Integer(Integer { format: None, .. }) => {
-                self.fault(&schema.pointer, "an integer without a format", "add `format: int32` or `format: int64`");
+                self.fault(
+                    &schema.pointer,
+                    "an integer without a format",
+                    "add `format: int32` or `format: int64`",
+                );
             }
             Kind::Array(array) => self.integers(&array.items),
             Kind::Map(values) => self.integers(values),
@@ -155,7 +174,9 @@ impl Lint<'_> {
                     }
                     self.integers(&field.schema);
                 }
-                if let Additional::Map(values) | Additional::Custom { schema: values, .. } = &object.additional {
+                if let Additional::Map(values) | Additional::Custom { schema: values, .. } =
+                    &object.additional
+                {
                     self.integers(values);
                 }
             }
@@ -165,7 +186,8 @@ impl Lint<'_> {
 
     fn unused_schemas(&mut self) {
         let mut used = BTreeSet::new();
-        let mut pending: Vec<String> = self.api.operations.iter().flat_map(schemas).flat_map(references).collect();
+        let mut pending: Vec<String> =
+            self.api.operations.iter().flat_map(schemas).flat_map(references).collect();
         while let Some(name) = pending.pop() {
             if let Some(component) = self.api.schemas.get(&name)
                 && used.insert(name)
@@ -209,7 +231,8 @@ fn samples(apis: &[Api], folder: &Path) -> Vec<Fault> {
         }
     }
     found.retain(|(api, _), _| api != "own");
-    for operation in apis.iter().flat_map(|api| api.operations.iter().map(move |operation| (api, operation))) {
+    for operation in apis.iter().flat_map(|api| api.operations.iter().map(move |operation| (api, operation)))
+    {
         let (api, operation) = operation;
         let count = found.remove(&(api.name.clone(), operation.id.clone())).unwrap_or_default();
         if count == 0 {
@@ -217,8 +240,11 @@ fn samples(apis: &[Api], folder: &Path) -> Vec<Fault> {
                 file: api.file.clone(),
                 pointer: operation.pointer.clone(),
                 what: format!("operation `{}` has no sample", operation.id),
-                mend: format!("add openapi/samples/{0}/{1}/<case>.request.json or .response.json; one that is not \
-                               of the public reference under own/{0}", api.name, operation.id),
+                mend: format!(
+                    "add openapi/samples/{0}/{1}/<case>.request.json or .response.json; one that is not \
+                               of the public reference under own/{0}",
+                    api.name, operation.id
+                ),
             });
         }
     }
@@ -253,7 +279,8 @@ fn files(path: &Path) -> Vec<String> {
 fn schemas(operation: &Operation) -> Vec<&Schema> {
     let contents = operation.responses.iter().filter_map(|response| response.content.as_ref());
     let contents = contents.chain(operation.body.iter().map(|body| &body.content));
-    let headers = operation.responses.iter().flat_map(|response| &response.headers).map(|header| &header.schema);
+    let headers =
+        operation.responses.iter().flat_map(|response| &response.headers).map(|header| &header.schema);
     let params = operation.params.iter().map(|param| &param.schema);
     contents.map(|content: &Content| &content.schema).chain(headers).chain(params).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::field::{self, Presence, Scope, rust_type, serde_attribute};
@@ -40,9 +40,11 @@ fn structure(api: &Api, component: &Component, object: &Object) -> Result<TokenS
     let fields =
         object.fields.iter().map(|field| field_tokens(api, component, field)).collect::<Result<Vec<_>>>()?;
     let (pattern, rest) = additional(component, object)?;
+    let redacted = redacted_debug(&name, object);
+    let debug = redacted.is_none().then(|| quote!(Debug,));
     Ok(quote! {
         #docs
-        #[derive(Clone, Debug, #default PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, #debug #default PartialEq, serde::Serialize, serde::Deserialize)]
         #strict
         #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
         #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -50,7 +52,29 @@ fn structure(api: &Api, component: &Component, object: &Object) -> Result<TokenS
             #(#fields)*
             #rest
         }
+        #redacted
         #pattern
+    })
+}
+
+/// Fields that the contract marks `writeOnly` are secrets, which must not reach a log.
+fn redacted_debug(name: &Ident, object: &Object) -> Option<TokenStream> {
+    object.fields.iter().find(|field| field.schema.write_only)?;
+    let text = name.to_string();
+    let fields = object.fields.iter().map(|field| {
+        let (ident, label) = (format_ident!("{}", field.ident), &field.ident);
+        if field.schema.write_only {
+            quote!(.field(#label, &format_args!("\"…\"")))
+        } else {
+            quote!(.field(#label, &self.#ident))
+        }
+    });
+    Some(quote! {
+        impl std::fmt::Debug for #name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(#text)#(#fields)*.finish()
+            }
+        }
     })
 }
 
@@ -62,7 +86,7 @@ fn field_tokens(api: &Api, component: &Component, field: &Field) -> Result<Token
     let scope = Scope::types();
     let presence = presence(field);
     let ident = format_ident!("{}", field.ident);
-    let docs = docs::of(&field.schema, &format!("`{}`.", field.name));
+    let docs = docs::of(&field.schema, &fallback(api, field));
     let target = match &field.schema.kind {
         Kind::Ref(target) => Some(target.as_str()),
         _ => None,
@@ -78,6 +102,15 @@ fn field_tokens(api: &Api, component: &Component, field: &Field) -> Result<Token
     let rules = rules::of(&field.schema, presence.depth(), &scope)?;
     let rules = (!rules.is_empty()).then(|| quote!(#[cfg_attr(feature = "garde", garde(#(#rules),*))]));
     Ok(quote! { #docs #serde #schema #rules pub #ident: #kind, })
+}
+
+/// A field without a description says what its component is, in one sentence.
+fn fallback(api: &Api, field: &Field) -> String {
+    let described = api.component(&field.schema).and_then(|component| component.schema.description.as_deref());
+    match described.map(|text| text.split_once(". ").map_or(text, |(first, _)| first)) {
+        Some(first) => format!("{}.", first.trim_end_matches('.')),
+        None => format!("`{}`.", field.name),
+    }
 }
 
 /// The field that keeps names the contract does not list, and the pattern they must match.

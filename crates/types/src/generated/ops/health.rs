@@ -7,7 +7,7 @@
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Health {
-    /// `status`.
+    /// Always `ok`; a process that is not well does not answer.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: HealthStatus,
 }
@@ -32,7 +32,7 @@ crate::text_enum::json_schema!(HealthStatus);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Readiness {
-    /// `status`.
+    /// Always `ready`; a server that is not answers 503 with the error body.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: ReadinessStatus,
 }

@@ -27,12 +27,13 @@ pub struct Decision {
     pub document_id: String,
     /// The number of the invoice or debit memo, such as `INV00000012`.
     pub document_number: String,
-    /// `document_type`.
+    /// The kind of a receivable.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub document_type: DocumentType,
     /// The account that owes the document.
     pub account_id: String,
-    /// `outcome`.
+    /// `collected` - the run took the document: credits were applied to it, or a payment was made for it,
+    /// whether or not the gateway approved that payment.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub outcome: DecisionOutcome,
     /// Why the document was skipped; null when it was collected.
@@ -185,7 +186,7 @@ pub struct Progress {
     pub payment_run_id: String,
     /// The number of the payment run, such as `PR-00000006`.
     pub payment_run_number: String,
-    /// `status`.
+    /// Where a payment run stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: RunStatus,
     /// How many documents meet the run's conditions; 0 until the run starts.

@@ -7,7 +7,7 @@
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
-    /// `type`.
+    /// The kind of failure, one for each status.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: ErrorType,

@@ -94,7 +94,7 @@ pub struct AccountCreditCard {
     #[cfg_attr(feature = "utoipa", schema(pattern = "^[0-9]{12,19}$"))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{12,19}$")))]
     pub card_number: String,
-    /// `cardType`.
+    /// The brands of card.
     #[serde(rename = "cardType")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub card_type: CreditCardType,
@@ -108,7 +108,7 @@ pub struct AccountCreditCard {
     #[cfg_attr(feature = "utoipa", schema(pattern = "^[0-9]{4}$"))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{4}$")))]
     pub expiration_year: String,
-    /// `cardHolderInfo`.
+    /// Who holds a card.
     #[serde(rename = "cardHolderInfo")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub card_holder_info: CardHolderInfo,
@@ -135,7 +135,7 @@ pub struct CreateAccountRequest {
     #[cfg_attr(feature = "utoipa", schema(min_length = 3, max_length = 3))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
     pub currency: String,
-    /// `billToContact`.
+    /// A person of an account.
     #[serde(rename = "billToContact")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub bill_to_contact: Contact,
@@ -179,13 +179,13 @@ pub struct CreateAccountRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 32))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 32)))]
     pub payment_method_id: Option<String>,
-    /// `paymentMethod`.
+    /// A new payment method.
     #[serde(rename = "paymentMethod")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub payment_method: Option<CreatePaymentMethodRequest>,
-    /// `creditCard`.
+    /// A card in the older inline form, with month and year as text.
     #[serde(rename = "creditCard")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -239,7 +239,7 @@ pub struct AccountBasicInfo {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub batch: Option<Option<String>>,
-    /// `status`.
+    /// Where an account stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: AccountStatus,
     /// The payment method that is charged by default.
@@ -292,11 +292,11 @@ crate::text_enum::json_schema!(AccountBillingAndPayment);
 pub struct AccountResponse {
     /// Always true.
     pub success: bool,
-    /// `basicInfo`.
+    /// Who an account is.
     #[serde(rename = "basicInfo")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub basic_info: AccountBasicInfo,
-    /// `billingAndPayment`.
+    /// How an account is billed and pays.
     #[serde(rename = "billingAndPayment")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub billing_and_payment: AccountBillingAndPayment,

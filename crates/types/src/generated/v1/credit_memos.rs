@@ -95,7 +95,7 @@ pub struct CreditMemoResponse {
     #[serde(rename = "unappliedAmount")]
     #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
     pub unapplied_amount: crate::Decimal,
-    /// `status`.
+    /// Where an invoice or a memo stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: BillingDocumentStatus,
     /// The currency.

@@ -114,7 +114,7 @@ pub struct DebitMemoResponse {
         schema(value_type = Option<f64>, nullable = false, format = "decimal")
     )]
     pub be_applied_amount: Option<crate::Decimal>,
-    /// `status`.
+    /// Where an invoice or a memo stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: BillingDocumentStatus,
     /// When it is to be paid.

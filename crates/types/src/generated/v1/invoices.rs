@@ -134,7 +134,7 @@ pub struct CreateInvoiceRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, default = true))]
     pub auto_pay: Option<bool>,
-    /// `status`.
+    /// The states in which an invoice may be created.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -180,7 +180,7 @@ pub struct InvoiceResponse {
     /// What remains to be paid.
     #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
     pub balance: crate::Decimal,
-    /// `status`.
+    /// Where an invoice or a memo stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: BillingDocumentStatus,
     /// When it is to be paid.

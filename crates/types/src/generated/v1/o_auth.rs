@@ -28,7 +28,7 @@ pub struct CreateTokenRequest {
     #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 42))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 42)))]
     pub client_secret: String,
-    /// `grant_type`.
+    /// How a token is granted.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub grant_type: GrantType,
 }

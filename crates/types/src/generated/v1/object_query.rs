@@ -144,7 +144,7 @@ pub struct ExpandedPaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub payment_run_number: Option<Option<String>>,
-    /// `status`.
+    /// Where a payment run stands.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]

@@ -48,11 +48,11 @@ pub struct PaymentMethodResponse {
     pub success: bool,
     /// The id of the payment method.
     pub id: String,
-    /// `type`.
+    /// The kinds of payment method.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: PaymentMethodType,
-    /// `status`.
+    /// Whether a payment method can be charged.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: PaymentMethodStatus,
     /// Whether it is the account's default one.

@@ -128,7 +128,7 @@ pub struct PaymentRunDataRecord {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 70))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 70)))]
     pub account_number: Option<String>,
-    /// `documentType`.
+    /// The kinds of billing document that a payment run collects.
     #[serde(rename = "documentType")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -336,7 +336,7 @@ pub struct CreatePaymentRunRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, default = false))]
     pub ignore_payment_run_retry_rule: Option<bool>,
-    /// `apiCallerType`.
+    /// Marks runs started by automatic retries.
     #[serde(rename = "apiCallerType")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -520,7 +520,7 @@ pub struct PaymentRun {
     pub id: String,
     /// The number of the run.
     pub number: String,
-    /// `status`.
+    /// Where a payment run stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: PaymentRunStatus,
     /// Documents due up to this date are collected.
@@ -665,7 +665,7 @@ pub struct PaymentRunResponse {
     pub id: String,
     /// The number of the run.
     pub number: String,
-    /// `status`.
+    /// Where a payment run stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: PaymentRunStatus,
     /// Documents due up to this date are collected.
@@ -812,7 +812,7 @@ pub struct UpdatePaymentRunResponse {
     pub id: String,
     /// The number of the run.
     pub number: String,
-    /// `status`.
+    /// Where a payment run stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: PaymentRunStatus,
     /// Documents due up to this date are collected.
@@ -1195,7 +1195,7 @@ crate::text_enum::json_schema!(PaymentRunTransactionStatus);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunTransaction {
-    /// `type`.
+    /// What settled a part of a record.
     #[serde(rename = "type")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -1220,7 +1220,7 @@ pub struct PaymentRunTransaction {
         schema(value_type = Option<f64>, nullable = false, format = "decimal")
     )]
     pub amount: Option<crate::Decimal>,
-    /// `status`.
+    /// How the payment of a record stands.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -1308,7 +1308,7 @@ pub struct PaymentRunDataElement {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<f64>, format = "decimal"))]
     pub amount_collected: Option<Option<crate::Decimal>>,
-    /// `result`.
+    /// How a record of `data` ended.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]

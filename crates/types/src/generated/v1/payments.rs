@@ -164,7 +164,7 @@ pub struct CreatePaymentRequest {
     #[cfg_attr(feature = "utoipa", schema(min_length = 3, max_length = 3))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
     pub currency: String,
-    /// `type`.
+    /// Whether a payment is charged by the service or only recorded.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: PaymentType,
@@ -250,10 +250,10 @@ pub struct Payment {
     pub unapplied_amount: crate::Decimal,
     /// The currency.
     pub currency: String,
-    /// `status`.
+    /// Where a payment stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: PaymentStatus,
-    /// `type`.
+    /// Whether a payment is charged by the service or only recorded.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: PaymentType,
@@ -267,7 +267,7 @@ pub struct Payment {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub gateway_id: Option<Option<String>>,
-    /// `gatewayState`.
+    /// Where a payment stands at the gateway.
     #[serde(rename = "gatewayState")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -358,10 +358,10 @@ pub struct PaymentResponse {
     pub unapplied_amount: crate::Decimal,
     /// The currency.
     pub currency: String,
-    /// `status`.
+    /// Where a payment stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: PaymentStatus,
-    /// `type`.
+    /// Whether a payment is charged by the service or only recorded.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: PaymentType,
@@ -375,7 +375,7 @@ pub struct PaymentResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub gateway_id: Option<Option<String>>,
-    /// `gatewayState`.
+    /// Where a payment stands at the gateway.
     #[serde(rename = "gatewayState")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]

@@ -371,7 +371,7 @@ crate::text_enum::json_schema!(PaymentMethodTokens);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreatePaymentMethodRequest {
-    /// `type`.
+    /// The kinds of payment method.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: PaymentMethodType,
@@ -398,7 +398,7 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{12,19}$"))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{12,19}$")))]
     pub card_number: Option<String>,
-    /// `cardType`.
+    /// The brands of card.
     #[serde(rename = "cardType")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -416,7 +416,7 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1, maximum = 9999))]
     #[cfg_attr(feature = "garde", garde(range(min = 1, max = 9999)))]
     pub expiration_year: Option<i32>,
-    /// `cardHolderInfo`.
+    /// Who holds a card.
     #[serde(rename = "cardHolderInfo")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -434,7 +434,7 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
-    /// `tokens`.
+    /// Tokens that a gateway gave for a payment method.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -457,7 +457,7 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 70))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 70)))]
     pub bank_account_name: Option<String>,
-    /// `bankAccountType`.
+    /// The kinds of bank account of an ACH payment method.
     #[serde(rename = "bankAccountType")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]

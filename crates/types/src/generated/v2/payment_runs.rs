@@ -355,12 +355,12 @@ pub struct PaymentRun {
         schema(value_type = Option<String>, nullable = false, format = "date-time")
     )]
     pub created_time: Option<crate::OffsetDateTime>,
-    /// `custom_fields`.
+    /// The tenant's own fields of an object, by name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub custom_fields: Option<CustomFields>,
-    /// `custom_objects`.
+    /// The tenant's own objects related to an object, one page for each relation, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -399,7 +399,7 @@ pub struct PaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub currency: Option<String>,
-    /// `state_transitions`.
+    /// When the payment run ended.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -433,12 +433,12 @@ pub struct PaymentRun {
         schema(value_type = Option<String>, nullable = false, format = "date")
     )]
     pub target_date: Option<crate::Date>,
-    /// `state`.
+    /// Where a payment run stands.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub state: Option<PaymentRunState>,
-    /// `summary`.
+    /// What a payment run did, in numbers.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -671,12 +671,12 @@ pub struct CustomObject {
         schema(value_type = Option<String>, nullable = false, format = "date-time")
     )]
     pub created_time: Option<crate::OffsetDateTime>,
-    /// `custom_fields`.
+    /// The tenant's own fields of an object, by name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub custom_fields: Option<CustomFields>,
-    /// `custom_objects`.
+    /// The tenant's own objects related to an object, one page for each relation, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, no_recursion))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -706,7 +706,7 @@ crate::text_enum::json_schema!(AcceptedResponse);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
-    /// `type`.
+    /// The kind of failure, one for each status.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: ErrorType,
