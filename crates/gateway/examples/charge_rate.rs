@@ -1,6 +1,7 @@
 //! Prints how many charges a second the simulator answers on this machine, and how many the
 //! gateway adapter makes of them: `cargo run --release --example charge_rate -- [CHARGES] [IN_FLIGHT]`.
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
+#![allow(clippy::disallowed_methods, reason = "a measurement is about real time")]
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! The simulator's clock, timers and tasks: everything that a replay could not repeat is here,
 //! and nothing below the HTTP layer calls it.
+#![expect(clippy::disallowed_methods, reason = "a server of its own, in real time, outside every replay")]
 
 use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
