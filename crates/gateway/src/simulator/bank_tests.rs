@@ -281,4 +281,6 @@ fn a_foreign_file_is_no_journal() {
     std::fs::write(&path, "{}\n").unwrap();
     assert!(matches!(Bank::open(settings(""), &path), Err(JournalError::Line { line: 1, .. })));
     assert!(matches!(Bank::open(settings(""), folder.path()), Err(JournalError::Open { .. })));
+    std::fs::write(&path, " ".repeat(600_000)).unwrap();
+    assert!(matches!(Bank::open(settings(""), &path), Err(JournalError::TooLong { line: 1, .. })));
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,8 +17,10 @@ use super::behaviour::Standing;
 use super::intent::{Hex, Intent};
 use super::request::reference_in;
 
-/// A journal line is never longer than this: names and values are bounded by the dialect.
-const LINE_BYTES_MAX: usize = 64 * 1024;
+/// No line is longer: a request has at most 64 KiB, and escapes make at most six bytes of one.
+const LINE_BYTES_MAX: u64 = 512 * 1024;
+/// Room for a usual line, so that reading does not start by growing.
+const LINE_CAPACITY: usize = 1_024;
 
 /// How a charge stood when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +207,14 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// A line that no journal holds.
+    #[error("line {line} of the journal {} is longer than {LINE_BYTES_MAX} bytes", .path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+    },
     /// A line names a payment intent or token that is none.
     #[error("line {line} of the journal names no known {what}")]
     Foreign {
@@ -227,13 +237,18 @@ fn read_entries(file: &File, path: &Path) -> Result<(Vec<JournalEntry>, u64), Jo
     let mut reader = BufReader::new(file);
     let mut entries = Vec::new();
     let mut whole_bytes = 0;
-    let mut text = Vec::with_capacity(LINE_BYTES_MAX);
+    let mut text = Vec::with_capacity(LINE_CAPACITY);
     for line in 1_u64.. {
         text.clear();
         let read = reader
+            .by_ref()
+            .take(LINE_BYTES_MAX)
             .read_until(b'\n', &mut text)
             .map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
         if text.pop() != Some(b'\n') {
+            if read as u64 == LINE_BYTES_MAX {
+                return Err(JournalError::TooLong { path: path.to_owned(), line });
+            }
             break;
         }
         let entry = serde_json::from_slice(&text).map_err(|source| JournalError::Line {

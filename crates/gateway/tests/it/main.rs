@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod adapter;
+mod hostile;
 mod in_process;
 mod registry;
 mod support;
+mod surface;
