@@ -1,1 +1,28 @@
-//! To be written.
+#![doc = include_str!("../README.md")]
+
+mod compress;
+mod connection;
+mod error;
+mod hooks;
+mod logical;
+mod operation;
+mod pages;
+mod retry;
+mod system;
+mod token;
+mod transport;
+
+#[path = "generated/ops/mod.rs"]
+pub mod ops;
+#[path = "generated/v1/mod.rs"]
+pub mod v1;
+#[path = "generated/v2/mod.rs"]
+pub mod v2;
+
+pub use connection::{BuildError, Connection, ConnectionBuilder};
+pub use error::{Error, FailureBody, Fault, Refusal, RefusalBody};
+/// The models that the operations take and answer.
+pub use payment_runs_types as types;
+pub use progenitor_client::ResponseValue;
+pub use retry::RetryPolicy;
+pub use token::TokenError;

@@ -163,6 +163,10 @@ fn tidy(item: Item) -> Item {
 fn document(item: Item, operation: &ClientOperation) -> Item {
     match item {
         Item::Struct(mut builder) => {
+            // The page streams read what the caller set.
+            for field in &mut builder.fields {
+                field.vis = parse_quote!(pub(crate));
+            }
             builder.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
             let method = format!("Client::{}", operation.ident);
             builder.attrs.splice(0..0, doc(&format!("A call of [`{method}`], before it is sent.")));

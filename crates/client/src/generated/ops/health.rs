@@ -35,7 +35,7 @@ impl Client {
 /// A call of [`Client::get_health`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetHealth<'a> {
-    client: &'a super::Client,
+    pub(crate) client: &'a super::Client,
 }
 
 impl<'a> GetHealth<'a> {
@@ -78,7 +78,7 @@ impl<'a> GetHealth<'a> {
 /// A call of [`Client::get_readiness`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetReadiness<'a> {
-    client: &'a super::Client,
+    pub(crate) client: &'a super::Client,
 }
 
 impl<'a> GetReadiness<'a> {

@@ -37,15 +37,15 @@ impl Client {
 /// A call of [`Client::list_decisions`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct ListDecisions<'a> {
-    client: &'a super::Client,
-    key: Result<String, String>,
-    cursor: Result<Option<String>, String>,
-    outcome: Result<Option<types::DecisionOutcome>, String>,
-    page_size: Result<Option<i32>, String>,
-    reason: Result<Option<types::SkipReason>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) cursor: Result<Option<String>, String>,
+    pub(crate) outcome: Result<Option<types::DecisionOutcome>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) reason: Result<Option<types::SkipReason>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
 }
 
 impl<'a> ListDecisions<'a> {
@@ -199,11 +199,11 @@ impl<'a> ListDecisions<'a> {
 /// A call of [`Client::get_progress`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetProgress<'a> {
-    client: &'a super::Client,
-    key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
 }
 
 impl<'a> GetProgress<'a> {

@@ -45,13 +45,13 @@ impl Client {
 /// A call of [`Client::create_account`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreateAccount<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreateAccountRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreateAccountRequest, String>,
 }
 
 impl<'a> CreateAccount<'a> {
@@ -188,12 +188,12 @@ impl<'a> CreateAccount<'a> {
 /// A call of [`Client::get_account`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetAccount<'a> {
-    client: &'a super::Client,
-    account_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) account_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetAccount<'a> {
@@ -304,13 +304,13 @@ impl<'a> GetAccount<'a> {
 /// A call of [`Client::update_account`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct UpdateAccount<'a> {
-    client: &'a super::Client,
-    account_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::UpdateAccountRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) account_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::UpdateAccountRequest, String>,
 }
 
 impl<'a> UpdateAccount<'a> {

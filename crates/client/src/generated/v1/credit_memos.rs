@@ -45,13 +45,13 @@ impl Client {
 /// A call of [`Client::create_credit_memo`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreateCreditMemo<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreateCreditMemoRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreateCreditMemoRequest, String>,
 }
 
 impl<'a> CreateCreditMemo<'a> {
@@ -186,12 +186,12 @@ impl<'a> CreateCreditMemo<'a> {
 /// A call of [`Client::get_credit_memo`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetCreditMemo<'a> {
-    client: &'a super::Client,
-    credit_memo_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) credit_memo_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetCreditMemo<'a> {
@@ -303,12 +303,12 @@ impl<'a> GetCreditMemo<'a> {
 /// A call of [`Client::post_credit_memo`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct PostCreditMemo<'a> {
-    client: &'a super::Client,
-    credit_memo_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) credit_memo_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> PostCreditMemo<'a> {

@@ -45,13 +45,13 @@ impl Client {
 /// A call of [`Client::create_debit_memo`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreateDebitMemo<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreateDebitMemoRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreateDebitMemoRequest, String>,
 }
 
 impl<'a> CreateDebitMemo<'a> {
@@ -186,12 +186,12 @@ impl<'a> CreateDebitMemo<'a> {
 /// A call of [`Client::get_debit_memo`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetDebitMemo<'a> {
-    client: &'a super::Client,
-    debit_memo_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) debit_memo_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetDebitMemo<'a> {
@@ -302,12 +302,12 @@ impl<'a> GetDebitMemo<'a> {
 /// A call of [`Client::post_debit_memo`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct PostDebitMemo<'a> {
-    client: &'a super::Client,
-    debit_memo_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) debit_memo_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> PostDebitMemo<'a> {

@@ -45,13 +45,13 @@ impl Client {
 /// A call of [`Client::create_invoice`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreateInvoice<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreateInvoiceRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreateInvoiceRequest, String>,
 }
 
 impl<'a> CreateInvoice<'a> {
@@ -186,12 +186,12 @@ impl<'a> CreateInvoice<'a> {
 /// A call of [`Client::get_invoice`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetInvoice<'a> {
-    client: &'a super::Client,
-    invoice_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) invoice_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetInvoice<'a> {
@@ -302,12 +302,12 @@ impl<'a> GetInvoice<'a> {
 /// A call of [`Client::post_invoice`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct PostInvoice<'a> {
-    client: &'a super::Client,
-    invoice_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) invoice_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> PostInvoice<'a> {

@@ -27,12 +27,12 @@ impl Client {
 /// A call of [`Client::create_token`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreateToken<'a> {
-    client: &'a super::Client,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreateTokenRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreateTokenRequest, String>,
 }
 
 impl<'a> CreateToken<'a> {

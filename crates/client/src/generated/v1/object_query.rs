@@ -37,19 +37,19 @@ impl Client {
 /// A call of [`Client::query_payment_runs`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct QueryPaymentRuns<'a> {
-    client: &'a super::Client,
-    cursor: Result<Option<String>, String>,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<Vec<String>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    include_null_fields: Result<Option<bool>, String>,
-    page_size: Result<Option<i32>, String>,
-    sort: Result<Option<Vec<String>>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) cursor: Result<Option<String>, String>,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<Vec<String>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) include_null_fields: Result<Option<bool>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) sort: Result<Option<Vec<String>>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> QueryPaymentRuns<'a> {
@@ -264,20 +264,20 @@ impl<'a> QueryPaymentRuns<'a> {
 /// A call of [`Client::query_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct QueryPaymentRun<'a> {
-    client: &'a super::Client,
-    key: Result<String, String>,
-    cursor: Result<Option<String>, String>,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<Vec<String>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    include_null_fields: Result<Option<bool>, String>,
-    page_size: Result<Option<i32>, String>,
-    sort: Result<Option<Vec<String>>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) cursor: Result<Option<String>, String>,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<Vec<String>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) include_null_fields: Result<Option<bool>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) sort: Result<Option<Vec<String>>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> QueryPaymentRun<'a> {

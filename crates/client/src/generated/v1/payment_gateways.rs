@@ -26,11 +26,11 @@ impl Client {
 /// A call of [`Client::list_payment_gateways`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct ListPaymentGateways<'a> {
-    client: &'a super::Client,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> ListPaymentGateways<'a> {

@@ -56,13 +56,13 @@ impl Client {
 /// A call of [`Client::create_payment_method`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreatePaymentMethod<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreatePaymentMethodRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreatePaymentMethodRequest, String>,
 }
 
 impl<'a> CreatePaymentMethod<'a> {
@@ -199,12 +199,12 @@ impl<'a> CreatePaymentMethod<'a> {
 /// A call of [`Client::get_payment_method`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetPaymentMethod<'a> {
-    client: &'a super::Client,
-    payment_method_id: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_method_id: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetPaymentMethod<'a> {
@@ -324,13 +324,13 @@ impl<'a> GetPaymentMethod<'a> {
 /// A call of [`Client::update_payment_method`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct UpdatePaymentMethod<'a> {
-    client: &'a super::Client,
-    payment_method_id: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::UpdatePaymentMethodRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_method_id: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::UpdatePaymentMethodRequest, String>,
 }
 
 impl<'a> UpdatePaymentMethod<'a> {
@@ -462,12 +462,12 @@ impl<'a> UpdatePaymentMethod<'a> {
 /// A call of [`Client::scrub_payment_method`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct ScrubPaymentMethod<'a> {
-    client: &'a super::Client,
-    payment_method_id: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_method_id: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> ScrubPaymentMethod<'a> {

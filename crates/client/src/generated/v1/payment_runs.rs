@@ -89,20 +89,20 @@ impl Client {
 /// A call of [`Client::list_payment_runs`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct ListPaymentRuns<'a> {
-    client: &'a super::Client,
-    created_by_id: Result<Option<String>, String>,
-    created_date: Result<Option<::payment_runs_types::DateTime>, String>,
-    page: Result<Option<i64>, String>,
-    page_size: Result<Option<i64>, String>,
-    sort: Result<Option<String>, String>,
-    status: Result<Option<types::PaymentRunStatus>, String>,
-    target_date: Result<Option<::payment_runs_types::Date>, String>,
-    updated_by_id: Result<Option<String>, String>,
-    updated_date: Result<Option<::payment_runs_types::DateTime>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) created_by_id: Result<Option<String>, String>,
+    pub(crate) created_date: Result<Option<::payment_runs_types::DateTime>, String>,
+    pub(crate) page: Result<Option<i64>, String>,
+    pub(crate) page_size: Result<Option<i64>, String>,
+    pub(crate) sort: Result<Option<String>, String>,
+    pub(crate) status: Result<Option<types::PaymentRunStatus>, String>,
+    pub(crate) target_date: Result<Option<::payment_runs_types::Date>, String>,
+    pub(crate) updated_by_id: Result<Option<String>, String>,
+    pub(crate) updated_date: Result<Option<::payment_runs_types::DateTime>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> ListPaymentRuns<'a> {
@@ -323,13 +323,13 @@ impl<'a> ListPaymentRuns<'a> {
 /// A call of [`Client::create_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreatePaymentRun<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreatePaymentRunRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreatePaymentRunRequest, String>,
 }
 
 impl<'a> CreatePaymentRun<'a> {
@@ -464,12 +464,12 @@ impl<'a> CreatePaymentRun<'a> {
 /// A call of [`Client::get_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetPaymentRun<'a> {
-    client: &'a super::Client,
-    payment_run_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_run_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetPaymentRun<'a> {
@@ -581,13 +581,13 @@ impl<'a> GetPaymentRun<'a> {
 /// A call of [`Client::update_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct UpdatePaymentRun<'a> {
-    client: &'a super::Client,
-    payment_run_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::UpdatePaymentRunRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_run_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::UpdatePaymentRunRequest, String>,
 }
 
 impl<'a> UpdatePaymentRun<'a> {
@@ -719,12 +719,12 @@ impl<'a> UpdatePaymentRun<'a> {
 /// A call of [`Client::delete_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct DeletePaymentRun<'a> {
-    client: &'a super::Client,
-    payment_run_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_run_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> DeletePaymentRun<'a> {
@@ -836,12 +836,12 @@ impl<'a> DeletePaymentRun<'a> {
 /// A call of [`Client::get_payment_run_summary`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetPaymentRunSummary<'a> {
-    client: &'a super::Client,
-    payment_run_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_run_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetPaymentRunSummary<'a> {
@@ -958,12 +958,12 @@ impl<'a> GetPaymentRunSummary<'a> {
 /// A call of [`Client::get_payment_run_data`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetPaymentRunData<'a> {
-    client: &'a super::Client,
-    payment_run_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_run_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetPaymentRunData<'a> {

@@ -45,24 +45,24 @@ impl Client {
 /// A call of [`Client::list_payments`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct ListPayments<'a> {
-    client: &'a super::Client,
-    account_id: Result<Option<String>, String>,
-    created_by_id: Result<Option<String>, String>,
-    created_date: Result<Option<::payment_runs_types::DateTime>, String>,
-    currency: Result<Option<String>, String>,
-    effective_date: Result<Option<::payment_runs_types::Date>, String>,
-    number: Result<Option<String>, String>,
-    page: Result<Option<i64>, String>,
-    page_size: Result<Option<i64>, String>,
-    sort: Result<Option<String>, String>,
-    status: Result<Option<types::PaymentStatus>, String>,
-    type_: Result<Option<types::PaymentType>, String>,
-    updated_by_id: Result<Option<String>, String>,
-    updated_date: Result<Option<::payment_runs_types::DateTime>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) account_id: Result<Option<String>, String>,
+    pub(crate) created_by_id: Result<Option<String>, String>,
+    pub(crate) created_date: Result<Option<::payment_runs_types::DateTime>, String>,
+    pub(crate) currency: Result<Option<String>, String>,
+    pub(crate) effective_date: Result<Option<::payment_runs_types::Date>, String>,
+    pub(crate) number: Result<Option<String>, String>,
+    pub(crate) page: Result<Option<i64>, String>,
+    pub(crate) page_size: Result<Option<i64>, String>,
+    pub(crate) sort: Result<Option<String>, String>,
+    pub(crate) status: Result<Option<types::PaymentStatus>, String>,
+    pub(crate) type_: Result<Option<types::PaymentType>, String>,
+    pub(crate) updated_by_id: Result<Option<String>, String>,
+    pub(crate) updated_date: Result<Option<::payment_runs_types::DateTime>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> ListPayments<'a> {
@@ -330,13 +330,13 @@ impl<'a> ListPayments<'a> {
 /// A call of [`Client::create_payment`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreatePayment<'a> {
-    client: &'a super::Client,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
-    body: Result<types::CreatePaymentRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreatePaymentRequest, String>,
 }
 
 impl<'a> CreatePayment<'a> {
@@ -471,12 +471,12 @@ impl<'a> CreatePayment<'a> {
 /// A call of [`Client::get_payment`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetPayment<'a> {
-    client: &'a super::Client,
-    payment_key: Result<String, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    zuora_version: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) payment_key: Result<String, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) zuora_version: Result<Option<String>, String>,
 }
 
 impl<'a> GetPayment<'a> {

@@ -9,7 +9,8 @@ pub use progenitor_client::{ByteStream, Error, ResponseValue};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo, RequestBuilderExt, encode_path};
 
 pub mod payment_runs;
-pub mod payment_runs_2;
+mod payment_runs_2;
+
 /// The path of this API below the server's base URL.
 pub(crate) const BASE_PATH: &str = "/v2";
 /// What the transport knows of each operation.

@@ -10,6 +10,7 @@ use super::{
 use crate::operation::{missing, unfit};
 use payment_runs_types::v2 as types;
 
+pub use super::payment_runs_2::*;
 impl Client {
     /// List payment runs.
     ///
@@ -79,20 +80,22 @@ impl Client {
 /// A call of [`Client::list_payment_runs`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct ListPaymentRuns<'a> {
-    client: &'a super::Client,
-    cursor: Result<Option<String>, String>,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    page_size: Result<Option<i32>, String>,
-    payment_run_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    sort: Result<Option<Vec<String>>, String>,
-    summary_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
-    async_: Result<Option<bool>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) cursor: Result<Option<String>, String>,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) payment_run_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) sort: Result<Option<Vec<String>>, String>,
+    pub(crate) summary_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
+    pub(crate) async_: Result<Option<bool>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
 }
 
 impl<'a> ListPaymentRuns<'a> {
@@ -329,18 +332,20 @@ impl<'a> ListPaymentRuns<'a> {
 /// A call of [`Client::create_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreatePaymentRun<'a> {
-    client: &'a super::Client,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    page_size: Result<Option<i32>, String>,
-    payment_run_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    summary_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    body: Result<types::CreatePaymentRunRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) payment_run_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) summary_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreatePaymentRunRequest, String>,
 }
 
 impl<'a> CreatePaymentRun<'a> {
@@ -550,18 +555,20 @@ impl<'a> CreatePaymentRun<'a> {
 /// A call of [`Client::create_payment_run_async`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct CreatePaymentRunAsync<'a> {
-    client: &'a super::Client,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    page_size: Result<Option<i32>, String>,
-    payment_run_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    summary_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    body: Result<types::CreatePaymentRunRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) payment_run_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) summary_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) body: Result<types::CreatePaymentRunRequest, String>,
 }
 
 impl<'a> CreatePaymentRunAsync<'a> {
@@ -771,19 +778,21 @@ impl<'a> CreatePaymentRunAsync<'a> {
 /// A call of [`Client::get_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct GetPaymentRun<'a> {
-    client: &'a super::Client,
-    id: Result<String, String>,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    page_size: Result<Option<i32>, String>,
-    payment_run_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    summary_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
-    async_: Result<Option<bool>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) id: Result<String, String>,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) payment_run_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) summary_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
+    pub(crate) async_: Result<Option<bool>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
 }
 
 impl<'a> GetPaymentRun<'a> {
@@ -1003,19 +1012,21 @@ impl<'a> GetPaymentRun<'a> {
 /// A call of [`Client::update_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct UpdatePaymentRun<'a> {
-    client: &'a super::Client,
-    id: Result<String, String>,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    page_size: Result<Option<i32>, String>,
-    payment_run_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    summary_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    body: Result<types::UpdatePaymentRunRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) id: Result<String, String>,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) payment_run_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) summary_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) body: Result<types::UpdatePaymentRunRequest, String>,
 }
 
 impl<'a> UpdatePaymentRun<'a> {
@@ -1236,19 +1247,21 @@ impl<'a> UpdatePaymentRun<'a> {
 /// A call of [`Client::update_payment_run_async`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct UpdatePaymentRunAsync<'a> {
-    client: &'a super::Client,
-    id: Result<String, String>,
-    expand: Result<Option<Vec<String>>, String>,
-    fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    filter: Result<Option<Vec<String>>, String>,
-    page_size: Result<Option<i32>, String>,
-    payment_run_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
-    summary_fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
-    body: Result<types::UpdatePaymentRunRequest, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) id: Result<String, String>,
+    pub(crate) expand: Result<Option<Vec<String>>, String>,
+    pub(crate) fields: Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) filter: Result<Option<Vec<String>>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) payment_run_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunField>>, String>,
+    pub(crate) summary_fields:
+        Result<Option<::payment_runs_types::CommaList<types::PaymentRunSummaryField>>, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) body: Result<types::UpdatePaymentRunRequest, String>,
 }
 
 impl<'a> UpdatePaymentRunAsync<'a> {

@@ -38,12 +38,12 @@ impl Client {
 /// A call of [`Client::delete_payment_run_async`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct DeletePaymentRunAsync<'a> {
-    client: &'a super::Client,
-    id: Result<String, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) id: Result<String, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
 }
 
 impl<'a> DeletePaymentRunAsync<'a> {
@@ -164,12 +164,12 @@ impl<'a> DeletePaymentRunAsync<'a> {
 /// A call of [`Client::delete_payment_run`], before it is sent.
 #[derive(Debug, Clone)]
 pub struct DeletePaymentRun<'a> {
-    client: &'a super::Client,
-    id: Result<String, String>,
-    idempotency_key: Result<Option<String>, String>,
-    zuora_entity_ids: Result<Option<String>, String>,
-    zuora_org_ids: Result<Option<String>, String>,
-    zuora_track_id: Result<Option<String>, String>,
+    pub(crate) client: &'a super::Client,
+    pub(crate) id: Result<String, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
 }
 
 impl<'a> DeletePaymentRun<'a> {
