@@ -284,3 +284,18 @@ fn a_foreign_file_is_no_journal() {
     std::fs::write(&path, " ".repeat(600_000)).unwrap();
     assert!(matches!(Bank::open(settings(""), &path), Err(JournalError::TooLong { line: 1, .. })));
 }
+
+#[test]
+fn a_charge_that_the_journal_cannot_hold_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.ndjson");
+    std::fs::write(&path, "").unwrap();
+    let bank = Bank::with_file(settings(""), Some(JournalFile::unwritable(&path).unwrap()));
+    let request = request("pm_card_visa", 100, "R1");
+    for _ in 0..2 {
+        let answer = answer(bank.deliver(&request, Some("k1"), 0));
+        assert_eq!((answer.status, answer.replayed), (500, false));
+    }
+    assert!(bank.journal().is_empty());
+    assert_eq!(json(&bank.search("R1", 0, 10, 0))["data"], serde_json::json!([]));
+}

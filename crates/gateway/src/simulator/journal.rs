@@ -265,7 +265,15 @@ fn read_entries(file: &File, path: &Path) -> Result<(Vec<JournalEntry>, u64), Jo
 /// The journal on disk.
 #[derive(Debug)]
 pub struct JournalFile {
-    file: Mutex<File>,
+    end: Mutex<End>,
+}
+
+/// Where the next line goes.
+#[derive(Debug)]
+struct End {
+    file: File,
+    /// The length of all lines that are whole.
+    whole_bytes: u64,
 }
 
 impl JournalFile {
@@ -282,14 +290,29 @@ impl JournalFile {
         file.set_len(whole_bytes)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
-        Ok((Self { file: Mutex::new(file) }, entries))
+        Ok((Self { end: Mutex::new(End { file, whole_bytes }) }, entries))
     }
 
     /// Appends one line. When this returns, the operating system has it: it survives the end of
-    /// this process, though not a power cut.
+    /// this process, though not a power cut. A line that could not be written whole is taken back.
     pub fn append(&self, entry: &JournalEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole_bytes = end.whole_bytes;
+        if let Err(error) = end.file.write_all(&line) {
+            end.file.set_len(whole_bytes)?;
+            end.file.seek(SeekFrom::Start(whole_bytes))?;
+            return Err(error);
+        }
+        end.whole_bytes = whole_bytes + line.len() as u64;
+        Ok(())
+    }
+
+    /// A journal that no line can be written to.
+    #[cfg(test)]
+    pub(super) fn unwritable(path: &Path) -> io::Result<Self> {
+        let end = End { file: File::open(path)?, whole_bytes: 0 };
+        Ok(Self { end: Mutex::new(end) })
     }
 }
