@@ -1,0 +1,174 @@
+//! Clients, tokens, entities, settings and gateways.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use payment_runs_engine::account::GatewayConfig;
+use payment_runs_engine::ids::{EntityId, EntityKey, OrganizationId};
+use payment_runs_engine::ports::{Access, Client, Session, StoreError};
+use payment_runs_engine::settings::Settings;
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::failure::Failure;
+use super::row;
+use super::sql::{BlobId, Columns, all, execute, first, from_json, time, to_json};
+
+/// Expired tokens that the making of a new one forgets at most.
+const PURGE_MAX: i64 = 100;
+/// How far before a new token's end an old one must have ended to be forgotten: longer than any token lives, so that
+/// one that still counts is never lost, whatever the clock of the caller.
+const TOKEN_KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
+
+fn read_client(row: &mut Columns<'_>) -> Result<Client, Failure> {
+    Ok(Client {
+        id: row.get()?,
+        secret_hash: row.get()?,
+        user: row.id()?,
+        entities: from_json(&row.get::<String>()?)?,
+        organizations: row.get::<Option<String>>()?.map(|text| from_json(&text)).transpose()?,
+        permissions: from_json(&row.get::<String>()?)?,
+        is_active: row.get()?,
+    })
+}
+
+fn find_client(db: &Connection, id: &str) -> Result<Option<Client>, Failure> {
+    let sql = "SELECT id, secret_hash, user, entities, organizations, permissions, is_active FROM client WHERE id = ?1";
+    first(db, sql, params![id], read_client)
+}
+
+/// What the entity has configured; the defaults while it has configured nothing.
+pub(crate) fn settings(db: &Connection, entity: EntityKey) -> Result<Settings, Failure> {
+    let sql = "SELECT body FROM setting WHERE entity = ?1";
+    let body = first(db, sql, params![entity.0], |row| row.get::<String>())?;
+    body.map_or_else(|| Ok(Settings::default()), |body| from_json(&body))
+}
+
+#[async_trait]
+impl Access for SqliteStore {
+    async fn find_client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        let id = id.to_owned();
+        self.read("find a client", move |db| find_client(db, &id)).await
+    }
+
+    async fn put_client(&self, client: Client) -> Result<(), StoreError> {
+        self.write("store a client", move |db| {
+            let sql = "INSERT INTO client (id, secret_hash, user, entities, organizations, permissions, is_active) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
+                       secret_hash = excluded.secret_hash, user = excluded.user, entities = excluded.entities, \
+                       organizations = excluded.organizations, permissions = excluded.permissions, \
+                       is_active = excluded.is_active";
+            let values = params![
+                client.id,
+                client.secret_hash,
+                client.user.to_blob(),
+                to_json(&client.entities)?,
+                client.organizations.as_ref().map(to_json).transpose()?,
+                to_json(&client.permissions)?,
+                client.is_active,
+            ];
+            execute(db, sql, values).map(drop)
+        })
+        .await
+    }
+
+    async fn has_clients(&self) -> Result<bool, StoreError> {
+        self.read("look for clients", |db| {
+            Ok(first(db, "SELECT 1 FROM client LIMIT 1", [], |_| Ok(()))?.is_some())
+        })
+        .await
+    }
+
+    async fn put_token(
+        &self,
+        digest: [u8; 32],
+        client: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let client = client.to_owned();
+        self.write("store a token", move |db| {
+            let purge = "DELETE FROM token WHERE digest IN \
+                         (SELECT digest FROM token WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+            execute(db, purge, params![time(expires_at) - TOKEN_KEPT_MS, PURGE_MAX])?;
+            let sql = "INSERT INTO token (digest, client, expires_at) VALUES (?1, ?2, ?3) \
+                       ON CONFLICT (digest) DO UPDATE SET client = excluded.client, expires_at = excluded.expires_at";
+            execute(db, sql, params![digest, client, time(expires_at)]).map(drop)
+        })
+        .await
+    }
+
+    async fn find_session(&self, digest: [u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
+        self.read("find a token", move |db| {
+            let sql = "SELECT client, expires_at FROM token WHERE digest = ?1 AND expires_at > ?2";
+            let token = first(db, sql, params![digest, time(now)], |row| {
+                Ok((row.get::<String>()?, row.time()?))
+            })?;
+            let Some((client, expires_at)) = token else { return Ok(None) };
+            Ok(find_client(db, &client)?.map(|client| Session { client, expires_at }))
+        })
+        .await
+    }
+
+    async fn ensure_entity(&self, key: EntityKey, id: EntityId, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.write("make an entity", move |db| {
+            let sql = "INSERT INTO entity (key, id, name) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO NOTHING";
+            execute(db, sql, params![key.0, id.to_blob(), name]).map(drop)
+        })
+        .await
+    }
+
+    async fn settings(&self, entity: EntityKey) -> Result<Settings, StoreError> {
+        self.read("read the settings", move |db| settings(db, entity)).await
+    }
+
+    async fn put_settings(&self, entity: EntityKey, settings: Settings) -> Result<(), StoreError> {
+        self.write("store the settings", move |db| {
+            let sql = "INSERT INTO setting (entity, body) VALUES (?1, ?2) \
+                       ON CONFLICT (entity) DO UPDATE SET body = excluded.body";
+            execute(db, sql, params![entity.0, to_json(&settings)?]).map(drop)
+        })
+        .await
+    }
+
+    async fn ensure_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let name = name.to_owned();
+        self.write("make a secret", move |db| {
+            let sql = "INSERT INTO secret (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+            execute(db, sql, params![name, candidate])?;
+            let stored = first(db, "SELECT value FROM secret WHERE name = ?1", params![name], |row| row.get())?;
+            Ok(stored.unwrap_or(candidate))
+        })
+        .await
+    }
+
+    async fn organizations(&self, entity: EntityKey) -> Result<Vec<(OrganizationId, String)>, StoreError> {
+        self.read("list the organizations", move |db| {
+            let sql = "SELECT id, name FROM organization WHERE entity = ?1 ORDER BY name";
+            all(db, sql, params![entity.0], |row| Ok((row.id()?, row.get()?)))
+        })
+        .await
+    }
+
+    async fn put_organization(
+        &self,
+        entity: EntityKey,
+        id: OrganizationId,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.write("store an organization", move |db| {
+            let sql = "INSERT INTO organization (entity, id, name) VALUES (?1, ?2, ?3) \
+                       ON CONFLICT (entity, id) DO UPDATE SET name = excluded.name";
+            execute(db, sql, params![entity.0, id.to_blob(), name]).map(drop)
+        })
+        .await
+    }
+
+    async fn put_gateway(&self, entity: EntityKey, gateway: GatewayConfig) -> Result<(), StoreError> {
+        self.write("store a gateway", move |db| row::gateway::upsert(db, entity, &gateway)).await
+    }
+
+    async fn gateways(&self, entity: EntityKey) -> Result<Vec<GatewayConfig>, StoreError> {
+        self.read("list the gateways", move |db| row::gateway::list(db, entity)).await
+    }
+}

@@ -1,0 +1,50 @@
+//! The small integers by which enumerations are stored. A code, once given, is never given to another value.
+
+use payment_runs_engine::account::AccountStatus;
+use payment_runs_engine::document::{DocumentKind, DocumentStatus};
+use payment_runs_engine::payment::{PaymentKind, PaymentState};
+use payment_runs_engine::payment_method::{PaymentMethodKind, PaymentMethodStatus, TransactionResult};
+use payment_runs_engine::ports::ChunkStage;
+use payment_runs_engine::run::{RunStatus, SkipReason};
+
+use super::failure::Failure;
+
+/// A value that is stored as a small integer.
+pub(crate) trait Code: Copy + Sized {
+    fn code(self) -> i64;
+    fn from_code(code: i64) -> Result<Self, Failure>;
+}
+
+macro_rules! codes {
+    ($($name:ident { $($variant:ident = $code:literal),+ $(,)? })+) => {$(
+        impl Code for $name {
+            fn code(self) -> i64 {
+                match self { $(Self::$variant => $code),+ }
+            }
+            fn from_code(code: i64) -> Result<Self, Failure> {
+                match code {
+                    $($code => Ok(Self::$variant),)+
+                    other => Err(Failure::Corrupt(format!(concat!(stringify!($name), " {}"), other))),
+                }
+            }
+        }
+    )+};
+}
+
+codes! {
+    AccountStatus { Draft = 0, Active = 1, Canceled = 2 }
+    ChunkStage { Ready = 0, Planned = 1, Done = 2 }
+    DocumentKind { Invoice = 0, DebitMemo = 1 }
+    DocumentStatus { Draft = 0, Posted = 1, Canceled = 2 }
+    PaymentKind { Electronic = 0, External = 1 }
+    PaymentMethodKind { CreditCard = 0, CreditCardReferenceTransaction = 1, Ach = 2, Sepa = 3, Other = 4 }
+    PaymentMethodStatus { Active = 0, Closed = 1, Scrubbed = 2 }
+    PaymentState { Intent = 0, Pending = 1, Unknown = 2, Processed = 3, Declined = 4, Canceled = 5 }
+    RunStatus { Pending = 0, Processing = 1, Completed = 2, Error = 3, Canceled = 4 }
+    SkipReason {
+        AutoPayOffAccount = 0, AutoPayOffDocument = 1, AccountInactive = 2, NoPaymentMethod = 3,
+        PaymentMethodClosed = 4, GatewayInactive = 5, NoGateway = 6, RetryRule = 7, PaymentInProgress = 8,
+        CreditNotApplied = 9, ZeroAmount = 10, CurrencyMismatch = 11, Stopped = 12,
+    }
+    TransactionResult { Approved = 0, Declined = 1 }
+}

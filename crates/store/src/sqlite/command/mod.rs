@@ -1,0 +1,171 @@
+//! Commands: each checked as a whole, refused with every reason at once, and carried out in its transaction.
+
+mod account;
+mod credit;
+mod document;
+mod load;
+mod payment;
+mod payment_method;
+mod run;
+
+use jiff::Timestamp;
+use payment_runs_engine::account::{Scope, Stamps};
+use payment_runs_engine::command::{Command, Output, Request};
+use payment_runs_engine::ids::{EntityKey, Key, UserId};
+use payment_runs_engine::ports::{EncodeCharge, Executed, Once, Replay};
+use payment_runs_engine::refusal::{Field, Noun, Refusal};
+use rusqlite::Connection;
+
+pub(crate) use load::load;
+
+use super::failure::Failure;
+use super::once;
+use super::sequence::{Sequence, next_text, pass};
+
+/// Numbers that a sequence gives in vain, because callers chose them before, until a command gives up.
+const NUMBERS_TRIED_MAX: usize = 16;
+
+/// A command at work: where it writes, for whom, and why it is refused so far.
+pub(super) struct Desk<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) scope: &'a Scope,
+    pub(super) user: UserId,
+    pub(super) now: Timestamp,
+    refusals: Vec<Refusal>,
+}
+
+impl Desk<'_> {
+    pub(super) fn entity(&self) -> EntityKey {
+        self.scope.entity
+    }
+
+    pub(super) fn stamps(&self) -> Stamps {
+        Stamps::new(self.now, self.user)
+    }
+
+    /// The stamps of an object that is changed now.
+    pub(super) fn restamp(&self, stamps: &mut Stamps) {
+        stamps.updated_at = self.now;
+        stamps.updated_by = self.user;
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.refusals.push(refusal);
+    }
+
+    pub(super) fn refuse_all(&mut self, refusals: Vec<Refusal>) {
+        self.refusals.extend(refusals);
+    }
+
+    pub(super) fn invalid(&mut self, field: Field, message: &str) {
+        self.refuse(Refusal::Invalid { field, message: message.to_owned() });
+    }
+
+    /// What was found, or one more reason to refuse.
+    pub(super) fn need<T>(&mut self, found: Option<T>, noun: Noun, key: &str, field: Field) -> Option<T> {
+        if found.is_none() {
+            self.refuse(Refusal::NotFound { noun, key: key.to_owned(), field });
+        }
+        found
+    }
+
+    /// The object that the path names; without it there is nothing else to check.
+    pub(super) fn need_path<T>(found: Option<T>, noun: Noun, key: &Key) -> Result<T, Failure> {
+        found.ok_or_else(|| {
+            Refusal::NotFound { noun, key: key.as_str().to_owned(), field: Field::Path }.into()
+        })
+    }
+
+    /// Ends the checks: refused with everything that was found, or free to write.
+    pub(super) fn checked(&mut self) -> Result<(), Failure> {
+        if self.refusals.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Refused(std::mem::take(&mut self.refusals)))
+    }
+
+    /// The number that the caller chose, refused where it is taken, or the next free one of the sequence. The sequence
+    /// may move although the command is refused afterwards, since a refused command is rolled back whole.
+    pub(super) fn number(
+        &mut self,
+        chosen: Option<String>,
+        sequence: Sequence,
+        noun: Noun,
+        is_taken: impl Fn(&Connection, &str) -> Result<bool, Failure>,
+    ) -> Result<String, Failure> {
+        if let Some(number) = chosen {
+            if is_taken(self.db, &number)? {
+                self.refuse(Refusal::NumberTaken { noun, number: number.clone() });
+            }
+            pass(self.db, self.entity(), sequence, &number)?;
+            return Ok(number);
+        }
+        for _ in 0..NUMBERS_TRIED_MAX {
+            let number = next_text(self.db, self.entity(), sequence)?;
+            if !is_taken(self.db, &number)? {
+                return Ok(number);
+            }
+        }
+        Err(Failure::broken("a sequence gave only numbers that are taken"))
+    }
+}
+
+/// Carries a command out, together with its idempotency record.
+pub(crate) fn execute(
+    db: &Connection,
+    request: Request,
+    once: Option<Once>,
+    encoder: &dyn EncodeCharge,
+) -> Result<Executed, Failure> {
+    if let Some(once) = &once {
+        match once::find(db, &once.key, request.now)? {
+            Replay::New => {}
+            Replay::InFlight if continues_claim(&request.command) => {}
+            Replay::Answered(response) => return Ok(Executed::Replayed(response)),
+            Replay::InFlight => return Ok(Executed::InFlight),
+            Replay::Mismatch => return Ok(Executed::Mismatch),
+        }
+    }
+    let output = carry_out(db, request, encoder)?;
+    if let Some(once) = once {
+        // The charge of a single payment is still to come: until its outcome is recorded under the same key, a
+        // repetition of the request is told to wait.
+        let response = match &output {
+            Output::PaymentIntent(..) => None,
+            output => Some((once.encode)(output)),
+        };
+        once::put(db, &once.key, once.expires_at, response.as_ref())?;
+    }
+    Ok(Executed::Fresh(output))
+}
+
+/// Whether the caller of this command may have claimed the key itself, because it talked to a gateway first: to make a
+/// token of a card, or to send the charge whose outcome it now brings.
+fn continues_claim(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::CreateAccount(_) | Command::CreatePaymentMethod(_) | Command::SettlePayment(_)
+    )
+}
+
+fn carry_out(db: &Connection, request: Request, encoder: &dyn EncodeCharge) -> Result<Output, Failure> {
+    let Request { scope, user, now, command } = request;
+    let mut desk = Desk { db, scope: &scope, user, now, refusals: Vec::new() };
+    match command {
+        Command::CreateAccount(new) => account::create(&mut desk, new),
+        Command::UpdateAccount(key, change) => account::update(&mut desk, &key, change),
+        Command::CreatePaymentMethod(new) => payment_method::create(&mut desk, new),
+        Command::UpdatePaymentMethod(key, change) => payment_method::update(&mut desk, &key, &change),
+        Command::ScrubPaymentMethod(key) => payment_method::scrub(&mut desk, &key),
+        Command::CreateDocument(new) => document::create(&mut desk, new),
+        Command::PostDocument(kind, key) => document::post(&mut desk, kind, &key),
+        Command::CreateCreditMemo(new) => credit::create(&mut desk, new),
+        Command::PostCreditMemo(key) => credit::post(&mut desk, &key),
+        Command::CreatePayment(new) => payment::create(&mut desk, new, encoder),
+        Command::SettlePayment(settlement) => payment::settle(&mut desk, &settlement),
+        Command::CreateRun(new) => run::create(&mut desk, new),
+        Command::UpdateRun(key, change) => run::update(&mut desk, &key, &change),
+        Command::DeleteRun(key) => run::delete(&mut desk, &key),
+        Command::CancelRun(key) => run::cancel(&mut desk, &key),
+    }
+}

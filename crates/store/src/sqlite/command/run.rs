@@ -1,0 +1,170 @@
+//! Commands on payment runs.
+
+use std::collections::HashMap;
+
+use payment_runs_engine::command::{NewRun, Output, RunChange};
+use payment_runs_engine::ids::{AccountId, Key, OrganizationId};
+use payment_runs_engine::refusal::{Field, Noun, Refusal};
+use payment_runs_engine::run::{DataRecord, Run, RunEvent, RunFilter, RunStatus};
+use payment_runs_engine::run_rules::{apply_change, check_new_run, check_run};
+
+use super::Desk;
+use crate::sqlite::access;
+use crate::sqlite::events::{Event, EventKind, append};
+use crate::sqlite::failure::Failure;
+use crate::sqlite::row;
+use crate::sqlite::sequence::{Sequence, next_text};
+use crate::sqlite::sql::{execute_one, params_of};
+
+pub(super) fn create(desk: &mut Desk<'_>, new: NewRun) -> Result<Output, Failure> {
+    let settings = access::settings(desk.db, desk.entity())?;
+    desk.refuse_all(check_new_run(&new, &settings));
+    check_names(desk, &new.filter)?;
+    let organizations = check_organizations(desk, new.organizations);
+    desk.checked()?;
+    let run = Run {
+        id: new.id,
+        number: next_text(desk.db, desk.entity(), Sequence::PaymentRun)?,
+        status: RunStatus::Pending,
+        filter: new.filter,
+        options: new.options,
+        target_date: new.target_date,
+        run_at: new.run_at,
+        organizations,
+        record_count: u32::try_from(new.records.len()).unwrap_or(u32::MAX),
+        executed_at: None,
+        completed_at: None,
+        error_message: None,
+        stamps: desk.stamps(),
+    };
+    row::run::insert(desk.db, desk.entity(), &run)?;
+    insert_records(desk, &run, &new.records)?;
+    record(desk, EventKind::RunCreated, &run)?;
+    Ok(Output::Run(run))
+}
+
+pub(super) fn update(desk: &mut Desk<'_>, key: &Key, change: &RunChange) -> Result<Output, Failure> {
+    let run = need_run(desk, key)?;
+    if !run.status.can_update() {
+        refuse_state(desk, run.status);
+        desk.checked()?;
+    }
+    let settings = access::settings(desk.db, desk.entity())?;
+    let mut changed = apply_change(&run, change);
+    desk.refuse_all(check_run(&changed, &settings));
+    check_names(desk, &changed.filter)?;
+    if changed.organizations != run.organizations {
+        changed.organizations = check_organizations(desk, changed.organizations);
+    }
+    desk.checked()?;
+    desk.restamp(&mut changed.stamps);
+    row::run::update(desk.db, desk.entity(), &changed)?;
+    record(desk, EventKind::RunUpdated, &changed)?;
+    Ok(Output::Run(changed))
+}
+
+/// Hides the run. Its payments, its decisions and its events stay.
+pub(super) fn delete(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
+    let run = need_run(desk, key)?;
+    if !run.status.can_delete() {
+        refuse_state(desk, run.status);
+    }
+    desk.checked()?;
+    let sql = "UPDATE run SET is_deleted = 1 WHERE entity = ?1 AND id = ?2 AND is_deleted = 0";
+    execute_one(desk.db, sql, params_of(desk.entity(), run.id), "delete a run")?;
+    record(desk, EventKind::RunDeleted, &run)?;
+    Ok(Output::Deleted)
+}
+
+pub(super) fn cancel(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
+    let mut run = need_run(desk, key)?;
+    match run.status.after(RunEvent::Cancel) {
+        Some(status) => run.status = status,
+        None => refuse_state(desk, run.status),
+    }
+    desk.checked()?;
+    run.completed_at = Some(desk.now);
+    desk.restamp(&mut run.stamps);
+    row::run::update(desk.db, desk.entity(), &run)?;
+    record(desk, EventKind::RunCanceled, &run)?;
+    Ok(Output::Run(run))
+}
+
+fn need_run(desk: &Desk<'_>, key: &Key) -> Result<Run, Failure> {
+    Desk::need_path(row::run::find(desk.db, desk.scope, key)?, Noun::PaymentRun, key)
+}
+
+fn refuse_state(desk: &mut Desk<'_>, status: RunStatus) {
+    let state = match status {
+        RunStatus::Pending => "pending",
+        RunStatus::Processing => "processing",
+        RunStatus::Completed => "completed",
+        RunStatus::Error => "in error",
+        RunStatus::Canceled => "canceled",
+    };
+    desk.refuse(Refusal::WrongState { noun: Noun::PaymentRun, state: state.to_owned() });
+}
+
+/// What the filters name must exist and be in scope.
+fn check_names(desk: &mut Desk<'_>, filter: &RunFilter) -> Result<(), Failure> {
+    if let Some(account) = filter.account {
+        let key = Key::new(account.to_string());
+        let found = row::account::find(desk.db, desk.scope, &key)?;
+        desk.need(found, Noun::Account, key.as_str(), Field::Account);
+    }
+    if let Some(gateway) = filter.gateway {
+        let key = Key::new(gateway.to_string());
+        let found = row::gateway::find(desk.db, desk.entity(), &key)?;
+        desk.need(found, Noun::PaymentGateway, key.as_str(), Field::Gateway);
+    }
+    Ok(())
+}
+
+/// The organizations of a run: those asked for, all of which must be in scope, or else the whole scope.
+fn check_organizations(desk: &mut Desk<'_>, asked: Vec<OrganizationId>) -> Vec<OrganizationId> {
+    let Some(allowed) = desk.scope.organizations.clone() else { return asked };
+    for foreign in asked.iter().filter(|one| !allowed.contains(one)) {
+        let key = foreign.to_string();
+        desk.refuse(Refusal::NotFound { noun: Noun::Organization, key, field: Field::Organizations });
+    }
+    if asked.is_empty() { allowed } else { asked }
+}
+
+/// Stores the records with the accounts they name. A record whose account cannot be found is stored all the same: it
+/// fails alone when its turn comes.
+fn insert_records(desk: &Desk<'_>, run: &Run, records: &[DataRecord]) -> Result<(), Failure> {
+    let mut known: HashMap<(&Key, bool), Option<AccountId>> = HashMap::new();
+    for (position, record) in (0_u32..).zip(records) {
+        let account = match &record.account {
+            None => None,
+            Some(key) => match known.get(&(key, record.account_is_number)) {
+                Some(account) => *account,
+                None => {
+                    let account = find_record_account(desk, key, record.account_is_number)?;
+                    known.insert((key, record.account_is_number), account);
+                    account
+                }
+            },
+        };
+        row::run::insert_record(desk.db, desk.entity(), run.id, position, account, record)?;
+    }
+    Ok(())
+}
+
+fn find_record_account(
+    desk: &Desk<'_>,
+    key: &Key,
+    is_number: bool,
+) -> Result<Option<AccountId>, Failure> {
+    let found = match key.as_id() {
+        _ if is_number => row::account::by_number(desk.db, desk.entity(), key.as_str())?,
+        Some(id) => row::account::by_id(desk.db, desk.entity(), AccountId::from_u128(id))?,
+        None => None,
+    };
+    let visible = found.filter(|account| row::account::is_visible(desk.scope, account.organization));
+    Ok(visible.map(|account| account.id))
+}
+
+fn record(desk: &Desk<'_>, kind: EventKind, run: &Run) -> Result<(), Failure> {
+    append(desk.db, desk.entity(), desk.now, &[Event::run(kind, run.id, Some(desk.user))])
+}

@@ -1,0 +1,100 @@
+//! The store on one SQLite file.
+
+mod access;
+mod codes;
+mod command;
+mod events;
+mod executor;
+mod failure;
+mod ledger;
+mod lock;
+mod once;
+mod query;
+mod read;
+mod row;
+mod schema;
+mod sequence;
+mod sql;
+mod work;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use payment_runs_engine::ids::EntityKey;
+use payment_runs_engine::ports::StoreError;
+use rusqlite::Connection;
+use tokio::sync::Notify;
+
+use executor::Engine;
+pub use executor::Executor;
+use failure::Failure;
+pub use schema::OpenError;
+pub use sequence::Sequence;
+
+/// The store on one SQLite file. Clones share the file, which is closed when the last of them is dropped.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    changed: Notify,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, which is made when absent, and brings its schema up to date. A file that another process or
+    /// another store has open is refused: two writers would not see each other's leases in time.
+    pub fn open(path: impl AsRef<Path>, executor: Executor) -> Result<Self, OpenError> {
+        let engine = Engine::open(path.as_ref(), executor)?;
+        Ok(Self { inner: Arc::new(Inner { engine, changed: Notify::new() }) })
+    }
+
+    /// Sets the next number that an entity's sequence gives. For data sets and tests whose numbers are known beforehand.
+    pub async fn pin_sequence(
+        &self,
+        entity: EntityKey,
+        sequence: Sequence,
+        next: i64,
+    ) -> Result<(), StoreError> {
+        self.write("pin a sequence", move |db| sequence::pin(db, entity, sequence, next)).await
+    }
+
+    /// Runs `job` in one durable transaction of the writer.
+    async fn write<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.try_write(job).await.map_err(|failure| failure.into_store(doing))
+    }
+
+    /// Like [`Self::write`], with the failure as it is.
+    async fn try_write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.inner.engine.write(job).await
+    }
+
+    /// Runs `job` over one snapshot of the committed data.
+    async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.engine.read(job).await.map_err(|failure| failure.into_store_read(doing))
+    }
+
+    /// Wakes everybody who waits for work, and whoever waits next.
+    fn wake(&self) {
+        self.inner.changed.notify_waiters();
+        self.inner.changed.notify_one();
+    }
+}

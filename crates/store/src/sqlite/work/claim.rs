@@ -1,0 +1,125 @@
+//! Claims: who may work on what until when, fenced by epochs.
+
+use jiff::Timestamp;
+use payment_runs_engine::ids::{EntityKey, RunId};
+use payment_runs_engine::ports::{ChunkClaim, ChunkStage};
+use payment_runs_engine::run::{RunEvent, RunStatus};
+use rusqlite::{Connection, params};
+
+use crate::sqlite::codes::Code;
+use crate::sqlite::events::{Event, EventKind, append};
+use crate::sqlite::failure::Failure;
+use crate::sqlite::sql::{BlobId, execute, execute_one, first, time};
+
+/// When the next pending run wants to start.
+pub(crate) fn next_run_at(db: &Connection) -> Result<Option<Timestamp>, Failure> {
+    let sql = "SELECT start_at FROM run WHERE status = 0 AND is_deleted = 0 ORDER BY start_at LIMIT 1";
+    first(db, sql, [], |row| row.time())
+}
+
+/// Claims one run's selection: one that was left behind, else a pending one whose time has come.
+pub(crate) fn selection(
+    db: &Connection,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Option<ChunkClaim>, Failure> {
+    let left = "SELECT entity, id FROM run WHERE status = 1 AND selection_complete = 0 \
+                AND selection_lease_until <= ?1 ORDER BY selection_lease_until LIMIT 1";
+    let waiting = "SELECT entity, id FROM run WHERE status = 0 AND is_deleted = 0 AND start_at <= ?1 \
+                   ORDER BY start_at LIMIT 1";
+    let mut found: Option<(EntityKey, RunId)> = None;
+    for sql in [left, waiting] {
+        if found.is_none() {
+            found = first(db, sql, params![time(now)], |row| Ok((EntityKey(row.get()?), row.id()?)))?;
+        }
+    }
+    let Some((entity, run)) = found else { return Ok(None) };
+    start(db, entity, run, now)?;
+    let sql = "UPDATE run SET selection_epoch = selection_epoch + 1, selection_lease_until = ?3 \
+               WHERE entity = ?1 AND id = ?2 RETURNING selection_epoch";
+    let epoch = first(db, sql, params![entity.0, run.to_blob(), time(lease_until)], |row| row.number())?
+        .ok_or_else(|| Failure::broken("a run vanished while it was claimed"))?;
+    Ok(Some(ChunkClaim { entity, run, chunk: None, epoch, lease_until, stage: ChunkStage::Ready }))
+}
+
+/// Makes a pending run a processing one; one that is at work already stays as it is.
+fn start(db: &Connection, entity: EntityKey, run: RunId, now: Timestamp) -> Result<(), Failure> {
+    let Some(status) = RunStatus::Pending.after(RunEvent::Start) else { return Ok(()) };
+    let sql = "UPDATE run SET status = ?3, executed_at = ?4 WHERE entity = ?1 AND id = ?2 AND status = 0";
+    if execute(db, sql, params![entity.0, run.to_blob(), status.code(), time(now)])? == 1 {
+        append(db, entity, now, &[Event::run(EventKind::RunStarted, run, None)])?;
+    }
+    Ok(())
+}
+
+/// Claims one chunk that is ready or was left behind.
+pub(crate) fn chunk(
+    db: &Connection,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Option<ChunkClaim>, Failure> {
+    let sql = "SELECT entity, run, ordinal FROM chunk WHERE stage < 2 AND is_blocked = 0 AND lease_until <= ?1 \
+               ORDER BY lease_until, entity, run, ordinal LIMIT 1";
+    let found = first(db, sql, params![time(now)], |row| {
+        Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.number::<u32>()?))
+    })?;
+    let Some((entity, run, ordinal)) = found else { return Ok(None) };
+    let sql = "UPDATE chunk SET epoch = epoch + 1, lease_until = ?4 \
+               WHERE entity = ?1 AND run = ?2 AND ordinal = ?3 RETURNING epoch, stage";
+    let values = params![entity.0, run.to_blob(), ordinal, time(lease_until)];
+    let claimed = first(db, sql, values, |row| Ok((row.number()?, row.code()?)))?;
+    let (epoch, stage) = claimed.ok_or_else(|| Failure::broken("a chunk vanished while it was claimed"))?;
+    Ok(Some(ChunkClaim { entity, run, chunk: Some(ordinal), epoch, lease_until, stage }))
+}
+
+/// Prolongs a lease and says whether it is still ours.
+pub(crate) fn renew(db: &Connection, claim: &ChunkClaim, lease_until: Timestamp) -> Result<bool, Failure> {
+    let changed = match claim.chunk {
+        Some(ordinal) => {
+            let sql = "UPDATE chunk SET lease_until = ?5 \
+                       WHERE entity = ?1 AND run = ?2 AND ordinal = ?3 AND epoch = ?4 AND stage < 2";
+            let values =
+                params![claim.entity.0, claim.run.to_blob(), ordinal, claim.epoch, time(lease_until)];
+            execute(db, sql, values)?
+        }
+        None => {
+            let sql = "UPDATE run SET selection_lease_until = ?4 \
+                       WHERE entity = ?1 AND id = ?2 AND selection_epoch = ?3 AND status = 1 \
+                       AND selection_complete = 0";
+            execute(db, sql, params![claim.entity.0, claim.run.to_blob(), claim.epoch, time(lease_until)])?
+        }
+    };
+    Ok(changed == 1)
+}
+
+/// Fails with [`Failure::LeaseLost`] unless the claim is the newest of its kind and its work is not over.
+pub(crate) fn check(db: &Connection, claim: &ChunkClaim) -> Result<(), Failure> {
+    let newest = match claim.chunk {
+        Some(ordinal) => {
+            let sql = "SELECT epoch FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3";
+            first(db, sql, params![claim.entity.0, claim.run.to_blob(), ordinal], |row| row.number::<u32>())?
+        }
+        None => {
+            let sql = "SELECT selection_epoch FROM run WHERE entity = ?1 AND id = ?2";
+            first(db, sql, params![claim.entity.0, claim.run.to_blob()], |row| row.number::<u32>())?
+        }
+    };
+    if newest == Some(claim.epoch) { Ok(()) } else { Err(Failure::LeaseLost) }
+}
+
+/// The chunk of a claim that must be of a chunk.
+pub(crate) fn chunk_of(claim: &ChunkClaim) -> Result<u32, Failure> {
+    claim.chunk.ok_or_else(|| Failure::broken("the claim is of a selection, not of a chunk"))
+}
+
+/// Moves a chunk on and, at the end, gives its claim back.
+pub(crate) fn set_stage(
+    db: &Connection,
+    claim: &ChunkClaim,
+    ordinal: u32,
+    stage: ChunkStage,
+) -> Result<(), Failure> {
+    let sql = "UPDATE chunk SET stage = ?4 WHERE entity = ?1 AND run = ?2 AND ordinal = ?3 AND stage < ?4";
+    let values = params![claim.entity.0, claim.run.to_blob(), ordinal, stage.code()];
+    execute_one(db, sql, values, "move a chunk on")
+}

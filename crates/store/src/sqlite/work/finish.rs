@@ -1,0 +1,99 @@
+//! The end of chunks and of runs.
+
+use jiff::Timestamp;
+use payment_runs_engine::ids::{EntityKey, RunId};
+use payment_runs_engine::ports::{ChunkClaim, ChunkStage};
+use payment_runs_engine::run::{Run, RunEvent};
+use rusqlite::{Connection, params};
+
+use super::{chunk, claim};
+use crate::sqlite::codes::Code;
+use crate::sqlite::events::{Event, EventKind, append};
+use crate::sqlite::failure::Failure;
+use crate::sqlite::row;
+use crate::sqlite::sql::{BlobId, all, execute, execute_one, first, params_of, time};
+
+/// Runs that one call ends at most.
+const RUNS_MAX: i64 = 100;
+
+/// Runs at work whose selection is complete and whose chunks are all done.
+pub(crate) const FINISHED: &str = "SELECT entity, id, is_stopping FROM run \
+     WHERE status = 1 AND selection_complete = 1 AND chunks_done = chunk_count ORDER BY entity, id LIMIT ?1";
+/// Whether a chunk has an intent.
+pub(crate) const ANY_INTENT: &str = "SELECT 1 FROM payment \
+     WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND state = 0 AND run IS NOT NULL LIMIT 1";
+
+/// Ends a chunk none of whose payments is an intent any more. Ending it again changes nothing.
+pub(crate) fn close_chunk(db: &Connection, claimed: &ChunkClaim) -> Result<(), Failure> {
+    claim::check(db, claimed)?;
+    let ordinal = claim::chunk_of(claimed)?;
+    let stored = chunk::load(db, claimed, ordinal)?;
+    if chunk::is_done(stored.stage) {
+        return Ok(());
+    }
+    if stored.stage == ChunkStage::Ready {
+        return Err(Failure::broken("a chunk that was never opened cannot be closed"));
+    }
+    let values = params![claimed.entity.0, claimed.run.to_blob(), ordinal];
+    if first(db, ANY_INTENT, values, |_| Ok(()))?.is_some() {
+        return Err(Failure::broken("a chunk with intents cannot be closed"));
+    }
+    claim::set_stage(db, claimed, ordinal, ChunkStage::Done)?;
+    count_done(db, claimed.entity, claimed.run, 1)
+}
+
+fn count_done(db: &Connection, entity: EntityKey, run: RunId, count: usize) -> Result<(), Failure> {
+    let sql = "UPDATE run SET chunks_done = chunks_done + ?3 WHERE entity = ?1 AND id = ?2";
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    execute_one(db, sql, params![entity.0, run.to_blob(), count], "count a chunk that is done")
+}
+
+/// Ends every run that has nothing left to do.
+pub(crate) fn finish_runs(db: &Connection, now: Timestamp) -> Result<Vec<RunId>, Failure> {
+    let finished = all(db, FINISHED, params![RUNS_MAX], |row| {
+        Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.get::<bool>()?))
+    })?;
+    for (entity, run, is_stopping) in &finished {
+        let event = if *is_stopping { RunEvent::Stop } else { RunEvent::Complete };
+        end(db, *entity, *run, event, now, None)?;
+    }
+    Ok(finished.into_iter().map(|(_, run, _)| run).collect())
+}
+
+/// Ends a run that cannot go on. What was planned is still sent and settled; what was not is left alone.
+pub(crate) fn fail_run(
+    db: &Connection,
+    claimed: &ChunkClaim,
+    now: Timestamp,
+    message: &str,
+) -> Result<(), Failure> {
+    claim::check(db, claimed)?;
+    let (entity, run) = (claimed.entity, claimed.run);
+    let sql = "UPDATE chunk SET stage = 2, lease_until = 0 WHERE entity = ?1 AND run = ?2 AND stage = 0";
+    let left = execute(db, sql, params_of(entity, run))?;
+    count_done(db, entity, run, left)?;
+    let sql = "UPDATE run SET selection_complete = 1, selection_lease_until = 0 WHERE entity = ?1 AND id = ?2";
+    execute_one(db, sql, params_of(entity, run), "end a selection")?;
+    end(db, entity, run, RunEvent::Fail, now, Some(message))
+}
+
+fn end(
+    db: &Connection,
+    entity: EntityKey,
+    id: RunId,
+    event: RunEvent,
+    now: Timestamp,
+    message: Option<&str>,
+) -> Result<(), Failure> {
+    let run: Run = row::run::by_id(db, entity, id)?.ok_or_else(|| Failure::broken("a run at work vanished"))?;
+    let Some(status) = run.status.after(event) else {
+        return Err(Failure::broken(format!("a run that is {:?} cannot end with {event:?}", run.status)));
+    };
+    let sql = "UPDATE run SET status = ?3, completed_at = ?4, error_message = ?5 WHERE entity = ?1 AND id = ?2";
+    let values = params![entity.0, id.to_blob(), status.code(), time(now), message];
+    execute_one(db, sql, values, "end a run")?;
+    row::tally::fold(db, entity, id)?;
+    let kind = if event == RunEvent::Fail { EventKind::RunFailed } else { EventKind::RunEnded };
+    let event = Event { detail: message.map(str::to_owned), ..Event::run(kind, id, None) };
+    append(db, entity, now, &[event])
+}

@@ -1,0 +1,130 @@
+//! The port [`Work`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use payment_runs_engine::ids::{EntityKey, RunId};
+use payment_runs_engine::ports::{
+    BoxFuture, ChunkClaim, EncodeCharge, Ids, Intent, Opened, Settlement, StoreError, Work,
+};
+
+use super::{claim, finish, look_up, open, select, settle};
+use crate::sqlite::SqliteStore;
+
+#[async_trait]
+impl Work for SqliteStore {
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        // Made here and not inside the future: it counts from this call on, even before it is first polled.
+        let notified = self.inner.changed.notified();
+        Box::pin(notified)
+    }
+
+    async fn next_run_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read("find the next run", claim::next_run_at).await
+    }
+
+    async fn claim_selection(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<ChunkClaim>, StoreError> {
+        self.write("claim a selection", move |db| claim::selection(db, now, lease_until)).await
+    }
+
+    async fn extend_selection(
+        &self,
+        claim: &ChunkClaim,
+        now: Timestamp,
+        chunks_max: usize,
+        documents_max: usize,
+    ) -> Result<bool, StoreError> {
+        let claim = claim.clone();
+        let job = move |db: &rusqlite::Connection| select::extend(db, &claim, now, chunks_max, documents_max);
+        let is_complete = self.write("cut a run into chunks", job).await?;
+        self.wake();
+        Ok(is_complete)
+    }
+
+    async fn claim_chunk(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<ChunkClaim>, StoreError> {
+        self.write("claim a chunk", move |db| claim::chunk(db, now, lease_until)).await
+    }
+
+    async fn renew(&self, claim: &ChunkClaim, lease_until: Timestamp) -> Result<bool, StoreError> {
+        let claim = claim.clone();
+        self.write("prolong a lease", move |db| claim::renew(db, &claim, lease_until)).await
+    }
+
+    async fn open_chunk(
+        &self,
+        claim: &ChunkClaim,
+        now: Timestamp,
+        encoder: Arc<dyn EncodeCharge>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Opened, StoreError> {
+        let claim = claim.clone();
+        let job = move |db: &rusqlite::Connection| open::open(db, &claim, now, &*encoder, &*ids);
+        let opened = self.write("open a chunk", job).await?;
+        // The chunk that follows this one may be claimed now.
+        self.wake();
+        Ok(opened)
+    }
+
+    async fn settle(
+        &self,
+        claim: &ChunkClaim,
+        now: Timestamp,
+        settlements: Vec<Settlement>,
+    ) -> Result<usize, StoreError> {
+        let claim = claim.clone();
+        self.write("record outcomes", move |db| {
+            claim::check(db, &claim)?;
+            let mode = settle::Mode::Chunk(claim.run, claim::chunk_of(&claim)?);
+            settle::settle_all(db, claim.entity, now, &settlements, mode)
+        })
+        .await
+    }
+
+    async fn close_chunk(&self, claim: &ChunkClaim, _now: Timestamp) -> Result<(), StoreError> {
+        let claim = claim.clone();
+        self.write("close a chunk", move |db| finish::close_chunk(db, &claim)).await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn finish_runs(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.write("end runs", move |db| finish::finish_runs(db, now)).await
+    }
+
+    async fn fail_run(&self, claim: &ChunkClaim, now: Timestamp, message: &str) -> Result<(), StoreError> {
+        let (claim, message) = (claim.clone(), message.to_owned());
+        self.write("end a run in error", move |db| finish::fail_run(db, &claim, now, &message)).await
+    }
+
+    async fn due_look_ups(
+        &self,
+        now: Timestamp,
+        again_at: Timestamp,
+        single_before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Intent>, StoreError> {
+        let job = move |db: &rusqlite::Connection| look_up::due(db, now, again_at, single_before, limit);
+        self.write("find payments in doubt", job).await
+    }
+
+    async fn settle_look_ups(
+        &self,
+        entity: EntityKey,
+        now: Timestamp,
+        settlements: Vec<Settlement>,
+    ) -> Result<usize, StoreError> {
+        self.write("record what look-ups found", move |db| {
+            settle::settle_all(db, entity, now, &settlements, settle::Mode::LookUp)
+        })
+        .await
+    }
+}

@@ -1,0 +1,260 @@
+//! The second transaction of the protocol: outcomes, each written once, with everything that follows from it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, PaymentId, PaymentMethodId, RunId, UserId};
+use payment_runs_engine::money::Currency;
+use payment_runs_engine::payment::{GatewayAnswer, PaymentPart, PaymentState};
+use payment_runs_engine::payment_method::TransactionResult;
+use payment_runs_engine::plan::{
+    SettledPart, SettlementEffect, SettlementView, settle_payment, settle_records,
+};
+use payment_runs_engine::ports::{Outcome, Settlement};
+use payment_runs_engine::run::Tally;
+use rusqlite::{Connection, params};
+
+use super::balances;
+use crate::sqlite::codes::Code;
+use crate::sqlite::events::{Event, EventKind, append};
+use crate::sqlite::failure::Failure;
+use crate::sqlite::row;
+use crate::sqlite::sql::{BlobId, all, execute_one, first, time};
+
+/// On whose behalf outcomes are recorded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    /// The worker that has the claim of this chunk; its payments must be the chunk's.
+    Chunk(RunId, u32),
+    /// A look-up, of any payment.
+    LookUp,
+    /// A caller, of any payment in its scope.
+    Command(UserId),
+}
+
+/// A payment as it is stored when its outcome arrives.
+struct Stored {
+    account: AccountId,
+    run: Option<RunId>,
+    chunk: Option<u32>,
+    records_counted: u32,
+    currency: Currency,
+    payment_method: Option<PaymentMethodId>,
+    standalone: bool,
+    state: PaymentState,
+    amount_minor: i64,
+    parts: Vec<(PaymentPart, SettledPart)>,
+}
+
+type ChunkKey = (RunId, u32, Currency);
+
+/// Records outcomes, each guarded by its payment's state. Says how many changed something.
+pub(crate) fn settle_all(
+    db: &Connection,
+    entity: EntityKey,
+    now: Timestamp,
+    settlements: &[Settlement],
+    mode: Mode,
+) -> Result<usize, Failure> {
+    let mut tallies: BTreeMap<ChunkKey, Tally> = BTreeMap::new();
+    let mut events = Vec::with_capacity(settlements.len());
+    let mut changed = 0;
+    for settlement in settlements {
+        let id = settlement.payment;
+        let Some(stored) = load(db, entity, id)? else {
+            return Err(Failure::broken(format!("there is no payment {id} to record an outcome for")));
+        };
+        check_mode(mode, id, &stored)?;
+        let view = SettlementView {
+            state: stored.state,
+            amount_minor: stored.amount_minor,
+            parts: stored.parts.iter().map(|(_, settled)| *settled).collect(),
+        };
+        let Some(mut effect) = settle_payment(&view, &settlement.outcome) else {
+            events.extend(contradiction(&stored, settlement));
+            continue;
+        };
+        settle_records(&mut effect, stored.records_counted);
+        write_payment(db, entity, now, settlement, &stored, &effect)?;
+        write_documents(db, entity, now, id, &stored, &effect)?;
+        write_method(db, entity, now, &stored, &effect)?;
+        if let (Some(run), Some(chunk)) = (stored.run, stored.chunk) {
+            row::tally::merge(tallies.entry((run, chunk, stored.currency)).or_default(), &effect.tally)?;
+        }
+        events.push(settled_event(id, &stored, &effect, mode));
+        changed += 1;
+    }
+    for ((run, chunk, currency), tally) in &tallies {
+        row::tally::add(db, entity, *run, *chunk, *currency, tally)?;
+    }
+    append(db, entity, now, &events)?;
+    Ok(changed)
+}
+
+fn load(db: &Connection, entity: EntityKey, id: PaymentId) -> Result<Option<Stored>, Failure> {
+    let sql = "SELECT account, run, chunk, records_counted, currency, payment_method, standalone, state, amount_minor \
+               FROM payment WHERE entity = ?1 AND id = ?2";
+    let found = first(db, sql, params![entity.0, id.to_blob()], |row| {
+        Ok(Stored {
+            account: row.id()?,
+            run: row.opt_id()?,
+            chunk: row.opt_number()?,
+            records_counted: row.number()?,
+            currency: row.currency()?,
+            payment_method: row.opt_id()?,
+            standalone: row.get()?,
+            state: row.code()?,
+            amount_minor: row.get()?,
+            parts: Vec::new(),
+        })
+    })?;
+    let Some(mut stored) = found else { return Ok(None) };
+    // The cross join keeps the order of the tables: a payment's few parts first, then one document for each.
+    let sql = "SELECT p.document, p.amount_minor, d.kind, d.balance_minor \
+               FROM payment_part AS p CROSS JOIN document AS d \
+               WHERE p.entity = ?1 AND p.payment = ?2 AND d.entity = ?1 AND d.account = ?3 AND d.id = p.document \
+               ORDER BY p.ordinal";
+    let values = params![entity.0, id.to_blob(), stored.account.to_blob()];
+    stored.parts = all(db, sql, values, |row| {
+        let document: DocumentId = row.id()?;
+        let amount_minor = row.get()?;
+        let settled = SettledPart { amount_minor, kind: row.code()?, balance_minor: row.get()? };
+        Ok((PaymentPart { document, amount_minor }, settled))
+    })?;
+    Ok(Some(stored))
+}
+
+fn check_mode(mode: Mode, id: PaymentId, stored: &Stored) -> Result<(), Failure> {
+    match mode {
+        Mode::Chunk(run, chunk) if stored.run != Some(run) || stored.chunk != Some(chunk) => {
+            Err(Failure::broken(format!("payment {id} is not of the claimed chunk")))
+        }
+        Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) => Ok(()),
+    }
+}
+
+/// The answer that a payment keeps of an outcome.
+fn answer_of(outcome: &Outcome) -> GatewayAnswer {
+    match outcome {
+        Outcome::Approved { reference } | Outcome::Pending { reference } => {
+            GatewayAnswer { reference: Some(reference.clone()), code: None, message: None }
+        }
+        Outcome::Declined { code, message, reference } => GatewayAnswer {
+            reference: reference.clone(),
+            code: Some(code.clone()),
+            message: Some(message.clone()),
+        },
+        Outcome::NotSent { why, .. } | Outcome::Unknown { why } => {
+            GatewayAnswer { reference: None, code: None, message: Some(why.clone()) }
+        }
+    }
+}
+
+fn write_payment(
+    db: &Connection,
+    entity: EntityKey,
+    now: Timestamp,
+    settlement: &Settlement,
+    stored: &Stored,
+    effect: &SettlementEffect,
+) -> Result<(), Failure> {
+    let answer = answer_of(&settlement.outcome);
+    let applied: i64 = stored.parts.iter().map(|(part, _)| part.amount_minor).sum();
+    let leaves_rest = effect.state == PaymentState::Processed && !stored.standalone;
+    let unapplied_minor = if leaves_rest { stored.amount_minor - applied } else { 0 };
+    let is_in_doubt = effect.state.is_in_doubt();
+    let sql = "UPDATE payment SET state = ?4, reference = coalesce(?5, reference), code = ?6, message = ?7, \
+               unapplied_minor = ?8, settled_at = ?9, next_look_up_at = ?10, updated_at = ?11 \
+               WHERE entity = ?1 AND id = ?2 AND state = ?3";
+    let values = params![
+        entity.0,
+        settlement.payment.to_blob(),
+        stored.state.code(),
+        effect.state.code(),
+        answer.reference,
+        answer.code,
+        answer.message,
+        unapplied_minor,
+        (!is_in_doubt).then(|| time(now)),
+        is_in_doubt.then(|| time(now)),
+        time(now),
+    ];
+    execute_one(db, sql, values, "record an outcome")
+}
+
+fn write_documents(
+    db: &Connection,
+    entity: EntityKey,
+    now: Timestamp,
+    payment: PaymentId,
+    stored: &Stored,
+    effect: &SettlementEffect,
+) -> Result<(), Failure> {
+    for (part, _) in &stored.parts {
+        match (effect.pays_documents, effect.releases_documents) {
+            (true, true) => balances::pay_and_release(db, entity, stored.account, part, payment, now)?,
+            (true, false) => balances::pay(db, entity, stored.account, part, now)?,
+            (false, true) => balances::release(db, entity, stored.account, part.document, payment)?,
+            (false, false) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the payment method learns: the failure counters that retry rules read.
+fn write_method(
+    db: &Connection,
+    entity: EntityKey,
+    now: Timestamp,
+    stored: &Stored,
+    effect: &SettlementEffect,
+) -> Result<(), Failure> {
+    let (Some(method), Some(result)) = (stored.payment_method, effect.transaction) else { return Ok(()) };
+    let sql = match result {
+        TransactionResult::Approved => {
+            "UPDATE payment_method SET consecutive_failures = 0, processed_payments = processed_payments + 1, \
+             last_transaction_at = ?3, last_transaction = ?4 WHERE entity = ?1 AND id = ?2"
+        }
+        TransactionResult::Declined => {
+            "UPDATE payment_method SET consecutive_failures = consecutive_failures + 1, \
+             error_payments = error_payments + 1, last_failed_at = ?3, last_transaction_at = ?3, last_transaction = ?4 \
+             WHERE entity = ?1 AND id = ?2"
+        }
+    };
+    let values = params![entity.0, method.to_blob(), time(now), result.code()];
+    execute_one(db, sql, values, "count a payment method's transaction")
+}
+
+fn settled_event(id: PaymentId, stored: &Stored, effect: &SettlementEffect, mode: Mode) -> Event {
+    Event {
+        kind: EventKind::PaymentSettled,
+        run: stored.run,
+        chunk: stored.chunk,
+        payment: Some(id),
+        state: Some(effect.state),
+        user: match mode {
+            Mode::Command(user) => Some(user),
+            Mode::Chunk(..) | Mode::LookUp => None,
+        },
+        detail: None,
+    }
+}
+
+/// An approval for a payment that was given up before: money moved that no document got. It changes nothing by itself,
+/// but it must not pass unseen.
+fn contradiction(stored: &Stored, settlement: &Settlement) -> Option<Event> {
+    let is_given_up = matches!(stored.state, PaymentState::Declined | PaymentState::Canceled);
+    if !is_given_up || !matches!(settlement.outcome, Outcome::Approved { .. }) {
+        return None;
+    }
+    tracing::error!(payment = %settlement.payment, state = ?stored.state, "an approval came for a payment given up before");
+    Some(Event {
+        kind: EventKind::PaymentSettled,
+        run: stored.run,
+        chunk: stored.chunk,
+        payment: Some(settlement.payment),
+        state: Some(stored.state),
+        user: None,
+        detail: Some("an approval came after this state and changed nothing".to_owned()),
+    })
+}
