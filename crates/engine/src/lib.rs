@@ -23,6 +23,7 @@ pub mod run;
 pub mod run_rules;
 pub mod runner;
 pub mod schedule;
+pub mod search;
 pub mod select;
 pub mod settings;
 pub mod single;
