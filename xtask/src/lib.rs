@@ -7,6 +7,10 @@ pub mod codegen;
 pub mod spec;
 
 /// The project's root folder.
+///
+/// # Panics
+///
+/// Never: this package stands in a folder of the root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the project's root").to_path_buf()
 }

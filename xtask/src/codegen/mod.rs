@@ -67,28 +67,20 @@ impl Emitter {
     }
 }
 
-/// Produces every file of the emitters for one document, printed but not yet run through rustfmt.
-pub fn print_api(api: &Api, emitters: &[Emitter]) -> Result<BTreeMap<PathBuf, String>> {
+/// Produces the files of one emitter for one document, printed but not yet run through rustfmt.
+pub fn print_api(api: &Api, emitter: &Emitter) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
-    for emitter in emitters {
-        let emitted =
-            (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
-        for file in emitted {
-            ensure!(
-                file.path.starts_with(emitter.folder(&api.name)),
-                "emitter {} wrote outside its folder: {}",
-                emitter.name,
-                file.path.display()
-            );
-            let printed = write::print(emitter.name, &api.file, &file)?;
-            let path = file.path;
-            ensure!(
-                files.insert(path.clone(), printed).is_none(),
-                "emitter {} produced {} twice",
-                emitter.name,
-                path.display()
-            );
-        }
+    let emitted = (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
+    for file in emitted {
+        let path = file.path.display();
+        ensure!(
+            file.path.starts_with(emitter.folder(&api.name)),
+            "emitter {} wrote outside its folder: {path}",
+            emitter.name
+        );
+        let printed = write::print(emitter.name, &api.file, &file)?;
+        let replaced = files.insert(file.path.clone(), printed);
+        ensure!(replaced.is_none(), "emitter {} produced {path} twice", emitter.name);
     }
     Ok(files)
 }
@@ -97,22 +89,40 @@ pub fn print_api(api: &Api, emitters: &[Emitter]) -> Result<BTreeMap<PathBuf, St
 pub fn run(root: &Path, mode: Mode, only: Option<&str>) -> Result<Difference> {
     let emitters: Vec<Emitter> =
         EMITTERS.into_iter().filter(|emitter| only.is_none_or(|name| name == emitter.name)).collect();
-    ensure!(
-        !emitters.is_empty(),
-        "no emitter `{}`; there are types, stubs and client",
-        only.unwrap_or_default()
-    );
-    let mut files = BTreeMap::new();
-    for api in load_all(root)? {
-        files.extend(print_api(&api, &emitters)?);
-    }
-    for fixture in FIXTURES {
-        let api = spec::load_file(root, Path::new(fixture))?;
-        let models = emitters.iter().position(|emitter| emitter.krate == "types");
-        files.extend(print_api(&api, models.map_or(&[][..], |at| &emitters[at..=at]))?);
-    }
-    write::format_all(root, &mut files)?;
+    ensure!(!emitters.is_empty(), "no emitter `{}`; there are types, stubs and client", only.unwrap_or_default());
+    let apis = load_all(root)?;
+    let fixtures = FIXTURES.map(|fixture| spec::load_file(root, Path::new(fixture)));
+    let fixtures = fixtures.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let of_apis = apis.iter().flat_map(|api| emitters.iter().map(move |emitter| (api, emitter)));
+    let models = emitters.iter().find(|emitter| emitter.krate == "types");
+    let of_fixtures = fixtures.iter().flat_map(|api| models.map(|emitter| (api, emitter)));
+    let files = in_parallel(root, of_apis.chain(of_fixtures))?;
     write::ensure_files(root, &files, &emitters, mode)
+}
+
+/// Prints and formats each pair on a thread of its own; none depends on another, and the result is sorted by path.
+fn in_parallel<'a>(
+    root: &Path,
+    pairs: impl Iterator<Item = (&'a Api, &'a Emitter)>,
+) -> Result<BTreeMap<PathBuf, String>> {
+    std::thread::scope(|scope| {
+        let spawn = |(api, emitter): (&'a Api, &'a Emitter)| {
+            scope.spawn(move || {
+                let mut files = print_api(api, emitter)?;
+                write::format_all(root, &mut files)?;
+                Ok::<_, anyhow::Error>(files)
+            })
+        };
+        let threads: Vec<_> = pairs.map(spawn).collect();
+        let mut files = BTreeMap::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(printed) => files.extend(printed?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(files)
+    })
 }
 
 /// Tells how the checked-in code differs from what the documents generate.

@@ -137,8 +137,9 @@ fn spaced(code: &str) -> String {
         let starts = STARTS.iter().any(|start| line.starts_with(start));
         let ended = previous.starts_with('}') || previous == ");" || previous.starts_with("crate::");
         let left = |kind: &str| previous.starts_with(kind) && !line.starts_with(kind);
-        let docs_of_const = previous.starts_with("pub use ") && line.starts_with("///");
-        if starts && ended || left("use ") || left("//!") || left("mod ") || docs_of_const {
+        let docs = line.starts_with("///") && (previous.ends_with(';') || previous == ")]");
+        let after_allow = previous == ")]" && line.starts_with("mod ");
+        if starts && ended || left("use ") || left("//!") || left("mod ") || docs || after_allow {
             spaced.push('\n');
         }
         spaced.push_str(line);
@@ -148,7 +149,7 @@ fn spaced(code: &str) -> String {
     spaced
 }
 
-/// Runs rustfmt with the project's own settings over all Rust files, one process per core, and checks their length.
+/// Runs rustfmt with the project's own settings over all Rust files, and checks their length.
 ///
 /// Files are laid out below a temporary folder as they will be below the root, since rustfmt follows `mod`
 /// declarations; only each folder's `mod.rs` is named to it, so that no file is formatted twice.

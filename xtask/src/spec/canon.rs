@@ -75,11 +75,15 @@ impl Canon<'_> {
         }
         for key in ["oneOf", "anyOf"] {
             if let Some(Value::Array(items)) = map.get_mut(key) {
-                items.iter_mut().for_each(|item| *item = self.schema(item, depth));
+                for item in items {
+                    *item = self.schema(item, depth);
+                }
             }
         }
         if let Some(Value::Object(properties)) = map.get_mut("properties") {
-            properties.values_mut().for_each(|property| *property = self.schema(property, depth));
+            for property in properties.values_mut() {
+                *property = self.schema(property, depth);
+            }
         }
         Value::Object(map)
     }
@@ -237,6 +241,7 @@ impl Canon<'_> {
 }
 
 /// Numbers become floats; bounds that are exclusive are written as in 3.1, those of integers inclusively.
+#[expect(clippy::float_arithmetic, reason = "bounds of integers, compared as the two dialects write them")]
 fn numbers(map: &mut Map<String, Value>) {
     let is_integer = map.get("type") == Some(&json!("integer"));
     for (inclusive, exclusive, step) in

@@ -73,6 +73,7 @@ pub struct Component {
 
 /// A schema with the annotations that every kind may carry.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "OpenAPI has these flags, each on its own")]
 pub struct Schema {
     /// The shape and its constraints.
     pub kind: Kind,
@@ -508,6 +509,7 @@ impl Status {
     /// First digit.
     pub const fn class(self) -> u8 {
         match self {
+            #[expect(clippy::cast_possible_truncation, reason = "the loader reads 100 to 599")]
             Self::Code(code) => (code / 100) as u8,
             Self::Range(class) => class,
         }

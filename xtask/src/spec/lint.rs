@@ -135,7 +135,9 @@ impl Lint<'_> {
 
     fn tags(&mut self) {
         for tag in &self.api.tags {
-            if is_blank(tag.description.as_ref()) {
+            // Operations without a tag are blamed themselves.
+            let is_written = tag.name != "default";
+            if is_written && is_blank(tag.description.as_ref()) {
                 let what = format!("tag `{}` is not described", tag.name);
                 self.fault("/tags", what, "declare it under `tags` with a `description`");
             }

@@ -123,10 +123,10 @@ impl fmt::Debug for Decimal {
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_integer() {
-            if let Ok(whole) = i64::try_from(self.0.normalize().mantissa()) {
-                return serializer.serialize_i64(whole);
-            }
+        if self.0.is_integer()
+            && let Ok(whole) = i64::try_from(self.0.normalize().mantissa())
+        {
+            return serializer.serialize_i64(whole);
         }
         // The float nearest to a decimal of 15 digits prints as that decimal again.
         let float: f64 = self.0.to_string().parse().map_err(serde::ser::Error::custom)?;

@@ -60,12 +60,11 @@ impl FromStr for OffsetDateTime {
 
 fn parse(text: &str) -> Option<OffsetDateTime> {
     let (date, rest) = text.split_once(['T', 't', ' '])?;
-    let (clock, offset) = match rest.strip_suffix(['Z', 'z']) {
-        Some(clock) => (clock, Offset::UTC),
-        None => {
-            let at = rest.rfind(['+', '-'])?;
-            (rest.get(..at)?, offset(rest.get(at..)?)?)
-        }
+    let (clock, offset) = if let Some(clock) = rest.strip_suffix(['Z', 'z']) {
+        (clock, Offset::UTC)
+    } else {
+        let at = rest.rfind(['+', '-'])?;
+        (rest.get(..at)?, offset(rest.get(at..)?)?)
     };
     let (time, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     if !shaped(time, "00:00:00") {

@@ -24,7 +24,7 @@ pub fn inner(text: &str) -> TokenStream {
 pub fn of(schema: &Schema, fallback: &str) -> TokenStream {
     let mut text = schema.description.clone().unwrap_or_else(|| fallback.to_owned());
     if let Some(default) = &schema.default {
-        text.push_str(&format!("\n\nDefault: `{default}`."));
+        text = format!("{text}\n\nDefault: `{default}`.");
     }
     outer(&text)
 }

@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 use serde_json::Value;
 
 use super::field::{Presence, Scope, rust_type};
-use crate::spec::ir::{Bound, Kind, Schema, TextFormat};
+use crate::spec::ir::{Bound, IntegerFormat, Kind, Schema, TextFormat};
 
 /// The `schema(…)` arguments of a field.
 pub(super) fn attributes(schema: &Schema, presence: Presence, in_cycle: bool) -> Result<Vec<TokenStream>> {
@@ -128,84 +128,73 @@ fn default_value(value: &Value) -> TokenStream {
 /// utoipa's own builders for a whole schema: for the shapes that its derive cannot say.
 pub(super) fn builder(schema: &Schema) -> Result<TokenStream> {
     let inner = match &schema.kind {
-        Kind::Ref(name) => quote!(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::Ref(
-            utoipa::openapi::Ref::from_schema_name(#name)
-        )),
-        Kind::Any => {
-            quote!(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(
-                utoipa::openapi::ObjectBuilder::new()
-                    .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
-            ))
-        }
+        Kind::Ref(name) => quote!(utoipa::openapi::Ref::from_schema_name(#name)),
+        Kind::Any => object(&quote!(SchemaType::AnyValue), &[]),
         Kind::Map(values) => {
             let values = builder(values)?;
-            object(&quote!(Object), &quote!(.additional_properties(Some(#values))))
+            object(&quote!(Type::Object), &[quote!(.additional_properties(Some(#values)))])
         }
         Kind::Array(array) => {
             let items = builder(&array.items)?;
-            let min = array
-                .min_items
-                .map(|min| usize::try_from(min))
-                .transpose()?
-                .map(|min| quote!(.min_items(Some(#min))));
-            let max = array
-                .max_items
-                .map(|max| usize::try_from(max))
-                .transpose()?
-                .map(|max| quote!(.max_items(Some(#max))));
-            quote!(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(
-                utoipa::openapi::ArrayBuilder::new().items(#items)#min #max
-            ))
+            let calls = [call("min_items", array.min_items)?, call("max_items", array.max_items)?];
+            let calls = calls.into_iter().flatten();
+            quote!(utoipa::openapi::ArrayBuilder::new().items(#items)#(#calls)*)
         }
-        Kind::Bool => object(&quote!(Boolean), &quote!()),
+        _ => scalar(schema)?,
+    };
+    let whole = if schema.nullable && !matches!(schema.kind, Kind::Any) {
+        let null = object(&quote!(Type::Null), &[]);
+        quote!(utoipa::openapi::OneOfBuilder::new().item(#null).item(#inner))
+    } else {
+        inner
+    };
+    Ok(quote!(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(#whole)))
+}
+
+fn scalar(schema: &Schema) -> Result<TokenStream> {
+    let (kind, calls) = match &schema.kind {
+        Kind::Bool => (quote!(Boolean), Vec::new()),
         Kind::String(text) => {
-            let mut more = text.format.map(format_name).map(format_call);
+            let pattern = text.pattern.as_ref().map(|pattern| quote!(.pattern(Some(#pattern))));
             let calls = [
-                text.min_length.map(usize::try_from).transpose()?.map(|min| quote!(.min_length(Some(#min)))),
-                text.max_length.map(usize::try_from).transpose()?.map(|max| quote!(.max_length(Some(#max)))),
-                text.pattern.as_ref().map(|pattern| quote!(.pattern(Some(#pattern)))),
+                text.format.map(format_name).map(format_call),
+                call("min_length", text.min_length)?,
+                call("max_length", text.max_length)?,
+                pattern,
             ];
-            let calls = more.take().into_iter().chain(calls.into_iter().flatten());
-            object(&quote!(String), &quote!(#(#calls)*))
+            (quote!(String), calls.into_iter().flatten().collect())
         }
         Kind::Integer(integer) => {
             let format = match integer.format {
-                Some(crate::spec::ir::IntegerFormat::Int32) => "int32",
-                _ => "int64",
+                Some(IntegerFormat::Int32) => "int32",
+                Some(IntegerFormat::Int64) | None => "int64",
             };
-            let mut calls = vec![format_call(format)];
-            calls.extend(integer.min.map(|min| quote!(.minimum(Some(#min)))));
-            calls.extend(integer.max.map(|max| quote!(.maximum(Some(#max)))));
-            object(&quote!(Integer), &quote!(#(#calls)*))
+            let min = integer.min.map(|min| quote!(.minimum(Some(#min))));
+            let max = integer.max.map(|max| quote!(.maximum(Some(#max))));
+            (quote!(Integer), [Some(format_call(format)), min, max].into_iter().flatten().collect())
         }
         Kind::Decimal(decimal) => {
             let mut calls = vec![format_call("decimal")];
             for (name, bound) in [("minimum", &decimal.min), ("maximum", &decimal.max)] {
                 let Some(bound) = bound else { continue };
-                let name =
-                    if bound.exclusive { format_ident!("exclusive_{name}") } else { format_ident!("{name}") };
-                let value = bound.value.as_f64();
-                calls.extend(value.map(|value| quote!(.#name(Some(#value)))));
+                let name = if bound.exclusive { format_ident!("exclusive_{name}") } else { format_ident!("{name}") };
+                calls.extend(bound.value.as_f64().map(|value| quote!(.#name(Some(#value)))));
             }
-            object(&quote!(Number), &quote!(#(#calls)*))
+            (quote!(Number), calls)
         }
-        Kind::Object(_) | Kind::Enum(_) | Kind::OneOf(_) => bail!("{}: not hoisted", schema.pointer),
+        _ => bail!("{}: not hoisted", schema.pointer),
     };
-    Ok(if schema.nullable && !matches!(schema.kind, Kind::Any) {
-        quote!(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(
-            utoipa::openapi::OneOfBuilder::new()
-                .item(utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::Null))
-                .item(#inner)
-        ))
-    } else {
-        inner
-    })
+    Ok(object(&quote!(Type::#kind), &calls))
 }
 
-fn object(kind: &TokenStream, calls: &TokenStream) -> TokenStream {
-    quote!(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(
-        utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::#kind)#calls
-    ))
+fn call(name: &str, count: Option<u64>) -> Result<Option<TokenStream>> {
+    let Some(count) = count else { return Ok(None) };
+    let (name, count) = (format_ident!("{name}"), usize::try_from(count)?);
+    Ok(Some(quote!(.#name(Some(#count)))))
+}
+
+fn object(kind: &TokenStream, calls: &[TokenStream]) -> TokenStream {
+    quote!(utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::#kind)#(#calls)*)
 }
 
 fn format_call(format: &str) -> TokenStream {

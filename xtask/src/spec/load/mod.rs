@@ -243,7 +243,8 @@ impl<'d> Loader<'d> {
             ("oauth2", None) => return self.client_credentials(at, description),
             _ => {
                 let mend = "use http bearer, http basic, apiKey in a header, or oauth2 clientCredentials";
-                self.reader.fault(at, format!("unknown security scheme `{kind}`"), mend);
+                let what = format!("unknown security scheme `{kind} {}`", detail.unwrap_or_default());
+                self.reader.fault(at, what, mend);
                 return None;
             }
         };

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use super::Loader;
 use super::cursor::{At, join};
@@ -195,7 +194,7 @@ impl<'d> Loader<'d> {
         let written_as_one = !explode || self.reader.flag(at, "x-comma-list");
         match &mut schema.kind {
             Kind::Array(array) => array.comma_list |= written_as_one,
-            Kind::Map(_) | Kind::Any => {
+            Kind::Map(_) | Kind::Any if at.value.get("schema").is_some() => {
                 let mend = "use a scalar, an enum or an array of them";
                 self.reader.fault(at, "a parameter must be a scalar or an array of scalars", mend);
             }
@@ -243,38 +242,25 @@ impl<'d> Loader<'d> {
 
     fn style(&mut self, at: &At<'d>, place: Place) -> Style {
         let usual = if place == Place::Query { Style::Form } else { Style::Simple };
-        let known = match (self.reader.text(at, "style").as_deref(), usual) {
+        let written = self.reader.text(at, "style");
+        let known = match (written.as_deref(), usual) {
             (None, _) | (Some("form"), Style::Form) | (Some("simple"), Style::Simple) => true,
             (Some(_), _) => false,
         };
         if !known {
             let there = at.key("style").unwrap_or_else(|| at.clone());
             let mend = "use form in queries and simple elsewhere, or drop it";
-            self.reader.fault(&there, "unknown style", mend);
+            self.reader.fault(&there, format!("unknown style `{}`", written.unwrap_or_default()), mend);
         }
         usual
     }
 
     fn required_schema(&mut self, at: &At<'d>, place: &str, hint: &str) -> Schema {
-        match at.key("schema") {
-            Some(there) => self.inline_schema(&there, hint),
-            None => {
-                self.reader.fault(at, format!("{place} has no `schema`"), "add `schema`");
-                let anything = At { value: &Value::Null, pointer: at.pointer.clone() };
-                Schema {
-                    kind: Kind::Any,
-                    nullable: false,
-                    title: None,
-                    description: None,
-                    default: None,
-                    example: None,
-                    deprecated: false,
-                    read_only: false,
-                    write_only: false,
-                    pointer: anything.pointer,
-                }
-            }
+        if let Some(there) = at.key("schema") {
+            return self.inline_schema(&there, hint);
         }
+        self.reader.fault(at, format!("{place} has no `schema`"), "add `schema`");
+        super::schema::bare(at)
     }
 
     fn body(&mut self, operation: &At<'d>, hint: &str) -> Option<Body> {

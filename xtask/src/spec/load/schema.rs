@@ -33,6 +33,7 @@ impl<'d> Loader<'d> {
                 format!("component `{name}` is only a reference"),
                 "refer to its target directly, or write `allOf: [{$ref: …}]`",
             );
+            return bare(at);
         }
         if at.value.get("nullable") == Some(&Value::Bool(true)) {
             let mend =
@@ -73,14 +74,12 @@ impl<'d> Loader<'d> {
         let reference = at.reference().unwrap_or_default();
         let name = reference.strip_prefix("#/components/schemas/");
         let known = |name: &&str| self.document.pointer(&format!("/components/schemas/{name}")).is_some();
-        match name.filter(known) {
-            Some(name) => Kind::Ref(name.to_owned()),
-            None => {
-                let what = format!("`{reference}` leads nowhere");
-                self.reader.fault(at, what, "define it under components.schemas of this document");
-                Kind::Any
-            }
+        if let Some(name) = name.filter(known) {
+            return Kind::Ref(name.to_owned());
         }
+        let what = format!("`{reference}` leads nowhere");
+        self.reader.fault(at, what, "define it under components.schemas of this document");
+        Kind::Any
     }
 
     fn hoist(&mut self, at: &At<'d>, hint: &str) -> Kind {
@@ -341,16 +340,11 @@ impl<'d> Loader<'d> {
     fn list(&mut self, at: &At<'d>, hint: &str) -> Kind {
         let known = ["type", "items", "minItems", "maxItems", "x-comma-list"];
         self.known(at, "an array schema", &known);
-        let items = match at.key("items") {
-            Some(items) => self.inline_schema(&items, &format!("{hint}Item")),
-            None => {
-                self.reader.fault(
-                    at,
-                    "an array has no `items`",
-                    "add `items` with the schema of its elements",
-                );
-                bare(at)
-            }
+        let items = if let Some(items) = at.key("items") {
+            self.inline_schema(&items, &format!("{hint}Item"))
+        } else {
+            self.reader.fault(at, "an array has no `items`", "add `items` with the schema of its elements");
+            bare(at)
         };
         Kind::Array(Array {
             items: Box::new(items),
@@ -395,7 +389,7 @@ impl<'d> Loader<'d> {
             Some("binary") => Some(TextFormat::Binary),
             Some(other) => {
                 let mend = "use date, date-time, zuora-date-time or binary, or drop it";
-                self.unknown_format(at, other, "string", mend);
+                self.unknown_format(at, other, "a string", mend);
                 None
             }
         };
@@ -423,7 +417,7 @@ impl<'d> Loader<'d> {
 
     fn unknown_format(&mut self, at: &At<'d>, format: &str, kind: &str, mend: &str) {
         let there = at.key("format").unwrap_or_else(|| at.clone());
-        self.reader.fault(&there, format!("unknown format `{format}` of a {kind}"), mend);
+        self.reader.fault(&there, format!("unknown format `{format}` of {kind}"), mend);
     }
 
     fn integer(&mut self, at: &At<'d>) -> Integer {
@@ -433,7 +427,7 @@ impl<'d> Loader<'d> {
             Some("int32") => Some(IntegerFormat::Int32),
             Some("int64") => Some(IntegerFormat::Int64),
             Some(other) => {
-                self.unknown_format(at, other, "integer", "use int32 or int64");
+                self.unknown_format(at, other, "an integer", "use int32 or int64");
                 None
             }
         };
@@ -464,7 +458,7 @@ impl<'d> Loader<'d> {
             Some("decimal") => {}
             Some(other) => {
                 let mend = "use decimal: numbers are read exactly, never as floats";
-                self.unknown_format(at, other, "number", mend);
+                self.unknown_format(at, other, "a number", mend);
             }
             None => {
                 let mend = "add `format: decimal`: numbers are read exactly, never as floats";
@@ -478,7 +472,7 @@ impl<'d> Loader<'d> {
 }
 
 /// Anything, without annotations.
-fn bare(at: &At<'_>) -> Schema {
+pub(super) fn bare(at: &At<'_>) -> Schema {
     Schema {
         kind: Kind::Any,
         nullable: false,

@@ -10,8 +10,10 @@ use progenitor_client::{ClientHooks, ClientInfo, OperationInfo, RequestBuilderEx
 
 pub mod health;
 pub mod payment_runs;
+
 /// The path of this API below the server's base URL.
 pub(crate) const BASE_PATH: &str = "";
+
 /// What the transport knows of each operation.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "get_health", authenticated: false, idempotent_by_key: false, headers: &[] },
@@ -19,6 +21,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "list_decisions", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "get_progress", authenticated: true, idempotent_by_key: false, headers: &[] },
 ];
+
 /// Calls the operations of this API. A [`Connection`](crate::Connection) hands it out.
 #[derive(Clone, Debug)]
 pub struct Client {

@@ -18,8 +18,10 @@ pub mod payment_gateways;
 pub mod payment_methods;
 pub mod payment_runs;
 pub mod payments;
+
 /// The path of this API below the server's base URL.
 pub(crate) const BASE_PATH: &str = "";
+
 /// What the transport knows of each operation.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "create_token", authenticated: false, idempotent_by_key: false, headers: &[] },
@@ -53,6 +55,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "get_payment", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "list_payment_gateways", authenticated: true, idempotent_by_key: false, headers: &[] },
 ];
+
 /// Calls the operations of this API. A [`Connection`](crate::Connection) hands it out.
 #[derive(Clone, Debug)]
 pub struct Client {

@@ -13,6 +13,7 @@ mod payment_runs_2;
 
 /// The path of this API below the server's base URL.
 pub(crate) const BASE_PATH: &str = "/v2";
+
 /// What the transport knows of each operation.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "list_payment_runs", authenticated: true, idempotent_by_key: false, headers: &[] },
@@ -39,6 +40,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     Operation { id: "delete_payment_run", authenticated: true, idempotent_by_key: false, headers: &[] },
 ];
+
 /// Calls the operations of this API. A [`Connection`](crate::Connection) hands it out.
 #[derive(Clone, Debug)]
 pub struct Client {

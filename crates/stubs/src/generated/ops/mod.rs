@@ -10,6 +10,7 @@
     rustdoc::invalid_html_tags,
     reason = "generated; the prose is the contract's"
 )]
+
 mod api;
 mod health;
 mod payment_runs;
@@ -27,6 +28,7 @@ pub const OPERATIONS: &[&crate::OperationInfo] = &[
     &list_decisions::OPERATION,
     &get_progress::OPERATION,
 ];
+
 /// Routes of the documented operations and of nothing else. Other paths and methods get axum's plain answers,
 /// unless a fallback and a method fallback are added.
 pub fn router<A: Api>(api: A) -> axum::Router {

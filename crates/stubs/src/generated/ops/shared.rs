@@ -12,6 +12,7 @@ pub(crate) const ANSWER_HEADERS_1: &[crate::witness::AnswerHeader] = &[crate::wi
     required: true,
     schema: "{\"type\":\"string\",\"maxLength\":36}",
 }];
+
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
     crate::witness::AnswerHeader {
@@ -30,6 +31,7 @@ pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":0}",
     },
 ];
+
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_3: &[crate::witness::AnswerHeader] = &[
     crate::witness::AnswerHeader {
@@ -43,6 +45,7 @@ pub(crate) const ANSWER_HEADERS_3: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"string\",\"maxLength\":64}",
     },
 ];
+
 /// `ClientError`.
 pub(crate) fn answer_client_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(

@@ -10,6 +10,7 @@
     rustdoc::invalid_html_tags,
     reason = "generated; the prose is the contract's"
 )]
+
 mod accounts;
 mod api;
 mod credit_memos;
@@ -76,6 +77,7 @@ pub const OPERATIONS: &[&crate::OperationInfo] = &[
     &get_payment::OPERATION,
     &list_payment_gateways::OPERATION,
 ];
+
 /// Routes of the documented operations and of nothing else. Other paths and methods get axum's plain answers,
 /// unless a fallback and a method fallback are added.
 pub fn router<A: Api>(api: A) -> axum::Router {

@@ -54,6 +54,7 @@ pub(crate) const ANSWER_HEADERS_1: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"integer\",\"format\":\"int64\"}",
     },
 ];
+
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
     crate::witness::AnswerHeader {
@@ -107,6 +108,7 @@ pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"integer\",\"format\":\"int64\"}",
     },
 ];
+
 /// `TokenClientError`.
 pub(crate) fn answer_token_client_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(

@@ -10,6 +10,7 @@
     rustdoc::invalid_html_tags,
     reason = "generated; the prose is the contract's"
 )]
+
 mod api;
 mod payment_runs;
 
@@ -29,6 +30,7 @@ pub const OPERATIONS: &[&crate::OperationInfo] = &[
     &update_payment_run::OPERATION,
     &delete_payment_run::OPERATION,
 ];
+
 /// Routes of the documented operations and of nothing else. Other paths and methods get axum's plain answers,
 /// unless a fallback and a method fallback are added.
 pub fn router<A: Api>(api: A) -> axum::Router {

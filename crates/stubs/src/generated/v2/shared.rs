@@ -39,6 +39,7 @@ pub(crate) const ANSWER_HEADERS_1: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"string\"}",
     },
 ];
+
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
     crate::witness::AnswerHeader {
@@ -77,6 +78,7 @@ pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":0}",
     },
 ];
+
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_3: &[crate::witness::AnswerHeader] = &[
     crate::witness::AnswerHeader {
@@ -105,6 +107,7 @@ pub(crate) const ANSWER_HEADERS_3: &[crate::witness::AnswerHeader] = &[
         schema: "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":0}",
     },
 ];
+
 /// `BadRequest`.
 pub(crate) fn answer_bad_request(status: &str) -> crate::witness::Answer {
     crate::witness::answer(

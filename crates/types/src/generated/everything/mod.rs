@@ -9,6 +9,7 @@
     rustdoc::invalid_html_tags,
     reason = "generated; the prose is the contract's"
 )]
+
 mod other_things;
 mod shared;
 mod things;
@@ -19,6 +20,7 @@ pub use things::*;
 
 /// Every model as JSON Schema 2020-12, under its name in `$defs`.
 pub const SCHEMAS: &str = include_str!("schemas.json");
+
 /// Every model as its Rust declaration describes it.
 #[cfg(feature = "utoipa")]
 pub fn components() -> utoipa::openapi::Components {

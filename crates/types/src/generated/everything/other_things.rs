@@ -30,9 +30,7 @@ impl utoipa::PartialSchema for Named {
                             utoipa::openapi::ObjectBuilder::new()
                                 .schema_type(utoipa::openapi::schema::Type::Null),
                         )
-                        .item(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::Ref(
-                            utoipa::openapi::Ref::from_schema_name("Color"),
-                        )),
+                        .item(utoipa::openapi::Ref::from_schema_name("Color")),
                 ))),
         )
     }

@@ -9,12 +9,14 @@
     rustdoc::invalid_html_tags,
     reason = "generated; the prose is the contract's"
 )]
+
 mod payment_runs;
 
 pub use payment_runs::*;
 
 /// Every model as JSON Schema 2020-12, under its name in `$defs`.
 pub const SCHEMAS: &str = include_str!("schemas.json");
+
 /// Every model as its Rust declaration describes it.
 #[cfg(feature = "utoipa")]
 pub fn components() -> utoipa::openapi::Components {

@@ -606,9 +606,7 @@ impl utoipa::PartialSchema for CustomObjects {
                             utoipa::openapi::ObjectBuilder::new()
                                 .schema_type(utoipa::openapi::schema::Type::Null),
                         )
-                        .item(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::Ref(
-                            utoipa::openapi::Ref::from_schema_name("CustomObjectPage"),
-                        )),
+                        .item(utoipa::openapi::Ref::from_schema_name("CustomObjectPage")),
                 ))),
         )
     }
