@@ -158,7 +158,7 @@ impl Crew {
         for run in work.finish_runs(shared.now()).await? {
             tracing::info!(%run, "a payment run has ended");
         }
-        self.next_wake().await
+        next_wake(&shared).await
     }
 
     /// Starts a round of look-ups when one is due.
@@ -177,15 +177,6 @@ impl Crew {
             asked.await.map(|_| ())
         };
         self.spawn("payment look-ups", Task::LookUps, None, round);
-    }
-
-    /// When there may be something to do though nothing was heard.
-    async fn next_wake(&self) -> Result<Timestamp, StoreError> {
-        let now = self.shared.now();
-        let poll = later(now, self.shared.settings.idle_poll);
-        let next = self.shared.ports.work.next_run_at().await?;
-        // A run whose time has come but that was not claimed is somebody else's, or waits for our selection to end.
-        Ok(next.filter(|&at| at > now).map_or(poll, |at| at.min(poll)))
     }
 
     /// Starts a task through the port. A task that is dropped counts as ended.
@@ -214,6 +205,15 @@ impl Crew {
     }
 }
 
+/// When there may be something to do though nothing was heard.
+async fn next_wake(shared: &Shared) -> Result<Timestamp, StoreError> {
+    let now = shared.now();
+    let poll = later(now, shared.settings.idle_poll);
+    let next = shared.ports.work.next_run_at().await?;
+    // A run whose time has come but that was not claimed is somebody else's, or waits for our selection to end.
+    Ok(next.filter(|&at| at > now).map_or(poll, |at| at.min(poll)))
+}
+
 /// Tells what went wrong. Data that cannot be read ends its run, since trying again would not help.
 async fn report(shared: &Shared, claim: Option<ChunkClaim>, error: StoreError) {
     match (&error, &claim) {
@@ -235,4 +235,16 @@ async fn report(shared: &Shared, claim: Option<ChunkClaim>, error: StoreError) {
 /// A stop that never comes, for a worker that runs as long as its process.
 pub fn never() -> impl Future<Output = ()> + Send {
     pending()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker can be given to any executor.
+    #[test]
+    fn a_worker_may_move_between_threads() {
+        fn check<T: Send>(_: impl Fn(Worker) -> T) {}
+        check(|worker| worker.run(never()));
+    }
 }
