@@ -13,7 +13,7 @@ use crate::money::Currency;
 use crate::payment::Payment;
 use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use crate::ports::Settlement;
-use crate::run::{DataRecord, Run, RunFilter, RunOptions};
+use crate::run::{DataRecord, DeletePolicy, Run, RunFilter, RunOptions};
 
 /// A command with who gives it, where and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -312,8 +312,8 @@ pub enum Command {
     CreateRun(NewRun),
     /// Changes a pending run.
     UpdateRun(Key, RunChange),
-    /// Hides a run that is canceled or in error; its payments and its audit trail stay.
-    DeleteRun(Key),
+    /// Hides a run that the policy lets go; its payments and its audit trail stay.
+    DeleteRun(Key, DeletePolicy),
     /// Gives a pending run up.
     CancelRun(Key),
 }

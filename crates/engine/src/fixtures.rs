@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 //! Small worlds for the tests of this crate.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
@@ -194,5 +195,5 @@ pub(crate) fn unapplied_payment(id: u128, account: u128, unapplied_minor: i64) -
 
 /// A chunk of a run with filters.
 pub(crate) fn chunk(rules: RunRules, accounts: Vec<AccountView>) -> ChunkView {
-    ChunkView { rules, now: now(), accounts, records: Vec::new() }
+    ChunkView { rules, now: now(), accounts, records: Vec::new(), decided: BTreeSet::new() }
 }

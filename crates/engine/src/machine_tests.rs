@@ -4,7 +4,7 @@ use crate::document::DocumentKind;
 use crate::payment::{PaymentEvent, PaymentState};
 use crate::plan::{SettledPart, SettlementView, settle_payment, settle_records};
 use crate::ports::Outcome;
-use crate::run::{Count, RunEvent, RunStatus};
+use crate::run::{Count, DeletePolicy, RunEvent, RunStatus};
 
 const PAYMENT_EVENTS: [PaymentEvent; 5] = [
     PaymentEvent::Approve,
@@ -34,7 +34,7 @@ fn payments_move_as_the_table_says_and_not_otherwise() {
 
 #[test]
 fn runs_move_as_the_table_says_and_not_otherwise() {
-    use {RunEvent as E, RunStatus as S};
+    use {DeletePolicy as D, RunEvent as E, RunStatus as S};
     let expected = |status, event| match (status, event) {
         (S::Pending, E::Start) => Some(S::Processing),
         (S::Pending, E::Cancel) | (S::Processing, E::Stop) => Some(S::Canceled),
@@ -47,7 +47,8 @@ fn runs_move_as_the_table_says_and_not_otherwise() {
             assert_eq!(status.after(event), expected(status, event), "{status:?} on {event:?}");
         }
         assert_eq!(status.can_update(), status == S::Pending);
-        assert_eq!(status.can_delete(), matches!(status, S::Canceled | S::Error));
+        assert_eq!(status.can_delete(D::CanceledOrError), matches!(status, S::Canceled | S::Error));
+        assert_eq!(status.can_delete(D::CanceledOrPending), matches!(status, S::Canceled | S::Pending));
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Stamps;
@@ -67,10 +68,22 @@ impl RunStatus {
         self == Self::Pending
     }
 
-    /// Whether the v1 surface lets the run be deleted.
-    pub fn can_delete(self) -> bool {
-        matches!(self, Self::Canceled | Self::Error)
+    /// Whether a run in this status may be deleted.
+    pub fn can_delete(self, policy: DeletePolicy) -> bool {
+        match policy {
+            DeletePolicy::CanceledOrError => matches!(self, Self::Canceled | Self::Error),
+            DeletePolicy::CanceledOrPending => matches!(self, Self::Canceled | Self::Pending),
+        }
     }
+}
+
+/// Which runs may be deleted; the public APIs differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DeletePolicy {
+    /// The rule of v1.
+    CanceledOrError,
+    /// The rule of v2: a pending run that is deleted never starts.
+    CanceledOrPending,
 }
 
 /// Which documents a run looks at. All given filters must hold; none given means all accounts.
@@ -189,6 +202,13 @@ pub struct Run {
     pub error_message: Option<String>,
     /// Who and when.
     pub stamps: Stamps,
+}
+
+impl Run {
+    /// The target date as callers see it: its own, else the day in the entity's time zone on which a scheduled run starts.
+    pub fn shown_target_date(&self, time_zone: &TimeZone) -> Option<Date> {
+        self.target_date.or_else(|| self.run_at.map(|at| at.to_zoned(time_zone.clone()).date()))
+    }
 }
 
 /// Counters of a run in one currency. They are kept as the work goes on, never counted afterwards.

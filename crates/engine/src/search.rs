@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::run::{Run, RunStatus, Tallies, Tally};
@@ -22,7 +23,7 @@ pub enum ValueKind {
     Bool,
     /// A day.
     Date,
-    /// A moment (UTC).
+    /// A moment (UTC). Conditions compare moments to the second, which is what callers are shown; sorting is exact.
     Time,
     /// A run's status.
     Status,
@@ -78,7 +79,7 @@ pub enum Operator {
     LessOrEqual,
     /// Greater or equal.
     GreaterOrEqual,
-    /// Begins with; only for text.
+    /// Begins with this text; for text, and for identifiers as they are written down.
     StartsWith,
     /// Equal to one of the values.
     In,
@@ -91,7 +92,8 @@ pub struct Condition {
     pub field: RunField,
     /// How it is compared.
     pub operator: Operator,
-    /// With what: one value, or several for [`Operator::In`]. Each is of the field's kind.
+    /// With what: one value, or several for [`Operator::In`]. Each is of the field's kind or null; for an identifier it may
+    /// also be a text, which is compared with the identifier as it is written down (32 lower-case hexadecimal characters).
     pub values: Vec<Value>,
 }
 
@@ -114,14 +116,16 @@ pub struct Position {
 }
 
 /// Which runs, in what order, from where on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSearch {
     /// Conditions, all of which hold.
     pub conditions: Vec<Condition>,
     /// Sort fields. The identifier breaks ties, in the direction of the last of them; empty means newest first.
     pub sort: Vec<Sort>,
-    /// Whether upper and lower case are the same in text.
+    /// Whether upper and lower case of the letters A to Z are the same in text.
     pub ignore_case: bool,
+    /// The entity's time zone, in which a scheduled run without a target date has the day of its start for one.
+    pub time_zone: TimeZone,
     /// After this position.
     pub after: Option<Position>,
     /// How many at most.
@@ -131,7 +135,7 @@ pub struct RunSearch {
 impl RunSearch {
     /// Where a run stands in the order of this search.
     pub fn position(&self, run: &Run, tallies: &Tallies) -> Position {
-        let values = self.sort.iter().map(|sort| sort.field.value(run, tallies)).collect();
+        let values = self.sort.iter().map(|sort| sort.field.value(run, tallies, &self.time_zone)).collect();
         Position { values, id: Value::Id(run.id.as_u128()) }
     }
 }
@@ -237,8 +241,8 @@ impl RunField {
         })
     }
 
-    /// The field's value of a run.
-    pub fn value(self, run: &Run, tallies: &Tallies) -> Value {
+    /// The field's value of a run, with days in the entity's time zone.
+    pub fn value(self, run: &Run, tallies: &Tallies, time_zone: &TimeZone) -> Value {
         if let Some(counter) = self.counter() {
             return Value::Integer(tallies.values().map(counter).sum());
         }
@@ -250,7 +254,7 @@ impl RunField {
             Self::Id => Value::Id(run.id.as_u128()),
             Self::Number => Value::Text(run.number.clone()),
             Self::Status => Value::Status(run.status),
-            Self::TargetDate => run.target_date.map_or(Value::Null, Value::Date),
+            Self::TargetDate => run.shown_target_date(time_zone).map_or(Value::Null, Value::Date),
             Self::RunAt => time(run.run_at),
             Self::CreatedAt => Value::Time(stamps.created_at),
             Self::CreatedBy => Value::Id(stamps.created_by.as_u128()),

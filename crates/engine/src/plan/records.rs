@@ -45,7 +45,7 @@ struct Desk<'a> {
     view: &'a ChunkView,
     account: Option<&'a AccountView>,
     credits: Option<CreditPool>,
-    /// Documents that a record of this run has taken.
+    /// Documents that a record of this run has taken, also in an earlier chunk.
     taken: BTreeSet<DocumentId>,
     /// Documents that a record could not take; a later record may still take them.
     left: BTreeMap<DocumentId, (&'a Document, SkipReason)>,
@@ -68,7 +68,7 @@ impl<'a> Desk<'a> {
             view,
             account,
             credits: account.map(|account| CreditPool::new(&view.rules, account)),
-            taken: BTreeSet::new(),
+            taken: view.decided.clone(),
             left: BTreeMap::new(),
             shares: Vec::new(),
             standalone: Vec::new(),

@@ -234,6 +234,25 @@ fn two_records_cannot_have_one_document() {
 }
 
 #[test]
+fn what_an_earlier_chunk_decided_stays_decided() {
+    let document = invoice(1, 1, 100);
+    let mut held = document.clone();
+    held.held_by = Some(PaymentId::from_u128(1));
+    for document in [document, held] {
+        let both = [document.clone(), invoice(2, 1, 30)];
+        let mut view = view(vec![named(0, &document, None), whole(1, &both)]);
+        view.decided.insert(document.id);
+        let plan_of = plan(&view);
+        assert!(plan_of.records[0].error.is_some());
+        assert_eq!(amounts(&plan_of), [30]);
+        let decided: Vec<_> = plan_of.decisions.iter().map(|one| one.document.as_u128()).collect();
+        assert_eq!(decided, [2]);
+        view.rules.stopping = true;
+        assert_eq!(plan(&view).decisions.len(), 1);
+    }
+}
+
+#[test]
 fn records_consolidate_and_keep_their_shares() {
     let mut view =
         view(vec![named(3, &invoice(1, 1, 100), Some((40, 2))), named(5, &invoice(2, 1, 100), None)]);

@@ -1,5 +1,7 @@
 //! What a plan is made from, and what it is.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::account::{Account, GatewayConfig};
@@ -66,6 +68,9 @@ pub struct ChunkView {
     pub accounts: Vec<AccountView>,
     /// The data records of the chunk by account, then position; empty for a run with filters.
     pub records: Vec<RecordView>,
+    /// Documents of these accounts that an earlier chunk of a run with data records has decided about: the records of one
+    /// account may fill several chunks. Empty for a run with filters, whose chunks never share a document.
+    pub decided: BTreeSet<DocumentId>,
 }
 
 /// What makes a payment of a run the same payment when the decision is taken again.

@@ -23,7 +23,7 @@ pub use gateway::{
 };
 pub use ledger::{Executed, Ledger, LedgerError, Output};
 pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
-pub use search::Search;
+pub use search::{FoundRun, Search};
 pub use work::{ChunkClaim, ChunkStage, Intent, Opened, Settlement, Work};
 
 /// Why a store could not do what it was asked; none of these is the caller's fault.
