@@ -69,7 +69,7 @@ impl Emitter {
 
 /// Produces the files of one emitter for one document, printed but not yet run through rustfmt.
 pub fn print_api(api: &Api, emitter: &Emitter) -> Result<BTreeMap<PathBuf, String>> {
-    let mut files = BTreeMap::new();
+    let mut printed = BTreeMap::new();
     let emitted = (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
     for file in emitted {
         let path = file.path.display();
@@ -78,25 +78,29 @@ pub fn print_api(api: &Api, emitter: &Emitter) -> Result<BTreeMap<PathBuf, Strin
             "emitter {} wrote outside its folder: {path}",
             emitter.name
         );
-        let printed = write::print(emitter.name, &api.file, &file)?;
-        let replaced = files.insert(file.path.clone(), printed);
+        let text = write::print(emitter.name, &api.file, &file)?;
+        let replaced = printed.insert(file.path.clone(), text);
         ensure!(replaced.is_none(), "emitter {} produced {path} twice", emitter.name);
     }
-    Ok(files)
+    Ok(printed)
 }
 
 /// Generates the project's code below `root` and writes or checks it; all of it, or what one emitter makes.
 pub fn run(root: &Path, mode: Mode, only: Option<&str>) -> Result<Difference> {
     let emitters: Vec<Emitter> =
         EMITTERS.into_iter().filter(|emitter| only.is_none_or(|name| name == emitter.name)).collect();
-    ensure!(!emitters.is_empty(), "no emitter `{}`; there are types, stubs and client", only.unwrap_or_default());
+    ensure!(
+        !emitters.is_empty(),
+        "no emitter `{}`; there are types, stubs and client",
+        only.unwrap_or_default()
+    );
     let apis = load_all(root)?;
     let fixtures = FIXTURES.map(|fixture| spec::load_file(root, Path::new(fixture)));
     let fixtures = fixtures.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let of_apis = apis.iter().flat_map(|api| emitters.iter().map(move |emitter| (api, emitter)));
+    let of_contract = apis.iter().flat_map(|api| emitters.iter().map(move |emitter| (api, emitter)));
     let models = emitters.iter().find(|emitter| emitter.krate == "types");
-    let of_fixtures = fixtures.iter().flat_map(|api| models.map(|emitter| (api, emitter)));
-    let files = in_parallel(root, of_apis.chain(of_fixtures))?;
+    let of_fixtures = fixtures.iter().filter_map(|api| models.map(|emitter| (api, emitter)));
+    let files = in_parallel(root, of_contract.chain(of_fixtures))?;
     write::ensure_files(root, &files, &emitters, mode)
 }
 

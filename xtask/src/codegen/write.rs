@@ -137,7 +137,8 @@ fn spaced(code: &str) -> String {
         let starts = STARTS.iter().any(|start| line.starts_with(start));
         let ended = previous.starts_with('}') || previous == ");" || previous.starts_with("crate::");
         let left = |kind: &str| previous.starts_with(kind) && !line.starts_with(kind);
-        let docs = line.starts_with("///") && (previous.ends_with(';') || previous == ")]");
+        let ended_before = previous.ends_with(';') && !previous.starts_with('/');
+        let docs = line.starts_with("///") && (ended_before || previous == ")]");
         let after_allow = previous == ")]" && line.starts_with("mod ");
         if starts && ended || left("use ") || left("//!") || left("mod ") || docs || after_allow {
             spaced.push('\n');

@@ -19,7 +19,6 @@ pub fn absent<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// An optional field that may be `null`: `Some(None)` is `null`; `default` answers for an absent one.
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub fn either<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -59,7 +59,7 @@ impl FromStr for OffsetDateTime {
 }
 
 fn parse(text: &str) -> Option<OffsetDateTime> {
-    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let (date, rest) = text.split_once(['T', 't'])?;
     let (clock, offset) = if let Some(clock) = rest.strip_suffix(['Z', 'z']) {
         (clock, Offset::UTC)
     } else {

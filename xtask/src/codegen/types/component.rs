@@ -45,6 +45,7 @@ fn structure(api: &Api, component: &Component, object: &Object) -> Result<TokenS
     Ok(quote! {
         #docs
         #[derive(Clone, #debug #default PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(remote = "Self")]
         #strict
         #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
         #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -52,6 +53,7 @@ fn structure(api: &Api, component: &Component, object: &Object) -> Result<TokenS
             #(#fields)*
             #rest
         }
+        crate::object::object!(#name);
         #redacted
         #pattern
     })
@@ -106,7 +108,8 @@ fn field_tokens(api: &Api, component: &Component, field: &Field) -> Result<Token
 
 /// A field without a description says what its component is, in one sentence.
 fn fallback(api: &Api, field: &Field) -> String {
-    let described = api.component(&field.schema).and_then(|component| component.schema.description.as_deref());
+    let described =
+        api.component(&field.schema).and_then(|component| component.schema.description.as_deref());
     match described.map(|text| text.split_once(". ").map_or(text, |(first, _)| first)) {
         Some(first) => format!("{}.", first.trim_end_matches('.')),
         None => format!("`{}`.", field.name),

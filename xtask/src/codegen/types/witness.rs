@@ -177,7 +177,8 @@ fn scalar(schema: &Schema) -> Result<TokenStream> {
             let mut calls = vec![format_call("decimal")];
             for (name, bound) in [("minimum", &decimal.min), ("maximum", &decimal.max)] {
                 let Some(bound) = bound else { continue };
-                let name = if bound.exclusive { format_ident!("exclusive_{name}") } else { format_ident!("{name}") };
+                let name =
+                    if bound.exclusive { format_ident!("exclusive_{name}") } else { format_ident!("{name}") };
                 calls.extend(bound.value.as_f64().map(|value| quote!(.#name(Some(#value)))));
             }
             (quote!(Number), calls)

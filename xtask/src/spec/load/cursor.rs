@@ -74,7 +74,7 @@ impl Reader {
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
             let there = At { value: at.value, pointer: join(&at.pointer, key) };
             let mend = match key.as_str() {
-                "$ref" => {
+                _ if known == ["$ref"] => {
                     "siblings of `$ref` are ignored in OpenAPI 3.0; wrap it: `allOf: [{$ref: …}]`".to_owned()
                 }
                 "anyOf" => "use `oneOf` over components".to_owned(),

@@ -116,7 +116,6 @@ crate::text_enum::json_schema!(DecisionOutcome);
 ///   pass, have the customer renew the payment method, or create the run with
 ///   `ignorePaymentRunRetryRule`.
 /// - `payment_in_progress` - another payment for the document has no known outcome yet. Wait for it;
-
 ///   the next run takes
 ///   the document if a balance is left.
 /// - `credit_not_applied` - the run applies credits only, and the account had none for the document.
