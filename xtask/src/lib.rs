@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 pub mod codegen;
 pub mod spec;
+pub mod spec_compat;
+pub mod test_command;
 
 /// The project's root folder.
 ///

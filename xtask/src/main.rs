@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask <command>`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -29,12 +30,24 @@ enum Command {
         #[command(subcommand)]
         command: Spec,
     },
+    /// Run every check of the project, stopping at the first that fails.
+    Test {
+        /// Also what takes long: many seeds, mutants, many generated cases.
+        #[arg(long)]
+        full: bool,
+    },
 }
 
 #[derive(Subcommand)]
 enum Spec {
     /// Check the documents against the house rules.
     Lint,
+    /// Tell what breaks callers of the released documents.
+    Compat {
+        /// The folder of the released documents.
+        #[arg(long, default_value = xtask::spec_compat::RELEASED)]
+        base: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -43,6 +56,8 @@ fn main() -> ExitCode {
             codegen(if check { Mode::Check } else { Mode::Write }, emitter.as_deref())
         }
         Command::Spec { command: Spec::Lint } => spec_lint(),
+        Command::Spec { command: Spec::Compat { base } } => spec_compat(&base),
+        Command::Test { full } => xtask::test_command::run(&xtask::root(), full).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,
@@ -72,4 +87,19 @@ fn codegen(mode: Mode, only: Option<&str>) -> anyhow::Result<ExitCode> {
 fn spec_lint() -> anyhow::Result<ExitCode> {
     xtask::spec::lint::run(&xtask::root())?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn spec_compat(base: &Path) -> anyhow::Result<ExitCode> {
+    let report = xtask::spec_compat::run(&xtask::root(), base)?;
+    if report.compared.is_empty() {
+        println!("{} holds no released document: there is nothing to break", base.display());
+    }
+    for broken in &report.breaks {
+        eprintln!("{broken}");
+    }
+    if report.breaks.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("{} changes break callers: take them back, or give the API a new version", report.breaks.len());
+    Ok(ExitCode::FAILURE)
 }

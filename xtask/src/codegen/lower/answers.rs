@@ -63,12 +63,11 @@ impl Lowering<'_> {
         let mut found: Vec<Success> = Vec::new();
         for response in operation.successes() {
             let shape = self.success_shape(operation, response);
-            match found.iter_mut().find(|success| success.shape == shape) {
-                Some(same) => same.statuses.push(response.status),
-                None => {
-                    let statuses = vec![response.status];
-                    found.push(Success { statuses, shape, asynchronous: false, split: false });
-                }
+            if let Some(same) = found.iter_mut().find(|success| success.shape == shape) {
+                same.statuses.push(response.status);
+            } else {
+                let statuses = vec![response.status];
+                found.push(Success { statuses, shape, asynchronous: false, split: false });
             }
         }
         match found.as_mut_slice() {
@@ -124,7 +123,8 @@ impl Lowering<'_> {
 
     /// The statuses of one success, and the failures of one type.
     ///
-    /// Failures of several types keep the most frequent one; the client hands out the others whole, as unexpected.
+    /// Failures of several types keep the most frequent one. The client hands out the others as they are: as an
+    /// unexpected status, or as a body out of contract where a range of the kept ones covers them.
     pub(super) fn answers(&mut self, operation: &Operation, success: &Success) -> Answers {
         let mut responses = Map::new();
         for status in &success.statuses {

@@ -136,21 +136,22 @@ impl Lowering<'_> {
 
     fn replacements(&mut self, types: &str) -> BTreeMap<String, String> {
         let mut replacements: BTreeMap<String, String> = BTreeMap::new();
-        let mut wire: BTreeMap<String, String> = BTreeMap::new();
-        let components =
-            self.api.schemas.iter().map(|(key, component)| (key, format!("{types}::{}", component.name)));
+        let components = self.api.schemas.iter();
+        let components = components.map(|(key, component)| (key, format!("{types}::{}", component.name)));
         let scalars = self.scalars.iter().map(|(key, rust)| (key, rust.replace("{types}", types)));
         let mut clashes = Vec::new();
         for (key, rust) in components.chain(scalars) {
-            let sought = key.to_pascal_case();
-            if let Some(other) = wire.insert(sought.clone(), key.clone()) {
-                clashes.push((key.clone(), other));
+            if replacements.insert(key.to_pascal_case(), rust).is_some() {
+                clashes.push(key.clone());
             }
-            replacements.insert(sought, rust);
         }
-        for (key, other) in clashes {
-            let what = format!("components `{other}` and `{key}` have one name to progenitor");
-            self.fault(&format!("/components/schemas/{other}"), what, "rename one of them");
+        for name in clashes {
+            let what = format!("the client needs the name `{name}` for itself");
+            self.fault(
+                "/components/schemas",
+                what,
+                "rename the component that differs from it by case at most",
+            );
         }
         replacements
     }
@@ -158,11 +159,15 @@ impl Lowering<'_> {
     fn operation(&mut self, operation: &Operation, success: &Success) -> (ClientOperation, Value) {
         let keyed = matches!(operation.method, Method::Post | Method::Patch);
         let kept: Vec<&Param> = operation.params.iter().filter(|param| !dropped(param, success)).collect();
-        let setters = self.setters(operation, &kept);
+        let mut setters = self.setters(operation, &kept);
         let mut parameters: Vec<Value> = kept.iter().map(|param| self.parameter(param)).collect();
         let mut headers = success.headers();
         let body = operation.body.as_ref().and_then(|body| self.body(operation, body, &mut headers));
-        parameters.extend(choice_of_type(operation, success));
+        for (name, required, doc) in choice_of_type(operation, success) {
+            let schema = json!({ "type": "string" });
+            parameters.push(json!({ "name": name, "in": "header", "required": required, "schema": schema }));
+            setters.insert(setter(name), doc);
+        }
         let ident = success.ident(operation);
         let about = ClientOperation {
             module: operation.module.clone(),
@@ -232,16 +237,18 @@ impl Lowering<'_> {
 }
 
 /// Streams of several types: the caller names the one that is sent, and may name the one to receive.
-fn choice_of_type(operation: &Operation, success: &Success) -> Vec<Value> {
-    let header = |name: &str, required: bool| json!({ "name": name, "in": "header", "required": required, "schema": { "type": "string" } });
-    let mut parameters = Vec::new();
-    if operation.body.as_ref().is_some_and(|body| body.content.content_types.len() > 1) {
-        parameters.push(header("content-type", true));
+fn choice_of_type(operation: &Operation, success: &Success) -> Vec<(&'static str, bool, String)> {
+    let told = |types: &[String]| types.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ");
+    let mut choices = Vec::new();
+    let sent = operation.body.as_ref().map_or(&[][..], |body| &body.content.content_types);
+    if sent.len() > 1 {
+        choices.push(("content-type", true, format!("`content-type` header. What is sent: {}.", told(sent))));
     }
-    if success.stream_types().len() > 1 {
-        parameters.push(header("accept", false));
+    let received = success.stream_types();
+    if received.len() > 1 {
+        choices.push(("accept", false, format!("`accept` header. What to receive: {}.", told(received))));
     }
-    parameters
+    choices
 }
 
 /// The transport, or the choice between the two operations, decides these.

@@ -83,11 +83,6 @@ impl Lowering<'_> {
     }
 
     fn placeholder(&mut self, name: String, rust: String) -> Value {
-        if self.api.schemas.contains_key(&name) {
-            let pointer = format!("/components/schemas/{name}");
-            let what = format!("component `{name}` has a name that the client needs for itself");
-            self.fault(&pointer, what, "rename it");
-        }
         let schema = reference(&name);
         self.scalars.insert(name, rust);
         schema

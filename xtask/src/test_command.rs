@@ -1,0 +1,196 @@
+//! `cargo xtask test`: every check of the project, one after the other, stopping at the first that fails.
+#![allow(clippy::print_stdout, reason = "a command tells how far it is")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The features of the models. Each is checked alone: a build of the whole workspace unites them and hides a missing one.
+const TYPES_FEATURES: [&str; 4] = ["", "schemars", "utoipa", "garde"];
+
+/// Seeds that the simulator plays: a few in every run, many with `--full`.
+const SEEDS: u32 = 25;
+const SEEDS_FULL: u32 = 1_000;
+
+/// Where the simulator stands.
+const SIMULATOR: &str = "crates/sim/src/main.rs";
+
+/// One check.
+struct Step {
+    title: String,
+    program: String,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, &'static str)>,
+    /// The command that mends a failure, or what to do.
+    mend: &'static str,
+    /// Echo the output line by line, to find the tests' own summary in it.
+    summarised: bool,
+}
+
+/// Runs all checks below `root`; with `full` also those that take long.
+pub fn run(root: &Path, full: bool) -> Result<()> {
+    let steps = steps(root, full)?;
+    let mut times = Vec::new();
+    let mut summary = None;
+    for (at, step) in steps.iter().enumerate() {
+        println!("\n=== {}/{} {}: {}", at + 1, steps.len(), step.title, step.shown());
+        let started = now();
+        let (passed, found) = step.run(root)?;
+        let took = started.elapsed();
+        summary = found.or(summary);
+        if !passed {
+            bail!("{} failed after {:.1} s\n  mend: {}", step.title, took.as_secs_f64(), step.mend);
+        }
+        println!("--- {} passed in {:.1} s", step.title, took.as_secs_f64());
+        times.push((&step.title, took));
+    }
+    println!("\n=== all checks passed");
+    for (title, took) in &times {
+        println!("{:>8.1} s  {title}", took.as_secs_f64());
+    }
+    println!("{:>8.1} s  in all", times.iter().map(|(_, took)| *took).sum::<Duration>().as_secs_f64());
+    if let Some(summary) = summary {
+        println!("{summary}");
+    }
+    Ok(())
+}
+
+fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
+    let own = std::env::current_exe().context("find this program")?.to_string_lossy().into_owned();
+    let xtask = |title, arguments, mend| Step::new(title, &own, arguments, mend);
+    let mut steps = vec![
+        cargo("format", "fmt --all --check", "cargo fmt --all"),
+        cargo(
+            "lints",
+            "clippy --workspace --all-targets --locked -- -D warnings",
+            "do as clippy says (`cargo clippy --fix --workspace --all-targets` does some of it)",
+        ),
+    ];
+    for feature in TYPES_FEATURES {
+        let title = if feature.is_empty() {
+            "models without features".to_owned()
+        } else {
+            format!("models with {feature}")
+        };
+        let arguments =
+            format!("check -p payment-runs-types --no-default-features --features={feature} --locked");
+        steps.push(cargo(
+            &title,
+            &arguments,
+            "put what the feature alone lacks behind it, in xtask/src/codegen/types",
+        ));
+    }
+    steps.extend([
+        xtask("contract", "spec lint", "mend the document at the place named"),
+        xtask("compatibility", "spec compat", "take the change back, or release a new version of the API"),
+        xtask("generated code", "codegen --check", "cargo xtask codegen"),
+    ]);
+    steps.push(tests(root)?);
+    steps.push(cargo("examples in the docs", "test --doc --workspace --locked", "mend the example"));
+    steps.extend(simulations(root, full));
+    let mut docs =
+        cargo("docs", "doc --workspace --no-deps --locked", "mend the links and examples that rustdoc names");
+    docs.environment = vec![("RUSTDOCFLAGS", "-D warnings")];
+    steps.push(docs);
+    if full {
+        let mut long = tests(root)?;
+        "tests with many generated cases".clone_into(&mut long.title);
+        long.environment = vec![("PROPTEST_CASES", "4096")];
+        steps.push(long);
+    }
+    Ok(steps)
+}
+
+/// The simulator, and with `full` its mutants, which it must catch.
+fn simulations(root: &Path, full: bool) -> Vec<Step> {
+    if !root.join(SIMULATOR).exists() {
+        return Vec::new();
+    }
+    let mend = "replay the seed named with `cargo xtask sim --seed S`";
+    let seeds = if full { SEEDS_FULL } else { SEEDS };
+    let play = |extra: &str| format!("run -p payment-runs-sim --release --locked -- --seeds {seeds}{extra}");
+    let mut steps = vec![cargo("simulation", &play(""), mend)];
+    if full {
+        steps.push(cargo(
+            "simulation of mutants",
+            &play(" --mutants"),
+            "make the checkers catch the mutant named",
+        ));
+    }
+    steps
+}
+
+/// All tests by nextest, which is installed first if it is not there; by cargo where that fails.
+fn tests(root: &Path) -> Result<Step> {
+    let mend = "mend the code or the test; `cargo insta review` shows changed snapshots";
+    let has_nextest = || succeeds(root, &["nextest", "--version"]);
+    if !has_nextest()? && !succeeds(root, &["install", "cargo-nextest", "--locked"])? {
+        println!("cargo-nextest cannot be installed; cargo runs the tests, one binary at a time");
+        return Ok(cargo("tests", "test --workspace --lib --bins --tests --locked", mend));
+    }
+    let mut step = cargo("tests", "nextest run --workspace --locked", mend);
+    step.summarised = true;
+    Ok(step)
+}
+
+fn succeeds(root: &Path, arguments: &[&str]) -> Result<bool> {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command.status().context("start cargo")?.success())
+}
+
+fn cargo(title: &str, arguments: &str, mend: &'static str) -> Step {
+    Step::new(title, "cargo", arguments, mend)
+}
+
+impl Step {
+    fn new(title: &str, program: &str, arguments: &str, mend: &'static str) -> Self {
+        Self {
+            title: title.to_owned(),
+            program: program.to_owned(),
+            arguments: arguments.split(' ').map(str::to_owned).collect(),
+            environment: Vec::new(),
+            mend,
+            summarised: false,
+        }
+    }
+
+    /// The command as one would type it.
+    fn shown(&self) -> String {
+        let program = if self.program == "cargo" { "cargo" } else { "cargo xtask" };
+        let environment = self.environment.iter().map(|(name, value)| format!("{name}='{value}' "));
+        let environment = environment.collect::<Vec<_>>().concat();
+        format!("{environment}{program} {}", self.arguments.join(" "))
+    }
+
+    /// Whether it passed, and the tests' summary if it has one.
+    fn run(&self, root: &Path) -> Result<(bool, Option<String>)> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.environment.iter().copied()).current_dir(root);
+        if !self.summarised {
+            let status = command.status().with_context(|| format!("start {}", self.shown()))?;
+            return Ok((status.success(), None));
+        }
+        let mut child =
+            command.stderr(Stdio::piped()).spawn().with_context(|| format!("start {}", self.shown()))?;
+        let output = child.stderr.take().context("the output is piped")?;
+        let mut summary = None;
+        for line in BufReader::new(output).lines() {
+            let line = line.with_context(|| format!("read the output of {}", self.shown()))?;
+            println!("{line}");
+            if line.trim_start().starts_with("Summary [") {
+                summary = Some(line);
+            }
+        }
+        let status = child.wait().with_context(|| format!("wait for {}", self.shown()))?;
+        Ok((status.success(), summary))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a developer wants to know how long a check takes")]
+fn now() -> Instant {
+    Instant::now()
+}
