@@ -1,1 +1,25 @@
-//! To be written.
+//! The HTTP server: implements the generated traits over the engine.
+//!
+//! It decides nothing about money. It reads requests, checks what a schema cannot say, hands commands and questions to
+//! the engine's ports, and writes the answers in each API's own shape.
+
+mod app;
+mod auth;
+mod call;
+mod cursor;
+mod failure;
+mod faults;
+mod layer;
+mod money;
+mod ops;
+mod refused;
+mod router;
+mod time;
+mod v1;
+mod v2;
+
+pub use app::{
+    App, BODY_BYTES_MAX, COMPRESS_OVER_BYTES, IDEMPOTENCY_LIFE, Ports, ServerSettings, TOKEN_LIFE_S,
+};
+pub use auth::{SecretError, hash_secret};
+pub use router::router;

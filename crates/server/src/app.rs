@@ -1,0 +1,69 @@
+//! What every request needs: the ports, and how this server is set up.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use payment_runs_engine::ports::{Access, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore};
+
+/// How long an idempotency key and its answer are kept.
+pub const IDEMPOTENCY_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a token is valid, in seconds; one hour less the second that the public documentation takes off.
+pub const TOKEN_LIFE_S: i64 = 3599;
+
+/// The largest request body after inflation, in bytes: 50,000 data records with long comments fit.
+pub const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// Responses longer than this are compressed when the caller accepts it, as documented.
+pub const COMPRESS_OVER_BYTES: u16 = 1000;
+
+/// The ports that the server works on.
+#[derive(Clone)]
+pub struct Ports {
+    /// Accounts, documents, payments and runs.
+    pub ledger: Arc<dyn Ledger>,
+    /// Clients, tokens and settings.
+    pub access: Arc<dyn Access>,
+    /// Idempotency records.
+    pub once: Arc<dyn OnceStore>,
+    /// Payment gateways.
+    pub gateways: Arc<dyn Gateways>,
+    /// How charges are written for them.
+    pub encoder: Arc<dyn EncodeCharge>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New identifiers.
+    pub ids: Arc<dyn Ids>,
+    /// Unpredictable bytes.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// How this server is set up.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// The `Zuora-Version` of requests that name none; `None` means the latest.
+    pub default_version: Option<String>,
+    /// Signs cursors, so that a foreign or altered one is refused.
+    pub cursor_key: [u8; 32],
+}
+
+/// The server's state, shared by every request.
+#[derive(Clone)]
+pub struct App {
+    /// The ports.
+    pub(crate) ports: Ports,
+    /// The set-up.
+    pub(crate) settings: Arc<ServerSettings>,
+}
+
+impl App {
+    /// Puts the ports and the set-up together.
+    pub fn new(ports: Ports, settings: ServerSettings) -> Self {
+        Self { ports, settings: Arc::new(settings) }
+    }
+
+    /// The time now (UTC).
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+}

@@ -1,0 +1,124 @@
+//! Reads a request's body whole, within bounds, inflating it on the way.
+
+use std::io::Read;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use payment_runs_stubs::{Category, Location, Rejection};
+
+use super::refuse;
+use crate::app::BODY_BYTES_MAX;
+
+/// Bodies that inflate to more than this are inflated off the request threads.
+const INFLATE_INLINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Reads the body, inflates it, and hands both on as one piece.
+pub(crate) async fn read_body(request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return next.run(Request::from_parts(parts, Body::empty())).await;
+    }
+    match plain_body(&mut parts, body).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(rejection) => refuse(&parts, &rejection),
+    }
+}
+
+async fn plain_body(parts: &mut Parts, body: Body) -> Result<Bytes, Rejection> {
+    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let sent = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Err(_) => return Err(Rejection::new(Category::MalformedJson, "the body ended early")),
+    };
+    let coding = parts.headers.remove(CONTENT_ENCODING);
+    let gzip = match coding.as_ref().map(HeaderValue::as_bytes) {
+        None => false,
+        Some(name) if name.eq_ignore_ascii_case(b"identity") => false,
+        Some(name) if name.eq_ignore_ascii_case(b"gzip") => true,
+        Some(_) => {
+            let message = "only `gzip` is understood";
+            return Err(Rejection::at(
+                Category::UnsupportedMediaType,
+                Location::Header,
+                "Content-Encoding",
+                message,
+            ));
+        }
+    };
+    if !gzip {
+        return Ok(sent);
+    }
+    let plain = if sent.len() <= INFLATE_INLINE_BYTES_MAX / 8 {
+        inflate(&sent, BODY_BYTES_MAX)
+    } else {
+        let off = tokio::task::spawn_blocking(move || inflate(&sent, BODY_BYTES_MAX)).await;
+        off.unwrap_or_else(|_| Err(Rejection::new(Category::Internal, "the body could not be inflated")))
+    }?;
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(plain.len()));
+    Ok(plain)
+}
+
+/// Inflates a body; one that would grow over the bound is refused as soon as it does.
+fn inflate(sent: &[u8], bytes_max: usize) -> Result<Bytes, Rejection> {
+    let mut plain = Vec::new();
+    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let read = MultiGzDecoder::new(sent).take(bound).read_to_end(&mut plain);
+    match read {
+        Ok(_) if plain.len() > bytes_max => Err(too_large()),
+        Ok(_) => Ok(Bytes::from(plain)),
+        Err(_) => Err(Rejection::new(Category::MalformedJson, "the body is not valid gzip")),
+    }
+}
+
+fn too_large() -> Rejection {
+    Rejection::new(
+        Category::BodyTooLarge,
+        format!("the body has more than {BODY_BYTES_MAX} bytes, counted after inflation"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn inflates_up_to_the_bound() {
+        let plain = vec![b'a'; 1000];
+        assert_eq!(inflate(&gzip(&plain), 1000).unwrap(), plain);
+        assert_eq!(inflate(&gzip(&plain), 999).unwrap_err().category, Category::BodyTooLarge);
+    }
+
+    #[test]
+    fn a_bomb_and_garbage_are_refused() {
+        let bomb = gzip(&vec![0_u8; 10_000_000]);
+        assert!(bomb.len() < 20_000);
+        assert_eq!(inflate(&bomb, 100_000).unwrap_err().category, Category::BodyTooLarge);
+        assert_eq!(inflate(b"not gzip", 100).unwrap_err().category, Category::MalformedJson);
+        let whole = gzip(b"cut in the middle");
+        assert_eq!(inflate(&whole[..whole.len() - 9], 100).unwrap_err().category, Category::MalformedJson);
+    }
+}

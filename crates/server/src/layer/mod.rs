@@ -1,0 +1,33 @@
+//! What happens to every request before and after its operation, from the outside in: it gets an identifier and a line
+//! in the log, its body is read and inflated within bounds, its caller is found out, and its idempotency key is honoured.
+
+mod admit;
+mod body;
+mod identify;
+mod once;
+mod version;
+
+pub(crate) use admit::admit;
+pub(crate) use body::read_body;
+pub(crate) use identify::{dashed, identify};
+pub(crate) use once::{OnceTicket, known_replay, replay, stored_success};
+pub(crate) use version::OldVersion;
+
+use axum::response::Response;
+use http::request::Parts;
+use payment_runs_stubs::{Rejection, RequestId};
+
+use crate::failure::{Place, Resource, Surface, write_failure};
+
+/// Refuses a request in the shape of the API that its path belongs to.
+pub(crate) fn refuse(parts: &Parts, rejection: &Rejection) -> Response {
+    let path = parts.uri.path();
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
+    let place = Place {
+        surface: Surface::of(path),
+        resource: Resource::of(&parts.method, path),
+        request_id,
+        old_version: parts.extensions.get::<OldVersion>().is_some(),
+    };
+    write_failure(&place, rejection)
+}

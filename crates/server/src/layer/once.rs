@@ -1,0 +1,254 @@
+//! Idempotency keys on POST and PATCH.
+//!
+//! A command stores its answer in the transaction of its effect, through the [`OnceTicket`] that this layer leaves with
+//! the request. Refusals, which have no effect, are stored here afterwards. A key that is known is answered here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use payment_runs_engine::ports::{Once, OnceKey, Output, Replay, StoredResponse};
+use payment_runs_stubs::{Category, Location, Rejection};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::refuse;
+use crate::app::{App, BODY_BYTES_MAX, IDEMPOTENCY_LIFE};
+use crate::auth::Caller;
+use crate::failure::store_failure;
+
+/// The header.
+const KEY_HEADER: &str = "idempotency-key";
+/// Characters in a key at most, as documented.
+const KEY_CHARS_MAX: usize = 255;
+
+/// A request's idempotency key on its way to the command that honours it.
+#[derive(Debug, Clone)]
+pub(crate) struct OnceTicket {
+    key: OnceKey,
+    expires_at: Timestamp,
+    stored: Arc<AtomicBool>,
+}
+
+impl OnceTicket {
+    /// The key, for commands that call a gateway and must claim it first.
+    pub(crate) fn key(&self) -> &OnceKey {
+        &self.key
+    }
+
+    /// Notes that the answer is not stored after all, because its transaction was rolled back.
+    pub(crate) fn mark_not_stored(&self) {
+        self.stored.store(false, Ordering::Release);
+    }
+
+    /// What a command needs to store its answer: `answer` gives the status and the body of a success.
+    pub(crate) fn once<T, F>(&self, answer: F) -> Once
+    where
+        T: Serialize,
+        F: FnOnce(&Output) -> (StatusCode, T) + Send + 'static,
+    {
+        let stored = Arc::clone(&self.stored);
+        let encode = Box::new(move |output: &Output| {
+            let (status, body) = answer(output);
+            stored.store(true, Ordering::Release);
+            let body = serde_json::to_vec(&body).unwrap_or_default();
+            pack(status, Some("application/json"), &body)
+        });
+        Once { key: self.key.clone(), expires_at: self.expires_at, encode }
+    }
+}
+
+/// The stored form of an answer.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    status: u16,
+    content_type: Option<String>,
+    body: String,
+}
+
+/// Packs an answer for the store. Bodies are JSON, so they are text.
+pub(crate) fn pack(status: StatusCode, content_type: Option<&str>, body: &[u8]) -> StoredResponse {
+    let packed = Packed {
+        status: status.as_u16(),
+        content_type: content_type.map(str::to_owned),
+        body: String::from_utf8_lossy(body).into_owned(),
+    };
+    StoredResponse(serde_json::to_vec(&packed).unwrap_or_default())
+}
+
+/// The answer that was packed.
+pub(crate) fn unpack(stored: &StoredResponse) -> Response {
+    let Ok(packed) = serde_json::from_slice::<Packed>(&stored.0) else {
+        return Response::builder()
+            .status(StatusCode::INTERNAL_SERVER_ERROR)
+            .body(Body::empty())
+            .unwrap_or_default();
+    };
+    let mut response = Response::new(Body::from(packed.body));
+    *response.status_mut() = StatusCode::from_u16(packed.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(Ok(value)) = packed.content_type.map(|text| HeaderValue::from_str(&text)) {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    response
+}
+
+/// The body of a stored success, as the operation's own type. A stored refusal is left to the layer, which gives it out
+/// when the request is repeated.
+pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Result<T, Rejection> {
+    let packed = serde_json::from_slice::<Packed>(&stored.0).ok().filter(|packed| packed.status < 300);
+    let body = packed.and_then(|packed| serde_json::from_str(&packed.body).ok());
+    body.ok_or_else(|| {
+        Rejection::new(Category::Conflict, "a request with this idempotency key is being worked on")
+            .retry_after_s(1)
+    })
+}
+
+/// Answers a repeated request as it was answered before, and sees to it that a new one is remembered.
+pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let ticket = match key_of(&parts.method, &parts.headers) {
+        Ok(None) => return next.run(Request::from_parts(parts, body)).await,
+        Ok(Some(key)) => {
+            let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let client =
+                parts.extensions.get::<Caller>().map(|caller| caller.client.clone()).unwrap_or_default();
+            let fingerprint = fingerprint(&parts.method, parts.uri.path(), &parts.headers, &bytes);
+            let ticket = OnceTicket {
+                key: OnceKey { client, key, fingerprint },
+                expires_at: app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX),
+                stored: Arc::default(),
+            };
+            match known_answer(&app, &ticket).await {
+                Ok(None) => {}
+                Ok(Some(answer)) => return answer,
+                Err(rejection) => return refuse(&parts, &rejection),
+            }
+            parts.extensions.insert(ticket.clone());
+            let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+            return remember(&app, &ticket, response).await;
+        }
+        Err(rejection) => rejection,
+    };
+    refuse(&parts, &ticket)
+}
+
+async fn known_answer(app: &App, ticket: &OnceTicket) -> Result<Option<Response>, Rejection> {
+    match app.ports.once.find_once(&ticket.key, app.now()).await {
+        Ok(Replay::New) => Ok(None),
+        Ok(known) => known_replay(known).map(Some),
+        Err(error) => Err(store_failure(&error)),
+    }
+}
+
+/// The answer to a key that is known already.
+pub(crate) fn known_replay(known: Replay) -> Result<Response, Rejection> {
+    match known {
+        Replay::Answered(stored) => Ok(unpack(&stored)),
+        Replay::Mismatch => Err(Rejection::at(
+            Category::IdempotencyMismatch,
+            Location::None,
+            "",
+            "the idempotency key was used for another request",
+        )),
+        Replay::InFlight | Replay::New => Err(Rejection::at(
+            Category::Conflict,
+            Location::None,
+            "",
+            "a request with this idempotency key is being worked on",
+        )
+        .retry_after_s(1)),
+    }
+}
+
+/// Stores the answer of a request that had no effect. Answers of 5xx, 401 and 429 are not stored: nothing was decided.
+async fn remember(app: &App, ticket: &OnceTicket, response: Response) -> Response {
+    let status = response.status();
+    let undecided = status.is_server_error()
+        || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT);
+    if ticket.stored.load(Ordering::Acquire) || undecided {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let packed = pack(status, content_type, &bytes);
+    let stored = app.ports.once.store_once(&ticket.key, app.now(), ticket.expires_at, packed).await;
+    if let Err(error) = stored {
+        store_failure(&error);
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// The key of a request that may carry one.
+fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
+    let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
+    let fault = |message: &str| {
+        Err(Rejection::at(Category::InvalidParameter, Location::Header, "Idempotency-Key", message))
+    };
+    match *method {
+        Method::POST | Method::PATCH => {}
+        Method::PUT => return fault("Request method 'PUT' not supported with Idempotency-Key header"),
+        _ => return Ok(None),
+    }
+    match value.to_str() {
+        Ok(key) if (1..=KEY_CHARS_MAX).contains(&key.chars().count()) => Ok(Some(key.to_owned())),
+        _ => fault("must be 1 to 255 characters of US-ASCII"),
+    }
+}
+
+/// What makes two requests the same request.
+fn fingerprint(method: &Method, path: &str, headers: &HeaderMap, body: &Bytes) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let entity = headers.get("zuora-entity-ids").map(HeaderValue::as_bytes).unwrap_or_default();
+    for part in [method.as_str().as_bytes(), path.as_bytes(), entity, body] {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use super::*;
+
+    fn headers(key: &[u8]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(KEY_HEADER, HeaderValue::from_bytes(key).unwrap());
+        headers
+    }
+
+    #[test]
+    fn keys_belong_to_post_and_patch() {
+        assert_eq!(key_of(&Method::POST, &headers(b"k")), Ok(Some("k".to_owned())));
+        assert_eq!(key_of(&Method::PATCH, &headers(b"k")), Ok(Some("k".to_owned())));
+        assert_eq!(key_of(&Method::GET, &headers(b"k")), Ok(None));
+        assert_eq!(key_of(&Method::DELETE, &headers(b"k")), Ok(None));
+        assert!(key_of(&Method::PUT, &headers(b"k")).is_err());
+        assert!(key_of(&Method::POST, &headers(&[b'k'; 256])).is_err());
+        assert!(key_of(&Method::POST, &headers(b"")).is_err());
+        assert!(key_of(&Method::POST, &headers(&[b'k'; 255])).is_ok());
+    }
+
+    #[test]
+    fn fingerprints_tell_requests_apart() {
+        let body = Bytes::from_static(b"{}");
+        let none = HeaderMap::new();
+        let first = fingerprint(&Method::POST, "/v1/payment-runs", &none, &body);
+        assert_eq!(first, fingerprint(&Method::POST, "/v1/payment-runs", &none, &body));
+        assert_ne!(first, fingerprint(&Method::PATCH, "/v1/payment-runs", &none, &body));
+        assert_ne!(first, fingerprint(&Method::POST, "/v1/payment-run", &none, &Bytes::from_static(b"s{}")));
+        assert_ne!(first, fingerprint(&Method::POST, "/v1/payment-runs", &none, &Bytes::from_static(b"{ }")));
+    }
+}

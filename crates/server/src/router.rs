@@ -1,0 +1,42 @@
+//! Puts the generated routers and the layers together.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use payment_runs_stubs::{Category, Rejection};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+use crate::app::{App, COMPRESS_OVER_BYTES};
+use crate::layer::{admit, identify, read_body, refuse, replay};
+use crate::ops::OpsApi;
+use crate::v1::V1Api;
+use crate::v2::V2Api;
+
+/// The whole server as one service: every documented route, and an answer in the right shape for every other one.
+pub fn router(app: App) -> Router {
+    let apis = payment_runs_stubs::v1::router(V1Api::new(app.clone()))
+        .merge(payment_runs_stubs::v2::router(V2Api))
+        .merge(payment_runs_stubs::ops::router(OpsApi::new(app.clone())));
+    apis.fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(app.clone(), replay))
+        .layer(from_fn(read_body))
+        .layer(from_fn_with_state(app.clone(), admit))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_OVER_BYTES)))
+        .layer(from_fn_with_state(app, identify))
+}
+
+async fn unknown_path(request: Request) -> Response {
+    let parts = request.into_parts().0;
+    let message = format!("The endpoint {} {} does not exist.", parts.method, parts.uri.path());
+    refuse(&parts, &Rejection::new(Category::NotFound, message))
+}
+
+async fn unknown_method(request: Request) -> Response {
+    let parts = request.into_parts().0;
+    let message = format!("{} is not served with the method {}", parts.uri.path(), parts.method);
+    refuse(&parts, &Rejection::new(Category::MethodNotAllowed, message))
+}

@@ -1,0 +1,83 @@
+//! Times without a zone: those of `/v1` are in the entity's time zone.
+
+use jiff::Timestamp;
+use jiff::civil;
+use jiff::tz::TimeZone;
+use payment_runs_engine::run_rules::time_zone;
+use payment_runs_engine::schedule;
+use payment_runs_engine::settings::Settings;
+use payment_runs_types::DateTime;
+
+/// The entity's time zone.
+#[derive(Debug, Clone)]
+pub(crate) struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone that the entity has configured.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self(time_zone(settings))
+    }
+
+    /// What a clock in the zone shows; fractions of a second are dropped.
+    pub(crate) fn local(&self, at: Timestamp) -> DateTime {
+        at.to_zoned(self.0.clone()).datetime().into()
+    }
+
+    /// The day in the zone.
+    pub(crate) fn date(&self, at: Timestamp) -> civil::Date {
+        at.to_zoned(self.0.clone()).date()
+    }
+
+    /// The instant at which a clock in the zone shows this time; `None` outside the calendar. Of a time that comes twice it
+    /// is the first one, and one that a clock change skips counts as the same stretch later.
+    pub(crate) fn instant(&self, at: DateTime) -> Option<Timestamp> {
+        self.0.to_ambiguous_timestamp(at.get()).compatible().ok()
+    }
+
+    /// When a run with this date starts: minutes and seconds are dropped. An hour that is past already is no error; such a
+    /// run starts at once.
+    pub(crate) fn run_start(&self, at: DateTime) -> Option<Timestamp> {
+        schedule::start_of_hour(at.get(), &self.0).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use super::*;
+
+    fn zone(name: &str) -> Zone {
+        Zone::of(&Settings { time_zone: name.to_owned(), ..Settings::default() })
+    }
+
+    #[test]
+    fn instants_are_shown_as_clocks_show_them() {
+        let at: Timestamp = "2024-07-28T23:40:21.987Z".parse().unwrap();
+        for (name, text) in [
+            ("UTC", "2024-07-28 23:40:21"),
+            ("America/Los_Angeles", "2024-07-28 16:40:21"),
+            ("Asia/Kolkata", "2024-07-29 05:10:21"),
+            ("Not/AZone", "2024-07-28 23:40:21"),
+        ] {
+            assert_eq!(zone(name).local(at).to_string(), text, "{name}");
+        }
+        assert_eq!(zone("Asia/Kolkata").date(at), civil::date(2024, 7, 29));
+    }
+
+    #[test]
+    fn a_shown_time_reads_back_as_its_instant() {
+        let at: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
+        for name in ["UTC", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe"] {
+            let zone = zone(name);
+            assert_eq!(zone.instant(zone.local(at)), Some(at), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_run_starts_on_its_hour() {
+        let date: DateTime = "2017-03-01T11:30:37".parse().unwrap();
+        let start = |name: &str| zone(name).run_start(date).map(|at| at.to_string());
+        assert_eq!(start("UTC").as_deref(), Some("2017-03-01T11:00:00Z"));
+        assert_eq!(start("Asia/Kolkata").as_deref(), Some("2017-03-01T05:30:00Z"));
+    }
+}

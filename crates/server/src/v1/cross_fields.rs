@@ -1,0 +1,161 @@
+//! Faults between the fields of a body whose values are refused already, so that the caller learns of all at once.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use payment_runs_engine::command::NewRun;
+use payment_runs_engine::ids::{AccountId, BillRunId, GatewayId, RunId};
+use payment_runs_engine::money::Currency;
+use payment_runs_engine::refusal::Refusal;
+use payment_runs_engine::run::{DataRecord, RunFilter, RunOptions};
+use payment_runs_engine::run_rules::check_new_run;
+use payment_runs_engine::settings::Settings;
+use payment_runs_stubs::{Category, Fault, Location, OperationInfo, Rejection, RequestContext};
+use serde_json::{Map, Value};
+
+use super::owner::owner_missing;
+use super::runs;
+use crate::refused::{Wording, faults};
+
+/// The operations whose bodies name an account by identifier or by number.
+const OWNED: &[&str] = &["createInvoice", "createDebitMemo", "createCreditMemo", "createPayment"];
+
+/// The rejection with the faults between fields, if it refuses values of a body that has such rules.
+pub(super) fn with_cross_field_faults(
+    context: &RequestContext,
+    operation: &OperationInfo,
+    rejection: Rejection,
+) -> Rejection {
+    let rules: fn(&Map<String, Value>) -> Vec<Fault> = match operation.id {
+        "createPaymentRun" => between_run_fields,
+        id if OWNED.contains(&id) => about_the_owner,
+        _ => return rejection,
+    };
+    let body = context.body.as_ref().filter(|_| is_about_values(&rejection));
+    let fields = body.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(bytes).ok());
+    match fields {
+        Some(fields) => Rejection::from_faults([rejection.faults, rules(&fields)].concat()),
+        None => rejection,
+    }
+}
+
+/// Whether an account is named.
+fn about_the_owner(fields: &Map<String, Value>) -> Vec<Fault> {
+    let is_named = ["accountId", "accountNumber"].iter().any(|field| fields.contains_key(*field));
+    if is_named { Vec::new() } else { vec![owner_missing()] }
+}
+
+fn is_about_values(rejection: &Rejection) -> bool {
+    let about_value = |fault: &Fault| {
+        let category = fault.category;
+        fault.location == Location::Body
+            && !fault.field.is_empty()
+            && matches!(category, Category::InvalidValue | Category::UnknownField | Category::MissingField)
+    };
+    rejection.faults.iter().all(about_value)
+}
+
+/// What the fields that are given say about each other, whatever their values.
+fn between_run_fields(fields: &Map<String, Value>) -> Vec<Fault> {
+    let wording = Wording { name: runs::name, state: None };
+    let mut refusals = check_new_run(&stand_in(fields), &Settings::default());
+    refusals.retain(|refusal| matches!(refusal, Refusal::Excludes { .. } | Refusal::OneNeeded { .. }));
+    faults(&refusals, &wording)
+}
+
+/// A run that has a value wherever the body gives one.
+fn stand_in(fields: &Map<String, Value>) -> NewRun {
+    let given = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
+    let is_on = |field: &str| fields.get(field) == Some(&Value::Bool(true));
+    let has_records = fields.get("data").and_then(Value::as_array).is_some_and(|records| !records.is_empty());
+    let has_gateway = given("paymentGatewayId") || given("paymentGatewayNumber");
+    NewRun {
+        id: RunId::from_u128(0),
+        filter: RunFilter {
+            account: given("accountId").then_some(AccountId::from_u128(0)),
+            batch: given("batch").then(String::new),
+            bill_cycle_day: given("billCycleDay").then_some(1),
+            bill_run: given("billingRunId").then_some(BillRunId::from_u128(0)),
+            currency: given("currency").then_some(Currency::USD),
+            gateway: has_gateway.then_some(GatewayId::from_u128(0)),
+        },
+        options: RunOptions {
+            apply_credit_balance: is_on("applyCreditBalance"),
+            auto_apply_credit_memo: is_on("autoApplyCreditMemo"),
+            auto_apply_unapplied_payment: is_on("autoApplyUnappliedPayment"),
+            ..RunOptions::default()
+        },
+        target_date: given("targetDate").then_some(Date::MIN),
+        run_at: given("runDate").then_some(Timestamp::UNIX_EPOCH),
+        organizations: Vec::new(),
+        records: if has_records { vec![DataRecord::default()] } else { Vec::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use bytes::Bytes;
+    use http::{Extensions, Method, Uri};
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(id: &'static str, rejection: Rejection, body: &Value) -> Vec<String> {
+        let context = RequestContext {
+            method: Method::POST,
+            uri: Uri::from_static("/v1/payment-runs"),
+            request_id: String::new(),
+            track_id: None,
+            extensions: Extensions::new(),
+            body: Some(Bytes::from(body.to_string())),
+        };
+        let path = "/v1/payment-runs";
+        let operation =
+            OperationInfo { id, method: Method::POST, path, route: path, tag: "Payment runs", public: false };
+        let rejection = with_cross_field_faults(&context, &operation, rejection);
+        rejection.faults.into_iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect()
+    }
+
+    fn too_long() -> Rejection {
+        Rejection::at(Category::InvalidValue, Location::Body, "batch", "must have at most 50 characters")
+    }
+
+    #[test]
+    fn faults_of_values_and_between_fields_are_told_together() {
+        let body =
+            json!({"accountId": "a", "batch": "x".repeat(51), "paymentGatewayNumber": "g", "data": [{}]});
+        assert_eq!(
+            told("createPaymentRun", too_long(), &body),
+            [
+                "batch must have at most 50 characters",
+                "accountId excludes 'batch'",
+                "accountId excludes 'paymentGatewayId'",
+                "data excludes 'accountId'",
+                "data excludes 'batch'",
+                "data excludes 'paymentGatewayId'",
+                " either 'runDate' or 'targetDate' is required",
+            ]
+        );
+        let body =
+            json!({"batch": "x".repeat(51), "targetDate": "2026-03-31", "accountId": null, "data": []});
+        assert_eq!(told("createPaymentRun", too_long(), &body).len(), 1);
+    }
+
+    #[test]
+    fn a_missing_account_is_told_with_the_rest() {
+        let told_of = |body: Value| told("createInvoice", too_long(), &body).len();
+        assert_eq!(told_of(json!({"batch": "x"})), 2);
+        assert_eq!(told_of(json!({"accountNumber": "A1"})), 1);
+    }
+
+    #[test]
+    fn other_refusals_stay_as_they_are() {
+        let body = json!({"accountId": "a", "batch": "b"});
+        assert_eq!(told("createAccount", too_long(), &body).len(), 1);
+        let malformed = Rejection::at(Category::MalformedJson, Location::Body, "", "the body is not JSON");
+        assert_eq!(told("createPaymentRun", malformed, &body).len(), 1);
+        let header =
+            Rejection::at(Category::InvalidParameter, Location::Header, "Zuora-Track-Id", "is too long");
+        assert_eq!(told("createPaymentRun", header, &body).len(), 1);
+    }
+}

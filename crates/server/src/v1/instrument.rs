@@ -1,0 +1,266 @@
+//! Cards and bank accounts on their way in: what a body tells of them becomes a mask and a gateway's token. Numbers are
+//! handed to the gateway and to nobody else; they are neither stored nor logged.
+
+use std::sync::Arc;
+
+use payment_runs_engine::account::GatewayConfig;
+use payment_runs_engine::command::NewPaymentMethod;
+use payment_runs_engine::ids::{GatewayId, Key, PaymentMethodId};
+use payment_runs_engine::payment_method::{Instrument, PaymentMethodKind};
+use payment_runs_engine::ports::{InstrumentDetails, TokenizeError};
+use payment_runs_stubs::{Category, Location, Rejection};
+use payment_runs_types::v1::{
+    AccountCreditCard, CardHolderInfo, CreatePaymentMethodRequest, PaymentMethodType,
+};
+use sha2::{Digest, Sha256};
+
+use super::gateways;
+use crate::call::Call;
+use crate::faults::Faults;
+use crate::layer::OnceTicket;
+
+/// A payment method as a body describes it, before its number is exchanged for a token.
+pub(super) struct MethodPlan {
+    kind: PaymentMethodKind,
+    kind_name: String,
+    source: Source,
+    make_default: bool,
+    gateway: Option<GatewayId>,
+    /// Where the body holds it, with its point: empty, or `paymentMethod.`.
+    prefix: &'static str,
+}
+
+/// Where the token comes from.
+enum Source {
+    /// The gateway gives one for these details; the brand is the caller's word for the card.
+    Details { details: InstrumentDetails, brand: Option<String> },
+    /// The caller brings one, or none is needed.
+    Ready(Instrument),
+}
+
+/// Reads a payment method. `prefix` is where the body holds it, with its point.
+pub(super) fn read(
+    prefix: &'static str,
+    body: CreatePaymentMethodRequest,
+    gateways: &[GatewayConfig],
+    faults: &mut Faults,
+) -> Option<MethodPlan> {
+    let gateway = body.auth_gateway.as_deref().and_then(|text| {
+        let found = gateways::named(gateways, text);
+        if found.is_none() {
+            faults
+                .invalid(format!("{prefix}authGateway"), format!("payment gateway '{text}' does not exist"));
+        }
+        found.map(|gateway| gateway.id)
+    });
+    let kind = kind(&body.type_);
+    let kind_name = body.type_.to_string();
+    let make_default = body.make_default.unwrap_or(false);
+    let Some(kind) = kind else {
+        faults.invalid(format!("{prefix}type"), format!("{kind_name} is not supported"));
+        return None;
+    };
+    let mut reader = Reader { prefix, kind_name: &kind_name, faults };
+    let source = match kind {
+        PaymentMethodKind::CreditCard => reader.card(body)?,
+        PaymentMethodKind::CreditCardReferenceTransaction => reader.reference(body)?,
+        PaymentMethodKind::Ach | PaymentMethodKind::Sepa => reader.bank_account(body, kind)?,
+        PaymentMethodKind::Other => Source::Ready(Instrument::default()),
+    };
+    Some(MethodPlan { kind, kind_name, source, make_default, gateway, prefix })
+}
+
+/// The older inline form of a card as the newer one.
+pub(super) fn from_older_form(card: AccountCreditCard, faults: &mut Faults) -> CreatePaymentMethodRequest {
+    let mut number = |field: &str, text: &str| {
+        let read = text.parse().ok();
+        if read.is_none() {
+            faults.invalid(format!("creditCard.{field}"), "must be a number");
+        }
+        read
+    };
+    CreatePaymentMethodRequest {
+        type_: PaymentMethodType::CreditCard,
+        account_key: None,
+        make_default: Some(true),
+        auth_gateway: None,
+        expiration_month: number("expirationMonth", &card.expiration_month),
+        expiration_year: number("expirationYear", &card.expiration_year),
+        card_number: Some(card.card_number),
+        card_type: Some(card.card_type),
+        card_holder_info: Some(card.card_holder_info),
+        security_code: card.security_code,
+        token_id: None,
+        tokens: None,
+        bank_aba_code: None,
+        bank_account_number: None,
+        bank_account_name: None,
+        bank_account_type: None,
+        skip_validation: None,
+    }
+}
+
+/// What a type is to the engine; `None` when it is not supported.
+fn kind(kind: &PaymentMethodType) -> Option<PaymentMethodKind> {
+    match kind {
+        PaymentMethodType::CreditCard => Some(PaymentMethodKind::CreditCard),
+        PaymentMethodType::CreditCardReferenceTransaction => {
+            Some(PaymentMethodKind::CreditCardReferenceTransaction)
+        }
+        PaymentMethodType::Ach => Some(PaymentMethodKind::Ach),
+        PaymentMethodType::Sepa => Some(PaymentMethodKind::Sepa),
+        PaymentMethodType::BankTransfer
+        | PaymentMethodType::Cash
+        | PaymentMethodType::Check
+        | PaymentMethodType::DebitCard
+        | PaymentMethodType::Other
+        | PaymentMethodType::PayPal
+        | PaymentMethodType::WireTransfer => Some(PaymentMethodKind::Other),
+        _ => None,
+    }
+}
+
+/// Reads what one type needs.
+struct Reader<'a> {
+    prefix: &'static str,
+    kind_name: &'a str,
+    faults: &'a mut Faults,
+}
+
+impl Reader<'_> {
+    fn needed<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            let message = format!("is required for type {}", self.kind_name);
+            self.faults.missing(format!("{}{field}", self.prefix), message);
+        }
+        value
+    }
+
+    fn card(&mut self, body: CreatePaymentMethodRequest) -> Option<Source> {
+        let number = self.needed("cardNumber", body.card_number);
+        let month = self.needed("expirationMonth", body.expiration_month);
+        let year = self.needed("expirationYear", body.expiration_year);
+        let details = InstrumentDetails::Card {
+            number: number?,
+            expiration_month: u8::try_from(month?).ok()?,
+            expiration_year: u16::try_from(year?).ok()?,
+            holder_name: holder(body.card_holder_info),
+        };
+        Some(Source::Details { details, brand: body.card_type.map(|brand| brand.to_string()) })
+    }
+
+    fn reference(&mut self, body: CreatePaymentMethodRequest) -> Option<Source> {
+        let token = body.token_id.or_else(|| body.tokens.and_then(|tokens| tokens.token_id));
+        let token = self.needed("tokenId", token.filter(|token| !token.is_empty()))?;
+        Some(Source::Ready(Instrument {
+            mask: None,
+            brand: body.card_type.map(|brand| brand.to_string()),
+            expiration_month: body.expiration_month.and_then(|month| u8::try_from(month).ok()),
+            expiration_year: body.expiration_year.and_then(|year| u16::try_from(year).ok()),
+            holder_name: holder(body.card_holder_info),
+            token: Some(token),
+        }))
+    }
+
+    fn bank_account(&mut self, body: CreatePaymentMethodRequest, kind: PaymentMethodKind) -> Option<Source> {
+        let number = self.needed("bankAccountNumber", body.bank_account_number);
+        let routing_number = match kind {
+            PaymentMethodKind::Ach => Some(self.needed("bankABACode", body.bank_aba_code)?),
+            _ => body.bank_aba_code,
+        };
+        let details = InstrumentDetails::BankAccount {
+            number: number?,
+            routing_number,
+            holder_name: body.bank_account_name,
+            kind,
+        };
+        Some(Source::Details { details, brand: None })
+    }
+}
+
+fn holder(info: Option<CardHolderInfo>) -> Option<String> {
+    info.and_then(|info| info.card_holder_name)
+}
+
+impl MethodPlan {
+    /// Whether the body asks for the method to become its account's default.
+    pub(super) fn make_default(&self) -> bool {
+        self.make_default
+    }
+
+    /// Exchanges the number for a token, through the gateway that the body names, else that of the account, else the
+    /// default one. The key of the exchange follows from the request's idempotency key, so a repetition makes no second
+    /// token.
+    pub(super) async fn tokenize(
+        self,
+        call: &Call<'_>,
+        account: Option<Key>,
+        account_gateway: Option<GatewayId>,
+        gateways: &[GatewayConfig],
+    ) -> Result<NewPaymentMethod, Rejection> {
+        let id = PaymentMethodId::from_u128(call.app.ports.ids.next_id());
+        let instrument = match self.source {
+            Source::Ready(instrument) => instrument,
+            Source::Details { details, brand } => {
+                let default = || gateways::default(gateways).map(|gateway| gateway.id);
+                let gateway = self.gateway.or(account_gateway).or_else(default);
+                let gateway =
+                    gateway.ok_or_else(|| Rejection::business_rule("there is no payment gateway"))?;
+                let key = exchange_key(call.ticket(), id);
+                let exchanged = exchange(call, gateway, &details, &key, self.prefix).await?;
+                Instrument { brand: brand.or(exchanged.brand), ..exchanged }
+            }
+        };
+        Ok(NewPaymentMethod {
+            id,
+            account,
+            kind: self.kind,
+            kind_name: self.kind_name,
+            instrument,
+            make_default: self.make_default,
+        })
+    }
+}
+
+async fn exchange(
+    call: &Call<'_>,
+    gateway: GatewayId,
+    details: &InstrumentDetails,
+    key: &str,
+    prefix: &str,
+) -> Result<Instrument, Rejection> {
+    let gateways = Arc::clone(&call.app.ports.gateways);
+    let unreachable =
+        || Rejection::new(Category::External, "the payment gateway cannot be reached: try again");
+    let found = gateways.find(gateway).ok_or_else(unreachable)?;
+    let place = gateways.admit(gateway).await;
+    let exchanged = found.tokenize(details, key).await;
+    drop(place);
+    exchanged.map_err(|error| match error {
+        TokenizeError::Refused { code, message } => {
+            let field = match details {
+                InstrumentDetails::Card { .. } => format!("{prefix}cardNumber"),
+                InstrumentDetails::BankAccount { .. } => format!("{prefix}bankAccountNumber"),
+            };
+            let message = format!("is refused by the payment gateway ({code}): {message}");
+            Rejection::at(Category::BusinessRule, Location::Body, field, message)
+        }
+        TokenizeError::Unavailable { why } => {
+            tracing::warn!(why, "a payment method could not be exchanged for a token");
+            unreachable()
+        }
+    })
+}
+
+/// The idempotency key of the exchange: the same for a repeated request, else one of its own.
+fn exchange_key(ticket: Option<&OnceTicket>, id: PaymentMethodId) -> String {
+    let Some(key) = ticket.map(OnceTicket::key) else { return format!("{id}-token") };
+    let mut digest = Sha256::new();
+    for part in [key.client.as_bytes(), key.key.as_bytes(), &key.fingerprint] {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    let whole: [u8; 32] = digest.finalize().into();
+    let half = whole.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("{half:032x}-token")
+}

@@ -1,0 +1,115 @@
+//! The list of payment runs.
+
+use payment_runs_engine::ids::UserId;
+use payment_runs_engine::ports::ledger::{RunCondition, RunQuery, RunSort};
+use payment_runs_engine::run::RunStatus;
+use payment_runs_stubs::Rejection;
+use payment_runs_stubs::v1::list_payment_runs::Query;
+use payment_runs_types::DateTime;
+use payment_runs_types::v1::{ListPaymentRunsResponse, PaymentRunStatus};
+
+use super::write;
+use crate::call::Call;
+use crate::failure::store_failure;
+use crate::time::Zone;
+use crate::v1::page::{NULL, Page, refuse_unknown_parameters, sort_fields};
+
+/// The parameters of the list.
+const PARAMETERS: &[&str] = &[
+    "page",
+    "pageSize",
+    "createdById",
+    "createdDate",
+    "status",
+    "targetDate",
+    "updatedById",
+    "updatedDate",
+    "sort",
+];
+
+/// The fields by which the list can be sorted.
+const SORTABLE: &[(&str, RunSort)] = &[
+    ("targetDate", RunSort::TargetDate),
+    ("status", RunSort::Status),
+    ("createdDate", RunSort::CreatedAt),
+    ("createdById", RunSort::CreatedBy),
+    ("updatedDate", RunSort::UpdatedAt),
+    ("updatedById", RunSort::UpdatedBy),
+];
+
+/// One page of runs.
+pub(in crate::v1) async fn list(call: &Call<'_>, query: Query) -> Result<ListPaymentRunsResponse, Rejection> {
+    refuse_unknown_parameters(&call.context.uri, PARAMETERS)?;
+    let zone = Zone::of(&call.settings().await?);
+    let page = Page::of(query.page, query.page_size);
+    let asked = read_query(&query, &page, &zone)?;
+    let found = call.app.ports.ledger.list_runs(call.scope(), asked).await;
+    let mut runs = found.map_err(|error| store_failure(&error))?;
+    let next_page = page.cut(&mut runs, &call.context.uri);
+    Ok(ListPaymentRunsResponse {
+        payment_runs: runs.iter().map(|run| write::listed(run, &zone)).collect(),
+        next_page,
+        success: true,
+    })
+}
+
+fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<RunQuery, Rejection> {
+    let by_user = |text: &String, condition: fn(Option<UserId>) -> RunCondition| user(text, condition);
+    let by_time = |at: DateTime, condition: fn(Option<jiff::Timestamp>) -> RunCondition| {
+        zone.instant(at).map_or(RunCondition::Never, |at| condition(Some(at)))
+    };
+    let conditions = [
+        query.created_by_id.as_ref().map(|text| by_user(text, RunCondition::CreatedBy)),
+        query.created_date.map(|at| by_time(at, RunCondition::CreatedAt)),
+        query.status.as_ref().map(status_condition),
+        query.target_date.map(|date| RunCondition::TargetDate(Some(date.into()))),
+        query.updated_by_id.as_ref().map(|text| by_user(text, RunCondition::UpdatedBy)),
+        query.updated_date.map(|at| by_time(at, RunCondition::UpdatedAt)),
+    ];
+    Ok(RunQuery {
+        conditions: conditions.into_iter().flatten().collect(),
+        sort: query.sort.as_deref().map_or(Ok(Vec::new()), |text| sort_fields(text, SORTABLE))?,
+        offset: page.offset(),
+        limit: page.limit(),
+    })
+}
+
+/// `null` means nobody; a text that is no identifier belongs to nobody either, but names someone.
+fn user(text: &str, condition: fn(Option<UserId>) -> RunCondition) -> RunCondition {
+    match text.parse() {
+        _ if text == NULL => condition(None),
+        Ok(id) => condition(Some(id)),
+        Err(_) => RunCondition::Never,
+    }
+}
+
+fn status_condition(status: &PaymentRunStatus) -> RunCondition {
+    RunCondition::Status(Some(match status {
+        PaymentRunStatus::Pending => RunStatus::Pending,
+        PaymentRunStatus::Processing => RunStatus::Processing,
+        PaymentRunStatus::Completed => RunStatus::Completed,
+        PaymentRunStatus::Error => RunStatus::Error,
+        PaymentRunStatus::Canceled => RunStatus::Canceled,
+        PaymentRunStatus::Unknown(_) => return RunCondition::Never,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_named_by_identifier_or_null() {
+        let id = UserId::from_u128(7);
+        assert_eq!(user(&id.to_string(), RunCondition::CreatedBy), RunCondition::CreatedBy(Some(id)));
+        assert_eq!(user("null", RunCondition::UpdatedBy), RunCondition::UpdatedBy(None));
+        assert_eq!(user("someone", RunCondition::UpdatedBy), RunCondition::Never);
+    }
+
+    #[test]
+    fn every_status_can_be_asked_for() {
+        for status in PaymentRunStatus::ALL {
+            assert!(matches!(status_condition(status), RunCondition::Status(Some(_))), "{status}");
+        }
+    }
+}
