@@ -70,8 +70,8 @@ impl Emitter {
 /// Produces the files of one emitter for one document, printed but not yet run through rustfmt.
 pub fn print_api(api: &Api, emitter: &Emitter) -> Result<BTreeMap<PathBuf, String>> {
     let mut printed = BTreeMap::new();
-    let emitted = (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
-    for file in emitted {
+    let produced = (emitter.emit)(api).with_context(|| format!("emit {} of {}", emitter.name, api.file))?;
+    for file in produced {
         let path = file.path.display();
         ensure!(
             file.path.starts_with(emitter.folder(&api.name)),
