@@ -99,9 +99,8 @@ impl Access for SqliteStore {
     async fn find_session(&self, digest: [u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
         self.read("find a token", move |db| {
             let sql = "SELECT client, expires_at FROM token WHERE digest = ?1 AND expires_at > ?2";
-            let token = first(db, sql, params![digest, time(now)], |row| {
-                Ok((row.get::<String>()?, row.time()?))
-            })?;
+            let token =
+                first(db, sql, params![digest, time(now)], |row| Ok((row.get::<String>()?, row.time()?)))?;
             let Some((client, expires_at)) = token else { return Ok(None) };
             Ok(find_client(db, &client)?.map(|client| Session { client, expires_at }))
         })
@@ -135,7 +134,8 @@ impl Access for SqliteStore {
         self.write("make a secret", move |db| {
             let sql = "INSERT INTO secret (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
             execute(db, sql, params![name, candidate])?;
-            let stored = first(db, "SELECT value FROM secret WHERE name = ?1", params![name], |row| row.get())?;
+            let stored =
+                first(db, "SELECT value FROM secret WHERE name = ?1", params![name], |row| row.get())?;
             Ok(stored.unwrap_or(candidate))
         })
         .await

@@ -113,7 +113,8 @@ impl Threads {
         let lock = Arc::new(lock);
         let (write_lane, write_jobs) = mpsc::channel(WRITE_QUEUE_MAX);
         let (read_lane, read_jobs) = mpsc::channel(READ_QUEUE_MAX);
-        let mut handles = vec![start_thread("store-writer", writer, &lock, Arc::new(Mutex::new(write_jobs)))?];
+        let mut handles =
+            vec![start_thread("store-writer", writer, &lock, Arc::new(Mutex::new(write_jobs)))?];
         let read_jobs = Arc::new(Mutex::new(read_jobs));
         for _ in 0..readers.max(1) {
             let db = schema::open_reader(path)?;

@@ -142,7 +142,8 @@ impl Ledger for SqliteStore {
         accounts: &[AccountId],
     ) -> Result<Vec<(AccountId, String)>, StoreError> {
         let accounts = accounts.to_vec();
-        self.read("find the numbers of accounts", move |db| read::account_numbers(db, entity, &accounts)).await
+        self.read("find the numbers of accounts", move |db| read::account_numbers(db, entity, &accounts))
+            .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -83,7 +83,8 @@ impl OnceStore for SqliteStore {
     async fn release_once(&self, key: &OnceKey) -> Result<(), StoreError> {
         let key = key.clone();
         self.write("release an idempotency key", move |db| {
-            let sql = "DELETE FROM once WHERE client = ?1 AND key = ?2 AND fingerprint = ?3 AND response IS NULL";
+            let sql =
+                "DELETE FROM once WHERE client = ?1 AND key = ?2 AND fingerprint = ?3 AND response IS NULL";
             execute(db, sql, params![key.client, key.key, key.fingerprint]).map(drop)
         })
         .await

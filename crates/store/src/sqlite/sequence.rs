@@ -116,12 +116,7 @@ fn raise(db: &Connection, entity: EntityKey, sequence: Sequence, next: i64) -> R
 }
 
 /// Sets the next number.
-pub(crate) fn pin(
-    db: &Connection,
-    entity: EntityKey,
-    sequence: Sequence,
-    next: i64,
-) -> Result<(), Failure> {
+pub(crate) fn pin(db: &Connection, entity: EntityKey, sequence: Sequence, next: i64) -> Result<(), Failure> {
     let sql = "INSERT INTO sequence (entity, kind, next) VALUES (?1, ?2, ?3) \
                ON CONFLICT (entity, kind) DO UPDATE SET next = excluded.next";
     execute(db, sql, params![entity.0, sequence.code(), next]).map(drop)

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::ids::{
-    AccountId, BillRunId, CreditMemoId, DocumentId, EntityId, EntityKey, GatewayId, OrganizationId, PaymentId,
-    PaymentMethodId, RunId, UserId,
+    AccountId, BillRunId, CreditMemoId, DocumentId, EntityId, EntityKey, GatewayId, OrganizationId,
+    PaymentId, PaymentMethodId, RunId, UserId,
 };
 use payment_runs_engine::money::Currency;
 use rusqlite::types::FromSql;
@@ -78,7 +78,8 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
 
 /// A value as JSON text.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| Failure::broken(format!("a value has no JSON form: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| Failure::broken(format!("a value has no JSON form: {error}")))
 }
 
 /// Reads a row's columns one after the other, in the order in which the statement names them.

@@ -130,10 +130,7 @@ fn find_gateway(desk: &mut Desk<'_>, key: Option<&Key>) -> Result<Option<Gateway
 }
 
 /// The organization of a new account: the one named, or the only one that the caller may see.
-fn find_organization(
-    desk: &mut Desk<'_>,
-    key: Option<&Key>,
-) -> Result<Option<OrganizationId>, Failure> {
+fn find_organization(desk: &mut Desk<'_>, key: Option<&Key>) -> Result<Option<OrganizationId>, Failure> {
     let allowed = desk.scope.organizations.clone();
     let Some(key) = key else {
         return Ok(match allowed.as_deref() {

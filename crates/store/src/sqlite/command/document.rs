@@ -102,9 +102,9 @@ fn total(desk: &mut Desk<'_>, items: &[DocumentItem]) -> i64 {
     if items.is_empty() {
         desk.invalid(Field::Items, "there is at least one item");
     }
-    let sum = items.iter().try_fold(0_i64, |sum, item| {
-        sum.checked_add(item.amount_minor)?.checked_add(item.tax_minor)
-    });
+    let sum = items
+        .iter()
+        .try_fold(0_i64, |sum, item| sum.checked_add(item.amount_minor)?.checked_add(item.tax_minor));
     match sum {
         None => {
             desk.refuse(Refusal::Money { field: Field::Items, source: MoneyError::TooLarge });

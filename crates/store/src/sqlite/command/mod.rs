@@ -142,10 +142,7 @@ pub(crate) fn execute(
 /// Whether the caller of this command may have claimed the key itself, because it talked to a gateway first: to make a
 /// token of a card, or to send the charge whose outcome it now brings.
 fn continues_claim(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::CreateAccount(_) | Command::CreatePaymentMethod(_) | Command::SettlePayment(_)
-    )
+    matches!(command, Command::CreateAccount(_) | Command::CreatePaymentMethod(_) | Command::SettlePayment(_))
 }
 
 fn carry_out(db: &Connection, request: Request, encoder: &dyn EncodeCharge) -> Result<Output, Failure> {
@@ -165,7 +162,7 @@ fn carry_out(db: &Connection, request: Request, encoder: &dyn EncodeCharge) -> R
         Command::SettlePayment(settlement) => payment::settle(&mut desk, &settlement),
         Command::CreateRun(new) => run::create(&mut desk, new),
         Command::UpdateRun(key, change) => run::update(&mut desk, &key, &change),
-        Command::DeleteRun(key) => run::delete(&mut desk, &key),
+        Command::DeleteRun(key, policy) => run::delete(&mut desk, &key, policy),
         Command::CancelRun(key) => run::cancel(&mut desk, &key),
     }
 }

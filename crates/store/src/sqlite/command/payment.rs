@@ -89,7 +89,9 @@ fn find_parts(
         sum = sum.and_then(|sum| sum.checked_add(part.amount_minor));
         let noun = noun_of(part.kind);
         let document = row::document::find(desk.db, desk.scope, part.kind, &part.document)?;
-        let Some(document) = desk.need(document, noun, part.document.as_str(), Field::Parts) else { continue };
+        let Some(document) = desk.need(document, noun, part.document.as_str(), Field::Parts) else {
+            continue;
+        };
         if !seen.insert(document.id) {
             desk.invalid(Field::Parts, "a document is paid once by one payment");
         }
@@ -134,22 +136,14 @@ fn check_part(
 }
 
 /// A payment method of this account that the caller names.
-fn find_method(
-    desk: &mut Desk<'_>,
-    account: &Account,
-    key: &Key,
-) -> Result<Option<PaymentMethod>, Failure> {
+fn find_method(desk: &mut Desk<'_>, account: &Account, key: &Key) -> Result<Option<PaymentMethod>, Failure> {
     let found = row::payment_method::find(desk.db, desk.scope, key)?
         .filter(|method| method.account == Some(account.id));
     Ok(desk.need(found, Noun::PaymentMethod, key.as_str(), Field::PaymentMethod))
 }
 
 /// What is charged and through which gateway: what the caller names, else the account's, else the default.
-fn find_means(
-    desk: &mut Desk<'_>,
-    account: &Account,
-    new: &NewPayment,
-) -> Result<Option<Means>, Failure> {
+fn find_means(desk: &mut Desk<'_>, account: &Account, new: &NewPayment) -> Result<Option<Means>, Failure> {
     let method = match (&new.payment_method, account.default_payment_method) {
         (Some(key), _) => find_method(desk, account, key)?,
         (None, Some(id)) => row::payment_method::by_id(desk.db, desk.entity(), id)?,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use payment_runs_engine::command::{NewRun, Output, RunChange};
 use payment_runs_engine::ids::{AccountId, Key, OrganizationId};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
-use payment_runs_engine::run::{DataRecord, Run, RunEvent, RunFilter, RunStatus};
+use payment_runs_engine::run::{DataRecord, DeletePolicy, Run, RunEvent, RunFilter, RunStatus};
 use payment_runs_engine::run_rules::{apply_change, check_new_run, check_run};
 
 use super::Desk;
@@ -64,9 +64,9 @@ pub(super) fn update(desk: &mut Desk<'_>, key: &Key, change: &RunChange) -> Resu
 }
 
 /// Hides the run. Its payments, its decisions and its events stay.
-pub(super) fn delete(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
+pub(super) fn delete(desk: &mut Desk<'_>, key: &Key, policy: DeletePolicy) -> Result<Output, Failure> {
     let run = need_run(desk, key)?;
-    if !run.status.can_delete() {
+    if !run.status.can_delete(policy) {
         refuse_state(desk, run.status);
     }
     desk.checked()?;
@@ -151,11 +151,7 @@ fn insert_records(desk: &Desk<'_>, run: &Run, records: &[DataRecord]) -> Result<
     Ok(())
 }
 
-fn find_record_account(
-    desk: &Desk<'_>,
-    key: &Key,
-    is_number: bool,
-) -> Result<Option<AccountId>, Failure> {
+fn find_record_account(desk: &Desk<'_>, key: &Key, is_number: bool) -> Result<Option<AccountId>, Failure> {
     let found = match key.as_id() {
         _ if is_number => row::account::by_number(desk.db, desk.entity(), key.as_str())?,
         Some(id) => row::account::by_id(desk.db, desk.entity(), AccountId::from_u128(id))?,

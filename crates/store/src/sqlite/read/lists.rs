@@ -29,13 +29,8 @@ pub(crate) fn payments(
             None => return Ok(Vec::new()),
         },
     };
-    let asked = Payments {
-        account,
-        run: asked.run,
-        states: &asked.states,
-        offset: asked.offset,
-        limit: asked.limit,
-    };
+    let asked =
+        Payments { account, run: asked.run, states: &asked.states, offset: asked.offset, limit: asked.limit };
     let query = query::payments(scope, &asked)?;
     let mut payments = all(db, &query.sql, params_from_iter(query.values), row::payment::read)?;
     for payment in &mut payments {

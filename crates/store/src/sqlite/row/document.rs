@@ -149,11 +149,7 @@ pub(crate) fn items(
     })
 }
 
-pub(crate) fn by_id(
-    db: &Connection,
-    entity: EntityKey,
-    id: DocumentId,
-) -> Result<Option<Document>, Failure> {
+pub(crate) fn by_id(db: &Connection, entity: EntityKey, id: DocumentId) -> Result<Option<Document>, Failure> {
     first(db, &BY_ID, params![entity.0, id.to_blob()], read)
 }
 

@@ -9,9 +9,8 @@ use rusqlite::{Connection, params};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{BlobId, Columns, all, execute, upsert_sql};
 
-static UPSERT: LazyLock<String> = LazyLock::new(|| {
-    upsert_sql("gateway", "entity, id, name, kind, is_active, is_default", "entity, id")
-});
+static UPSERT: LazyLock<String> =
+    LazyLock::new(|| upsert_sql("gateway", "entity, id, name, kind, is_active, is_default", "entity, id"));
 
 pub(crate) fn read(row: &mut Columns<'_>) -> Result<GatewayConfig, Failure> {
     Ok(GatewayConfig {
@@ -46,11 +45,7 @@ pub(crate) fn list(db: &Connection, entity: EntityKey) -> Result<Vec<GatewayConf
 }
 
 /// The gateway that a caller names, by identifier or else by name.
-pub(crate) fn find(
-    db: &Connection,
-    entity: EntityKey,
-    key: &Key,
-) -> Result<Option<GatewayConfig>, Failure> {
+pub(crate) fn find(db: &Connection, entity: EntityKey, key: &Key) -> Result<Option<GatewayConfig>, Failure> {
     let gateways = list(db, entity)?;
     let by_id = gateways.iter().find(|one| Some(one.id.as_u128()) == key.as_id());
     Ok(by_id.or_else(|| gateways.iter().find(|one| one.name == key.as_str())).cloned())

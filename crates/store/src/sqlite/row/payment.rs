@@ -211,18 +211,15 @@ pub(crate) fn parts(
     entity: EntityKey,
     payment: PaymentId,
 ) -> Result<Vec<PaymentPart>, Failure> {
-    let sql = "SELECT document, amount_minor FROM payment_part WHERE entity = ?1 AND payment = ?2 ORDER BY ordinal";
+    let sql =
+        "SELECT document, amount_minor FROM payment_part WHERE entity = ?1 AND payment = ?2 ORDER BY ordinal";
     all(db, sql, params![entity.0, payment.to_blob()], |row| {
         Ok(PaymentPart { document: row.id()?, amount_minor: row.get()? })
     })
 }
 
 /// A payment with its parts.
-pub(crate) fn by_id(
-    db: &Connection,
-    entity: EntityKey,
-    id: PaymentId,
-) -> Result<Option<Payment>, Failure> {
+pub(crate) fn by_id(db: &Connection, entity: EntityKey, id: PaymentId) -> Result<Option<Payment>, Failure> {
     let found = first(db, &BY_ID, params![entity.0, id.to_blob()], read)?;
     with_parts(db, entity, found)
 }

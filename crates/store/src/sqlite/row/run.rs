@@ -12,8 +12,8 @@ use super::read_stamps;
 use crate::sqlite::codes::Code;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{
-    BlobId, Columns, blob, execute, first, from_json, insert_sql, opt_date, opt_time, params_of, time, to_json,
-    upsert_sql,
+    BlobId, Columns, blob, execute, first, from_json, insert_sql, opt_date, opt_time, params_of, time,
+    to_json, upsert_sql,
 };
 
 const COLUMNS: &str = "entity, id, number, status, filter_account, filter_batch, filter_bill_cycle_day, \
@@ -34,8 +34,9 @@ static INSERT_RECORD: LazyLock<String> =
     LazyLock::new(|| insert_sql("run_record", "entity, run, position, account, body"));
 static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM run WHERE entity = ?1 AND id = ?2 AND is_deleted = 0"));
-static BY_NUMBER: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {SELECTED} FROM run WHERE entity = ?1 AND number = ?2 AND is_deleted = 0"));
+static BY_NUMBER: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {SELECTED} FROM run WHERE entity = ?1 AND number = ?2 AND is_deleted = 0")
+});
 
 pub(crate) fn read(row: &mut Columns<'_>) -> Result<Run, Failure> {
     Ok(Run {

@@ -19,13 +19,7 @@ pub(crate) fn pay(
 ) -> Result<(), Failure> {
     let sql = "UPDATE document SET balance_minor = balance_minor - ?4, paid_minor = paid_minor + ?4, updated_at = ?5 \
                WHERE entity = ?1 AND account = ?2 AND id = ?3 AND balance_minor >= ?4";
-    let values = params![
-        entity.0,
-        account.to_blob(),
-        part.document.to_blob(),
-        part.amount_minor,
-        time(now)
-    ];
+    let values = params![entity.0, account.to_blob(), part.document.to_blob(), part.amount_minor, time(now)];
     execute_one(db, sql, values, "pay a document")
 }
 
@@ -152,7 +146,8 @@ pub(crate) fn release(
     document: DocumentId,
     payment: PaymentId,
 ) -> Result<(), Failure> {
-    let sql = "UPDATE document SET held_by = NULL WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by = ?4";
+    let sql =
+        "UPDATE document SET held_by = NULL WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by = ?4";
     let values = params![entity.0, account.to_blob(), document.to_blob(), payment.to_blob()];
     execute(db, sql, values).map(drop)
 }

@@ -72,7 +72,8 @@ pub(crate) fn fail_run(
     let sql = "UPDATE chunk SET stage = 2, lease_until = 0 WHERE entity = ?1 AND run = ?2 AND stage = 0";
     let left = execute(db, sql, params_of(entity, run))?;
     count_done(db, entity, run, left)?;
-    let sql = "UPDATE run SET selection_complete = 1, selection_lease_until = 0 WHERE entity = ?1 AND id = ?2";
+    let sql =
+        "UPDATE run SET selection_complete = 1, selection_lease_until = 0 WHERE entity = ?1 AND id = ?2";
     execute_one(db, sql, params_of(entity, run), "end a selection")?;
     end(db, entity, run, RunEvent::Fail, now, Some(message))
 }
@@ -85,11 +86,13 @@ fn end(
     now: Timestamp,
     message: Option<&str>,
 ) -> Result<(), Failure> {
-    let run: Run = row::run::by_id(db, entity, id)?.ok_or_else(|| Failure::broken("a run at work vanished"))?;
+    let run: Run =
+        row::run::by_id(db, entity, id)?.ok_or_else(|| Failure::broken("a run at work vanished"))?;
     let Some(status) = run.status.after(event) else {
         return Err(Failure::broken(format!("a run that is {:?} cannot end with {event:?}", run.status)));
     };
-    let sql = "UPDATE run SET status = ?3, completed_at = ?4, error_message = ?5 WHERE entity = ?1 AND id = ?2";
+    let sql =
+        "UPDATE run SET status = ?3, completed_at = ?4, error_message = ?5 WHERE entity = ?1 AND id = ?2";
     let values = params![entity.0, id.to_blob(), status.code(), time(now), message];
     execute_one(db, sql, values, "end a run")?;
     row::tally::fold(db, entity, id)?;

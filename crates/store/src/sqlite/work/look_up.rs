@@ -34,7 +34,8 @@ pub(crate) fn due(
     let values = params![time(now), time(single_before), limit];
     let intents = all(db, &DUE, values, row::payment::read_intent)?;
     for intent in &intents {
-        let sql = "UPDATE payment SET look_ups = look_ups + 1, next_look_up_at = ?3 WHERE entity = ?1 AND id = ?2";
+        let sql =
+            "UPDATE payment SET look_ups = look_ups + 1, next_look_up_at = ?3 WHERE entity = ?1 AND id = ?2";
         let values = params![intent.entity.0, intent.payment.to_blob(), time(again_at)];
         execute_one(db, sql, values, "hand a payment out for a look-up")?;
     }

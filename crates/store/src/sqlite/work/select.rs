@@ -121,9 +121,8 @@ pub(crate) fn extend(
 fn load_cursor(db: &Connection, entity: EntityKey, run: RunId) -> Result<(RangeKey, bool, u32), Failure> {
     let sql = "SELECT cursor_account, cursor_due_date, cursor_number, cursor_id, cursor_position, \
                cursor_is_inside, chunk_count FROM run WHERE entity = ?1 AND id = ?2";
-    let found = first(db, sql, params_of(entity, run), |row| {
-        Ok((RangeKey::read(row)?, row.get()?, row.number()?))
-    })?;
+    let found =
+        first(db, sql, params_of(entity, run), |row| Ok((RangeKey::read(row)?, row.get()?, row.number()?)))?;
     found.ok_or_else(|| Failure::broken("a run vanished while it was selected"))
 }
 

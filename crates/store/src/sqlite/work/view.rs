@@ -60,7 +60,25 @@ pub(crate) fn load(
         gateways: row::gateway::list(db, entity)?,
         stopping: stopping.unwrap_or(false),
     };
-    Ok(ChunkView { rules, now, accounts, records })
+    let decided = load_decided(db, entity, &rules.run, chunk, &records)?;
+    Ok(ChunkView { rules, now, accounts, records, decided })
+}
+
+/// The documents that earlier chunks decided about, where the records of their last account go on in this one.
+fn load_decided(
+    db: &Connection,
+    entity: EntityKey,
+    run: &Run,
+    chunk: &StoredChunk,
+    records: &[RecordView],
+) -> Result<BTreeSet<DocumentId>, Failure> {
+    let last = <[u8; 16]>::try_from(chunk.after.account.as_slice()).ok().map(AccountId::from_blob);
+    let Some(account) = last.filter(|last| records.iter().any(|one| one.account == Some(*last))) else {
+        return Ok(BTreeSet::new());
+    };
+    let sql = "SELECT document FROM decision WHERE entity = ?1 AND run = ?2 AND account = ?3";
+    let values = params![entity.0, run.id.to_blob(), account.to_blob()];
+    Ok(all(db, sql, values, |row| row.id())?.into_iter().collect())
 }
 
 /// The accounts of a run with filters, each with the documents that the run looks at.
@@ -139,14 +157,8 @@ fn load_records(
     chunk: &StoredChunk,
 ) -> Result<(Vec<AccountView>, Vec<RecordView>), Failure> {
     let (after, upto) = (&chunk.after, &chunk.upto);
-    let values = params![
-        entity.0,
-        run.id.to_blob(),
-        after.account,
-        after.position,
-        upto.account,
-        upto.position
-    ];
+    let values =
+        params![entity.0, run.id.to_blob(), after.account, after.position, upto.account, upto.position];
     let stored = all(db, RANGE_RECORDS, values, |row| {
         let position: u32 = row.number()?;
         let account: Vec<u8> = row.get()?;
@@ -157,10 +169,11 @@ fn load_records(
     let mut records = Vec::with_capacity(stored.len());
     for (position, account, record) in stored {
         let documents = record_documents(db, entity, account, &record)?;
-        let payment_method = match record.payment_method.as_ref().and_then(payment_runs_engine::ids::Key::as_id) {
-            Some(id) => row::payment_method::by_id(db, entity, PaymentMethodId::from_u128(id))?,
-            None => None,
-        };
+        let payment_method =
+            match record.payment_method.as_ref().and_then(payment_runs_engine::ids::Key::as_id) {
+                Some(id) => row::payment_method::by_id(db, entity, PaymentMethodId::from_u128(id))?,
+                None => None,
+            };
         records.push(RecordView { position, record, account, documents, payment_method });
     }
     let mut by_account: BTreeMap<AccountId, Vec<&RecordView>> = BTreeMap::new();

@@ -84,14 +84,7 @@ impl Writer<'_> {
             let (account, document) = (credit.account, credit.document);
             balances::credit(db, entity, account, document, amount_minor, is_payment, now)?;
         }
-        row::decision::insert_credits(
-            db,
-            entity,
-            self.claim.run,
-            self.ordinal,
-            &plan.credit_uses,
-            time(now),
-        )
+        row::decision::insert_credits(db, entity, self.claim.run, self.ordinal, &plan.credit_uses, time(now))
     }
 
     /// Writes the intents with their exact bodies, and holds their documents.

@@ -1,0 +1,71 @@
+//! The tests that every store must pass, as functions over the ports.
+//!
+//! [`for_each_case`](crate::for_each_case) names them all, so that the tests of each store are one macro that opens an
+//! empty store and calls the case. A case fails by panicking.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::missing_docs_in_private_items,
+    missing_docs,
+    reason = "these are tests, which fail by panicking and say in their names what they show"
+)]
+
+pub mod access;
+pub mod accounts;
+pub mod credits;
+pub mod documents;
+mod fixtures;
+pub mod large;
+pub mod once;
+pub mod payments;
+pub mod records;
+pub mod runs;
+pub mod work;
+
+pub use fixtures::{Encoder, Numbers, Stand};
+
+/// Calls `$each!` with the path of every case.
+#[macro_export]
+macro_rules! for_each_case {
+    ($each:ident) => {
+        $each! {
+            access::clients_and_sessions,
+            access::entities_settings_gateways_organizations_and_secrets,
+            accounts::an_account_with_its_card,
+            accounts::every_reason_at_once,
+            accounts::numbers_are_given_and_kept_apart,
+            accounts::scope_hides_other_organizations,
+            credits::credit_memos_are_created_and_posted,
+            credits::credits_go_first_and_money_is_conserved,
+            documents::documents_are_created_and_posted,
+            documents::refused_documents_leave_nothing,
+            large::a_large_account_is_opened_in_order,
+            large::a_restarted_selection_cuts_the_same_chunks,
+            once::a_claim_is_in_flight_until_answered_or_released,
+            once::commands_keep_their_answers,
+            once::records_expire,
+            once::a_single_charge_keeps_its_key_until_its_outcome,
+            payments::external_payments_pay_at_once,
+            payments::an_electronic_payment_holds_its_documents,
+            payments::lists_are_newest_first,
+            payments::single_intents_come_up_for_look_ups,
+            records::records_are_judged_one_by_one,
+            runs::conditions_and_sorts,
+            runs::life_of_a_pending_run,
+            runs::refusals_of_runs,
+            work::a_declined_run_counts_and_frees,
+            work::a_failed_run_sends_nothing_more,
+            work::a_held_document_is_left_by_another_run,
+            work::a_lost_lease_writes_nothing,
+            work::a_run_from_end_to_end,
+            work::a_second_opening_gives_the_intents_back,
+            work::filters_choose_accounts_and_documents,
+            work::outcomes_in_doubt_are_looked_up,
+            work::scheduled_runs_wait_for_their_hour,
+            work::what_is_posted_later_is_left,
+            work::waiting_ends_with_new_work,
+        }
+    };
+}

@@ -1,0 +1,345 @@
+//! The work of runs: claims, plans, outcomes, ends.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use jiff::ToSpan;
+use payment_runs_engine::command::{Command, Load, NewRun};
+use payment_runs_engine::ids::{BillRunId, GatewayId};
+use payment_runs_engine::money::Currency;
+use payment_runs_engine::payment::PaymentState;
+use payment_runs_engine::ports::ledger::{DecisionQuery, PaymentQuery};
+use payment_runs_engine::ports::{ChunkStage, Ids, Outcome, Settlement, StoreError};
+use payment_runs_engine::run::{Count, DeletePolicy, RunFilter, RunStatus, SkipReason};
+
+use super::fixtures::{
+    ENTITY, Encoder, GATEWAY, LEASE_MS, Stand, approved, at, declined, key, lease, scope, today, unknown,
+};
+
+const LEASE_S: i64 = LEASE_MS / 1_000;
+
+pub async fn a_run_from_end_to_end(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[2, 0, 3]).await;
+    assert_eq!(stand.work.next_run_at().await.unwrap(), None);
+    let run = stand.create_run(1, stand.new_run()).await;
+    assert_eq!(stand.work.next_run_at().await.unwrap(), Some(at(1)));
+    stand.select(2, 2).await;
+    let started = stand.run(&run).await;
+    assert_eq!((started.status, started.executed_at), (RunStatus::Processing, Some(at(2))));
+    assert_eq!(stand.work.next_run_at().await.unwrap(), None);
+    assert!(stand.work.claim_selection(at(2), lease(2)).await.unwrap().is_none());
+
+    let claim = stand.claim(3).await.unwrap();
+    assert_eq!((claim.run, claim.chunk, claim.stage), (run.id, Some(0), ChunkStage::Ready));
+    let ids: Arc<dyn Ids> = Arc::<super::Numbers>::clone(&stand.ids);
+    let opened = stand.work.open_chunk(&claim, at(3), Arc::new(Encoder), ids).await.unwrap();
+    assert!(opened.fresh && opened.intents.len() == 2);
+    let intent = &opened.intents[0];
+    assert!(!intent.may_have_been_sent);
+    assert_eq!(intent.request.reference, intent.payment.to_string());
+    assert!(intent.request.idempotency_key.starts_with(&run.id.to_string()));
+    let stored = stand.ledger.find_payment(&scope(), &key(intent.payment)).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.state, stored.number.as_str(), stored.run),
+        (PaymentState::Intent, "P-00000001", Some(run.id))
+    );
+    let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.processing, Count { number: 2, amount_minor: 2_000 });
+    assert_eq!(tally.unprocessed_invoices, Count { number: 2, amount_minor: 2_000 });
+
+    let error = stand.work.close_chunk(&claim, at(3)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Write { .. }), "it has intents");
+    let settlements: Vec<Settlement> = opened.intents.iter().map(|one| approved(one.payment)).collect();
+    assert_eq!(stand.work.settle(&claim, at(4), settlements.clone()).await.unwrap(), 2);
+    assert_eq!(stand.work.settle(&claim, at(5), settlements).await.unwrap(), 0, "once is enough");
+    stand.work.close_chunk(&claim, at(5)).await.unwrap();
+    stand.work.close_chunk(&claim, at(5)).await.unwrap();
+    assert!(stand.work.finish_runs(at(5)).await.unwrap().is_empty(), "the other account is still to come");
+    let progress = stand.ledger.run_progress(&scope(), &key(run.id)).await.unwrap().unwrap();
+    assert_eq!((progress.documents_selected, progress.selection_complete), (5, true));
+    assert_eq!(progress.chunks, (3, 1), "the second account is cut in two");
+
+    stand.work_off(6, approved).await;
+    let ended = stand.run(&run).await;
+    assert_eq!((ended.status, ended.completed_at), (RunStatus::Completed, Some(at(6))));
+    for (_, documents) in &made {
+        for document in documents {
+            let paid = stand.document(document).await;
+            assert_eq!((paid.balance_minor, paid.paid_minor, paid.held_by), (0, 1_000, None));
+        }
+    }
+    let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.payments, Count { number: 5, amount_minor: 5_000 });
+    assert_eq!((tally.processing, tally.unprocessed_invoices), (Count::default(), Count::default()));
+    let query = PaymentQuery { run: Some(run.id), limit: 10, ..PaymentQuery::default() };
+    let payments = stand.ledger.list_payments(&scope(), query).await.unwrap();
+    assert_eq!(payments.len(), 5);
+    assert_eq!(payments[0].number, "P-00000005");
+
+    // The same again finds nothing to collect, and ends.
+    let again = stand.create_run(10, stand.new_run()).await;
+    stand.select(11, 2).await;
+    assert!(stand.work_off(12, approved).await.is_empty());
+    assert_eq!(stand.run(&again).await.status, RunStatus::Completed);
+}
+
+pub async fn a_declined_run_counts_and_frees(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[1]).await;
+    let run = stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let intents = stand.work_off(3, declined).await;
+    let document = stand.document(&made[0].1[0]).await;
+    assert_eq!((document.balance_minor, document.held_by), (1_000, None));
+    let payment = stand.ledger.find_payment(&scope(), &key(intents[0].payment)).await.unwrap().unwrap();
+    assert_eq!((payment.state, payment.settled_at), (PaymentState::Declined, Some(at(3))));
+    assert_eq!(stand.run(&run).await.status, RunStatus::Completed, "the run itself went on");
+    let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.errors, Count { number: 1, amount_minor: 1_000 });
+    assert_eq!(tally.unprocessed_invoices, Count { number: 1, amount_minor: 1_000 });
+    // A later run may try again, under another key.
+    stand.create_run(4, stand.new_run()).await;
+    stand.select(5, 10).await;
+    let again = stand.work_off(6, approved).await;
+    assert_ne!(again[0].request.idempotency_key, intents[0].request.idempotency_key);
+    assert_eq!(stand.document(&made[0].1[0]).await.balance_minor, 0);
+}
+
+pub async fn a_held_document_is_left_by_another_run(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[1]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let first = stand.claim(3).await.unwrap();
+    let intents = stand.open(&first, 3).await;
+
+    let second = stand.create_run(4, stand.new_run()).await;
+    stand.select(5, 10).await;
+    assert!(stand.work_off(6, approved).await.is_empty(), "nothing is charged twice");
+    let query = DecisionQuery { limit: 10, picked: Some(false), ..DecisionQuery::default() };
+    let decisions = stand.ledger.list_decisions(ENTITY, second.id, query).await.unwrap();
+    let [(position, decision)] = &decisions[..] else { panic!("{decisions:?}") };
+    assert_eq!(decision.skipped, Some(SkipReason::PaymentInProgress));
+    let after = DecisionQuery { after: Some(*position), limit: 10, ..DecisionQuery::default() };
+    assert!(stand.ledger.list_decisions(ENTITY, second.id, after).await.unwrap().is_empty());
+    let other = DecisionQuery { reason: Some(SkipReason::RetryRule), limit: 10, ..DecisionQuery::default() };
+    assert!(stand.ledger.list_decisions(ENTITY, second.id, other).await.unwrap().is_empty());
+    let tally = stand.ledger.run_tallies(ENTITY, second.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.skipped, 1);
+    assert_eq!(stand.document(&made[0].1[0]).await.held_by, Some(intents[0].payment));
+}
+
+pub async fn a_second_opening_gives_the_intents_back(stand: Stand<'_>) {
+    stand.add_accounts(&[3]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let first = stand.claim(3).await.unwrap();
+    let intents = stand.open(&first, 3).await;
+    stand.work.settle(&first, at(4), vec![approved(intents[1].payment)]).await.unwrap();
+    assert!(stand.claim(4).await.is_none(), "it is leased");
+
+    // Its worker is gone.
+    let second = stand.claim(3 + LEASE_S).await.unwrap();
+    assert_eq!((second.stage, second.epoch), (ChunkStage::Planned, first.epoch + 1));
+    let left = stand.open(&second, 3 + LEASE_S).await;
+    assert_eq!(left.len(), 2);
+    for intent in &left {
+        let before = intents.iter().find(|one| one.payment == intent.payment).unwrap();
+        assert_eq!(before.request, intent.request, "the same key and the same body");
+        assert_eq!((intent.created_at, intent.may_have_been_sent), (before.created_at, true));
+    }
+}
+
+pub async fn a_lost_lease_writes_nothing(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[1]).await;
+    let run = stand.create_run(1, stand.new_run()).await;
+    let lost_selection = stand.work.claim_selection(at(2), lease(2)).await.unwrap().unwrap();
+    let selection = stand.work.claim_selection(lease(2), lease(60)).await.unwrap().unwrap();
+    let error = stand.work.extend_selection(&lost_selection, at(40), 4, 10).await.unwrap_err();
+    assert!(matches!(error, StoreError::LeaseLost));
+    assert!(!stand.work.renew(&lost_selection, lease(100)).await.unwrap());
+    assert!(stand.work.renew(&selection, lease(100)).await.unwrap());
+    assert!(stand.work.extend_selection(&selection, at(40), 4, 10).await.unwrap());
+
+    let lost = stand.claim(50).await.unwrap();
+    let claim = stand.claim(50 + LEASE_S).await.unwrap();
+    let ids: Arc<dyn Ids> = Arc::<super::Numbers>::clone(&stand.ids);
+    let error = stand.work.open_chunk(&lost, at(90), Arc::new(Encoder), ids).await.unwrap_err();
+    assert!(matches!(error, StoreError::LeaseLost));
+    let intents = stand.open(&claim, 90).await;
+    let settlement = vec![declined(intents[0].payment)];
+    let error = stand.work.settle(&lost, at(91), settlement).await.unwrap_err();
+    assert!(matches!(error, StoreError::LeaseLost));
+    assert!(matches!(stand.work.close_chunk(&lost, at(91)).await, Err(StoreError::LeaseLost)));
+    assert!(matches!(stand.work.fail_run(&lost, at(91), "lost").await, Err(StoreError::LeaseLost)));
+    assert_eq!(stand.document(&made[0].1[0]).await.held_by, Some(intents[0].payment));
+    assert_eq!(stand.run(&run).await.status, RunStatus::Processing);
+    assert_eq!(stand.work.settle(&claim, at(92), vec![approved(intents[0].payment)]).await.unwrap(), 1);
+    let foreign = stand.work.settle(&claim, at(92), vec![approved(made_up_payment())]).await;
+    assert!(matches!(foreign, Err(StoreError::Write { .. })), "there is no such payment");
+}
+
+fn made_up_payment() -> payment_runs_engine::ids::PaymentId {
+    payment_runs_engine::ids::PaymentId::from_u128(5)
+}
+
+pub async fn outcomes_in_doubt_are_looked_up(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[3]).await;
+    let run = stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let claim = stand.claim(3).await.unwrap();
+    let intents = stand.open(&claim, 3).await;
+    let pending = Outcome::Pending { reference: "ch_1".to_owned() };
+    let not_sent = Outcome::NotSent { why: "no line".to_owned(), retry_after: None };
+    let settlements = vec![
+        unknown(intents[0].payment),
+        Settlement { payment: intents[1].payment, outcome: pending },
+        Settlement { payment: intents[2].payment, outcome: not_sent },
+    ];
+    assert_eq!(stand.work.settle(&claim, at(4), settlements).await.unwrap(), 3);
+    stand.work.close_chunk(&claim, at(5)).await.unwrap();
+    assert_eq!(stand.work.finish_runs(at(5)).await.unwrap(), [run.id], "nothing remains to be sent");
+    let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.processing, Count { number: 2, amount_minor: 2_000 });
+    let mut held = Vec::new();
+    for document in &made[0].1 {
+        held.push(stand.document(document).await.held_by.is_some());
+    }
+    assert_eq!(held.iter().filter(|held| **held).count(), 2, "what was not sent is free");
+
+    let due = stand.work.due_look_ups(at(6), at(66), at(0), 10).await.unwrap();
+    assert_eq!(due.len(), 2);
+    assert!(stand.work.due_look_ups(at(6), at(66), at(0), 10).await.unwrap().is_empty());
+    let found = vec![approved(intents[0].payment), declined(intents[1].payment)];
+    assert_eq!(stand.work.settle_look_ups(ENTITY, at(7), found.clone()).await.unwrap(), 2);
+    assert_eq!(stand.work.settle_look_ups(ENTITY, at(8), found).await.unwrap(), 0);
+    let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.processing, Count::default());
+    assert_eq!(tally.payments, Count { number: 1, amount_minor: 1_000 }, "an ended run still counts");
+    assert_eq!(tally.errors, Count { number: 1, amount_minor: 1_000 });
+    assert!(stand.work.due_look_ups(at(500), at(600), at(0), 10).await.unwrap().is_empty());
+}
+
+pub async fn what_is_posted_later_is_left(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[1]).await;
+    stand.create_run(1, stand.new_run()).await;
+    let claim = stand.work.claim_selection(at(10), lease(10)).await.unwrap().unwrap();
+    let later = stand.invoice(&made[0].0, "INV-later", 500);
+    let later = payment_runs_engine::document::Document { posted_at: Some(at(11)), ..later };
+    let not_due = stand.invoice(&made[0].0, "INV-not-due", 500);
+    let not_due = payment_runs_engine::document::Document {
+        due_date: today().checked_add(1.day()).unwrap(),
+        ..not_due
+    };
+    stand.load(Load { documents: vec![later.clone(), not_due], ..Load::default() }).await;
+    assert!(stand.work.extend_selection(&claim, at(12), 4, 10).await.unwrap());
+    let intents = stand.work_off(13, approved).await;
+    assert_eq!(intents.len(), 1, "only what was there and due when the run began");
+    assert_eq!(stand.document(&later).await.balance_minor, 500);
+}
+
+pub async fn filters_choose_accounts_and_documents(stand: Stand<'_>) {
+    stand.add_gateway().await;
+    let other_gateway = GatewayId::from_u128(0x77);
+    let bill_run = BillRunId::from_u128(0x88);
+    let euro = Currency::from_code("EUR").unwrap();
+    let mut load = Load::default();
+    for index in 0..5 {
+        let (mut account, method) = stand.account(&format!("A{index}"));
+        let mut document = stand.invoice(&account, &format!("INV{index}"), 100);
+        match index {
+            1 => account.batch = Some("Batch9".to_owned()),
+            2 => account.bill_cycle_day = 31,
+            3 => account.gateway = Some(other_gateway),
+            4 => document.bill_run = Some(bill_run),
+            _ => document.currency = euro,
+        }
+        load.accounts.push(account);
+        load.payment_methods.push(method);
+        load.documents.push(document);
+    }
+    let accounts = load.accounts.clone();
+    stand
+        .access
+        .put_gateway(
+            ENTITY,
+            payment_runs_engine::account::GatewayConfig {
+                id: other_gateway,
+                name: "Other".to_owned(),
+                kind: "stripe".to_owned(),
+                is_active: true,
+                is_default: false,
+            },
+        )
+        .await
+        .unwrap();
+    stand.load(load).await;
+    let none = RunFilter::default;
+    let cases: [(RunFilter, &[usize]); 7] = [
+        (RunFilter { batch: Some("Batch9".to_owned()), ..none() }, &[1]),
+        (RunFilter { bill_cycle_day: Some(31), ..none() }, &[2]),
+        (RunFilter { gateway: Some(other_gateway), ..none() }, &[3]),
+        (RunFilter { bill_run: Some(bill_run), ..none() }, &[4]),
+        (RunFilter { currency: Some(euro), ..none() }, &[0]),
+        (RunFilter { gateway: Some(GATEWAY), bill_cycle_day: Some(31), ..none() }, &[2]),
+        (RunFilter { account: Some(accounts[3].id), ..none() }, &[3]),
+    ];
+    for (second, (filter, wanted)) in (1..).zip(cases) {
+        let run = stand.create_run(second * 100, NewRun { filter, ..stand.new_run() }).await;
+        stand.select(second * 100, 10).await;
+        stand.work_off(second * 100, declined).await;
+        let query = DecisionQuery { limit: 10, ..DecisionQuery::default() };
+        let decisions = stand.ledger.list_decisions(ENTITY, run.id, query).await.unwrap();
+        let chosen: Vec<_> = decisions.iter().map(|(_, decision)| decision.account).collect();
+        let wanted: Vec<_> = wanted.iter().map(|index| accounts[*index].id).collect();
+        assert_eq!(chosen, wanted, "{:?}", run.filter);
+    }
+}
+
+pub async fn a_failed_run_sends_nothing_more(stand: Stand<'_>) {
+    stand.add_accounts(&[1, 1]).await;
+    let run = stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 1).await;
+    let first = stand.claim(3).await.unwrap();
+    let intents = stand.open(&first, 3).await;
+    stand.work.fail_run(&first, at(4), "the gateway is gone").await.unwrap();
+    let failed = stand.run(&run).await;
+    assert_eq!(failed.status, RunStatus::Error);
+    assert_eq!(failed.error_message.as_deref(), Some("the gateway is gone"));
+    assert!(stand.claim(5).await.is_none(), "the other chunk is left");
+    // What was planned is still settled: its charge may be on its way.
+    assert_eq!(stand.work.settle(&first, at(6), vec![approved(intents[0].payment)]).await.unwrap(), 1);
+    stand.work.close_chunk(&first, at(6)).await.unwrap();
+    assert!(stand.work.finish_runs(at(7)).await.unwrap().is_empty());
+    assert_eq!(stand.run(&run).await.status, RunStatus::Error);
+    stand.execute(8, Command::DeleteRun(key(run.id), DeletePolicy::CanceledOrError)).await;
+}
+
+pub async fn scheduled_runs_wait_for_their_hour(stand: Stand<'_>) {
+    stand.add_accounts(&[1]).await;
+    let run_at = at(7_200);
+    let run = stand.create_run(1, NewRun { run_at: Some(run_at), ..stand.new_run() }).await;
+    assert_eq!(stand.work.next_run_at().await.unwrap(), Some(run_at));
+    assert!(stand.work.claim_selection(at(7_199), lease(7_199)).await.unwrap().is_none());
+    let claim = stand.work.claim_selection(run_at, lease(7_200)).await.unwrap().unwrap();
+    assert_eq!((claim.run, claim.chunk), (run.id, None));
+    // Its worker is gone before it cut anything; another one goes on without starting it again.
+    assert!(stand.work.claim_selection(at(7_201), lease(7_201)).await.unwrap().is_none());
+    let second = stand.work.claim_selection(lease(7_200), lease(9_000)).await.unwrap().unwrap();
+    assert_eq!(second.epoch, claim.epoch + 1);
+    assert_eq!(stand.run(&run).await.executed_at, Some(run_at));
+}
+
+pub async fn waiting_ends_with_new_work(stand: Stand<'_>) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut early = pin!(stand.work.changed());
+    let mut late = pin!(stand.work.changed());
+    assert!(late.as_mut().poll(&mut context).is_pending(), "nothing has changed yet");
+    stand.create_run(1, stand.new_run()).await;
+    assert_eq!(early.as_mut().poll(&mut context), Poll::Ready(()), "made before the change, polled after it");
+    assert_eq!(late.as_mut().poll(&mut context), Poll::Ready(()));
+    let mut next = pin!(stand.work.changed());
+    assert_eq!(next.as_mut().poll(&mut context), Poll::Ready(()), "a change is told once to who comes later");
+    let mut last = pin!(stand.work.changed());
+    assert!(last.as_mut().poll(&mut context).is_pending());
+}
