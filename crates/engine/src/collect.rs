@@ -172,6 +172,7 @@ impl Collector {
         drop(place);
         match outcome {
             Outcome::NotSent { .. } | Outcome::Unknown { .. } => None,
+            Outcome::Pending { .. } if intent.state == PaymentState::Pending => None,
             Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => Some(outcome),
         }
     }

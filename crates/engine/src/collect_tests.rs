@@ -237,6 +237,7 @@ async fn pauses_double_and_follow_the_gateway_within_bounds() {
 async fn a_pending_payment_is_only_asked_about() {
     let world = |look_up| World { state: PaymentState::Pending, look_up, ..World::new(&[approved()]) };
     check("found", world(LookUp::Found(declined())), Some(declined()), "l").await;
+    check("still pending", world(LookUp::Found(pending())), None, "l").await;
     check("never seen", world(LookUp::NeverSeen), None, "l").await;
     check("cannot tell", world(cannot_tell()), None, "l").await;
 }

@@ -167,7 +167,7 @@ impl Books {
                 self.fail(format!("{} is gone", before.number));
                 continue;
             };
-            let paid = self.paid(before.id, PaymentState::Processed);
+            let paid = self.charged(before.id);
             let credited: i64 = self
                 .decisions
                 .values()
@@ -193,9 +193,10 @@ impl Books {
         Ok(())
     }
 
-    /// What payments in a state give to a document.
-    fn paid(&self, document: DocumentId, state: PaymentState) -> i64 {
-        let payments = self.payments.values().filter(|one| one.state == state);
+    /// What charges give to a document. Older payments that a run applied count as its credits.
+    fn charged(&self, document: DocumentId) -> i64 {
+        let payments = self.payments.values().filter(|one| one.kind == PaymentKind::Electronic);
+        let payments = payments.filter(|one| one.state == PaymentState::Processed);
         let parts = payments.flat_map(|one| &one.parts).filter(|part| part.document == document);
         parts.map(|part| part.amount_minor).sum()
     }
