@@ -24,6 +24,7 @@
 //! - `schemars`: every type answers with its schema in the contract, as JSON Schema 2020-12.
 //! - `utoipa`: every type describes itself from its Rust declaration; a test compares that with the contract.
 
+mod object;
 #[cfg(feature = "garde")]
 pub mod rules;
 mod scalar;

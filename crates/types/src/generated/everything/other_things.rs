@@ -62,6 +62,7 @@ crate::text_enum::json_schema!(CreateOtherRequestKind);
 
 /// Deeper.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateOtherRequestInnerDeepItem {
@@ -71,10 +72,13 @@ pub struct CreateOtherRequestInnerDeepItem {
     pub x: Option<bool>,
 }
 
+crate::object::object!(CreateOtherRequestInnerDeepItem);
+
 crate::text_enum::json_schema!(CreateOtherRequestInnerDeepItem);
 
 /// An inline object that may be null.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateOtherRequestInner {
@@ -85,10 +89,13 @@ pub struct CreateOtherRequestInner {
     pub deep: Option<Vec<CreateOtherRequestInnerDeepItem>>,
 }
 
+crate::object::object!(CreateOtherRequestInner);
+
 crate::text_enum::json_schema!(CreateOtherRequestInner, CreateOtherRequestInnerDeepItem);
 
 /// An inline body.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateOtherRequest {
@@ -101,5 +108,7 @@ pub struct CreateOtherRequest {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub inner: Option<Option<CreateOtherRequestInner>>,
 }
+
+crate::object::object!(CreateOtherRequest);
 
 crate::text_enum::json_schema!(CreateOtherRequest, CreateOtherRequestKind, CreateOtherRequestInner);

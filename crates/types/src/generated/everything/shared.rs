@@ -6,6 +6,7 @@ use super::Key;
 
 /// Why not.
 #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Refusal {
@@ -16,6 +17,8 @@ pub struct Refusal {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, write_only))]
     pub secret: Option<String>,
 }
+
+crate::object::object!(Refusal);
 
 impl std::fmt::Debug for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,6 +64,7 @@ crate::text_enum::json_schema!(Color);
 
 /// What every thing has.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Base {
@@ -68,5 +72,7 @@ pub struct Base {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub id: Key,
 }
+
+crate::object::object!(Base);
 
 crate::text_enum::json_schema!(Base, Key);

@@ -6,6 +6,7 @@ use super::{Color, Refusal};
 
 /// The four kinds of field, of each scalar.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -180,10 +181,13 @@ pub struct Kinds {
     pub anything: Option<serde_json::Value>,
 }
 
+crate::object::object!(Kinds);
+
 crate::text_enum::json_schema!(Kinds, Color);
 
 /// Lists and maps.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Lists {
@@ -258,6 +262,8 @@ pub struct Lists {
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub free: Option<std::collections::BTreeMap<String, serde_json::Value>>,
 }
+
+crate::object::object!(Lists);
 
 crate::text_enum::json_schema!(Lists, Color, Kinds);
 
@@ -334,6 +340,7 @@ crate::text_enum::json_schema!(Key);
 
 /// Takes custom fields, and no others.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Custom {
@@ -349,6 +356,8 @@ pub struct Custom {
     pub custom_fields: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
+crate::object::object!(Custom);
+
 static CUSTOM_KEYS: crate::KeyPattern = crate::KeyPattern::new("__c$");
 fn custom_fields<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
@@ -360,6 +369,7 @@ crate::text_enum::json_schema!(Custom);
 
 /// Keeps every other field.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Open {
@@ -373,10 +383,13 @@ pub struct Open {
     pub additional: std::collections::BTreeMap<String, Color>,
 }
 
+crate::object::object!(Open);
+
 crate::text_enum::json_schema!(Open, Color);
 
 /// Holds itself, in a list and alone.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Tree {
@@ -392,10 +405,13 @@ pub struct Tree {
     pub children: Option<Vec<Tree>>,
 }
 
+crate::object::object!(Tree);
+
 crate::text_enum::json_schema!(Tree, Tree);
 
 /// A thing, out of parts.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Thing {
@@ -431,6 +447,8 @@ pub struct Thing {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub codes: Option<Codes>,
 }
+
+crate::object::object!(Thing);
 
 crate::text_enum::json_schema!(Thing, Key, Kinds, Lists, Custom, Open, Tree, Codes);
 

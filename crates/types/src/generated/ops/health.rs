@@ -4,6 +4,7 @@
 
 /// The process is alive.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Health {
@@ -11,6 +12,8 @@ pub struct Health {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: HealthStatus,
 }
+
+crate::object::object!(Health);
 
 crate::text_enum::json_schema!(Health, HealthStatus);
 
@@ -29,6 +32,7 @@ crate::text_enum::json_schema!(HealthStatus);
 
 /// The server takes requests.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Readiness {
@@ -36,6 +40,8 @@ pub struct Readiness {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: ReadinessStatus,
 }
+
+crate::object::object!(Readiness);
 
 crate::text_enum::json_schema!(Readiness, ReadinessStatus);
 

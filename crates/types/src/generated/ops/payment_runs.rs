@@ -4,6 +4,7 @@
 
 /// One page of decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct DecisionPage {
@@ -16,10 +17,13 @@ pub struct DecisionPage {
     pub next_page: Option<String>,
 }
 
+crate::object::object!(DecisionPage);
+
 crate::text_enum::json_schema!(DecisionPage, Decision);
 
 /// What a payment run decided about one document.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Decision {
@@ -57,6 +61,8 @@ pub struct Decision {
     #[cfg_attr(feature = "utoipa", schema(required = true))]
     pub payment_id: Option<String>,
 }
+
+crate::object::object!(Decision);
 
 crate::text_enum::json_schema!(Decision, DocumentType, DecisionOutcome, SkipReason);
 
@@ -179,6 +185,7 @@ crate::text_enum::json_schema!(SkipReason);
 
 /// How far a payment run is.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Progress {
@@ -253,6 +260,8 @@ pub struct Progress {
     pub completed_at: Option<crate::OffsetDateTime>,
 }
 
+crate::object::object!(Progress);
+
 crate::text_enum::json_schema!(Progress, RunStatus, CurrencyAmount);
 
 /// Where a payment run stands. `error` means that the run itself could not go on; payments that failed
@@ -286,6 +295,7 @@ crate::text_enum::json_schema!(RunStatus);
 
 /// An amount and its currency.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CurrencyAmount {
@@ -297,5 +307,7 @@ pub struct CurrencyAmount {
     #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
     pub amount: crate::Decimal,
 }
+
+crate::object::object!(CurrencyAmount);
 
 crate::text_enum::json_schema!(CurrencyAmount);

@@ -4,6 +4,7 @@
 
 /// Why a call failed. Every failed call of this API has this body.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
@@ -15,6 +16,8 @@ pub struct ErrorResponse {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub errors: Vec<ErrorDetail>,
 }
+
+crate::object::object!(ErrorResponse);
 
 crate::text_enum::json_schema!(ErrorResponse, ErrorType, ErrorDetail);
 
@@ -78,6 +81,7 @@ crate::text_enum::json_schema!(ErrorType);
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorDetail {
@@ -90,5 +94,7 @@ pub struct ErrorDetail {
     /// What is wrong, for people.
     pub message: String,
 }
+
+crate::object::object!(ErrorDetail);
 
 crate::text_enum::json_schema!(ErrorDetail);

@@ -23,6 +23,7 @@ crate::text_enum::json_schema!(AccountStatus);
 
 /// A person of an account. From the v1 reference, "Create an account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Contact {
@@ -81,11 +82,14 @@ pub struct Contact {
     pub work_phone: Option<String>,
 }
 
+crate::object::object!(Contact);
+
 crate::text_enum::json_schema!(Contact);
 
 /// A card in the older inline form, with month and year as text. From the v1 reference, "Create an
 /// account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct AccountCreditCard {
@@ -120,10 +124,13 @@ pub struct AccountCreditCard {
     pub security_code: Option<String>,
 }
 
+crate::object::object!(AccountCreditCard);
+
 crate::text_enum::json_schema!(AccountCreditCard, CreditCardType, CardHolderInfo);
 
 /// A new account. Fields that are not listed are ignored. From the v1 reference, "Create an account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateAccountRequest {
@@ -199,10 +206,13 @@ pub struct CreateAccountRequest {
     pub organization_label: Option<String>,
 }
 
+crate::object::object!(CreateAccountRequest);
+
 crate::text_enum::json_schema!(CreateAccountRequest, Contact, CreatePaymentMethodRequest, AccountCreditCard);
 
 /// The keys of a new account. From the v1 reference, "Create an account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateAccountResponse {
@@ -221,10 +231,13 @@ pub struct CreateAccountResponse {
     pub payment_method_id: Option<Option<String>>,
 }
 
+crate::object::object!(CreateAccountResponse);
+
 crate::text_enum::json_schema!(CreateAccountResponse);
 
 /// Who an account is. From the v1 reference, "Retrieve an account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct AccountBasicInfo {
@@ -254,10 +267,13 @@ pub struct AccountBasicInfo {
     pub organization_label: Option<Option<String>>,
 }
 
+crate::object::object!(AccountBasicInfo);
+
 crate::text_enum::json_schema!(AccountBasicInfo, AccountStatus);
 
 /// How an account is billed and pays. From the v1 reference, "Retrieve an account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct AccountBillingAndPayment {
@@ -283,10 +299,13 @@ pub struct AccountBillingAndPayment {
     pub payment_gateway: Option<Option<String>>,
 }
 
+crate::object::object!(AccountBillingAndPayment);
+
 crate::text_enum::json_schema!(AccountBillingAndPayment);
 
 /// An account. From the v1 reference, "Retrieve an account".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct AccountResponse {
@@ -302,11 +321,14 @@ pub struct AccountResponse {
     pub billing_and_payment: AccountBillingAndPayment,
 }
 
+crate::object::object!(AccountResponse);
+
 crate::text_enum::json_schema!(AccountResponse, AccountBasicInfo, AccountBillingAndPayment);
 
 /// The fields of an account to change. Fields that are not listed are ignored. From the v1 reference,
 /// "Update an account".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct UpdateAccountRequest {
@@ -344,5 +366,7 @@ pub struct UpdateAccountRequest {
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub name: Option<String>,
 }
+
+crate::object::object!(UpdateAccountRequest);
 
 crate::text_enum::json_schema!(UpdateAccountRequest);

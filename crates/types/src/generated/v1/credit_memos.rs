@@ -7,6 +7,7 @@ use super::{BillingDocumentStatus, MemoCharge};
 /// A new credit memo. Either `accountId` or `accountNumber` is required. Fields that are not listed are
 /// ignored. From the v1 reference, "Create a credit memo from a charge".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateCreditMemoRequest {
@@ -64,10 +65,13 @@ pub struct CreateCreditMemoRequest {
     pub comment: Option<String>,
 }
 
+crate::object::object!(CreateCreditMemoRequest);
+
 crate::text_enum::json_schema!(CreateCreditMemoRequest, MemoCharge);
 
 /// A credit memo. From the v1 reference, "Retrieve a credit memo".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreditMemoResponse {
@@ -101,5 +105,7 @@ pub struct CreditMemoResponse {
     /// The currency.
     pub currency: String,
 }
+
+crate::object::object!(CreditMemoResponse);
 
 crate::text_enum::json_schema!(CreditMemoResponse, BillingDocumentStatus);

@@ -7,6 +7,7 @@ use super::{BillingDocumentStatus, MemoCharge};
 /// A new debit memo. Either `accountId` or `accountNumber` is required. Fields that are not listed are
 /// ignored. From the v1 reference, "Create a debit memo from a charge".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateDebitMemoRequest {
@@ -79,10 +80,13 @@ pub struct CreateDebitMemoRequest {
     pub comment: Option<String>,
 }
 
+crate::object::object!(CreateDebitMemoRequest);
+
 crate::text_enum::json_schema!(CreateDebitMemoRequest, MemoCharge);
 
 /// A debit memo. From the v1 reference, "Retrieve a debit memo".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct DebitMemoResponse {
@@ -130,5 +134,7 @@ pub struct DebitMemoResponse {
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub auto_pay: Option<bool>,
 }
+
+crate::object::object!(DebitMemoResponse);
 
 crate::text_enum::json_schema!(DebitMemoResponse, BillingDocumentStatus);

@@ -21,6 +21,7 @@ crate::text_enum::json_schema!(InvoiceCreationStatus);
 
 /// A tax on an invoice item. From the v1 reference, "Create a standalone invoice".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct InvoiceTaxItem {
@@ -45,10 +46,13 @@ pub struct InvoiceTaxItem {
     pub tax_amount: crate::Decimal,
 }
 
+crate::object::object!(InvoiceTaxItem);
+
 crate::text_enum::json_schema!(InvoiceTaxItem);
 
 /// A line of an invoice. From the v1 reference, "Create a standalone invoice".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct InvoiceItem {
@@ -90,11 +94,14 @@ pub struct InvoiceItem {
     pub tax_items: Option<Vec<InvoiceTaxItem>>,
 }
 
+crate::object::object!(InvoiceItem);
+
 crate::text_enum::json_schema!(InvoiceItem, InvoiceTaxItem);
 
 /// A new standalone invoice. Either `accountId` or `accountNumber` is required. Fields that are not
 /// listed are ignored. From the v1 reference, "Create a standalone invoice".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateInvoiceRequest {
@@ -157,10 +164,13 @@ pub struct CreateInvoiceRequest {
     pub invoice_items: Vec<InvoiceItem>,
 }
 
+crate::object::object!(CreateInvoiceRequest);
+
 crate::text_enum::json_schema!(CreateInvoiceRequest, InvoiceCreationStatus, InvoiceItem);
 
 /// An invoice. From the v1 reference, "Retrieve an invoice".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct InvoiceResponse {
@@ -221,5 +231,7 @@ pub struct InvoiceResponse {
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub bill_run_id: Option<Option<String>>,
 }
+
+crate::object::object!(InvoiceResponse);
 
 crate::text_enum::json_schema!(InvoiceResponse, BillingDocumentStatus);

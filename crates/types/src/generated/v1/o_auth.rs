@@ -17,6 +17,7 @@ crate::text_enum::json_schema!(GrantType);
 
 /// The credentials of a client. From the v1 reference, "Create an OAuth token".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreateTokenRequest {
@@ -33,10 +34,13 @@ pub struct CreateTokenRequest {
     pub grant_type: GrantType,
 }
 
+crate::object::object!(CreateTokenRequest);
+
 crate::text_enum::json_schema!(CreateTokenRequest, GrantType);
 
 /// A bearer token. From the v1 reference, "Create an OAuth token".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct TokenResponse {
@@ -57,10 +61,13 @@ pub struct TokenResponse {
     pub token_type: String,
 }
 
+crate::object::object!(TokenResponse);
+
 crate::text_enum::json_schema!(TokenResponse);
 
 /// Why no token was granted. From the v1 reference, "Create an OAuth token".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct TokenErrorResponse {
@@ -71,5 +78,7 @@ pub struct TokenErrorResponse {
     /// Why the request was refused. Never says which of id and secret is wrong.
     pub message: String,
 }
+
+crate::object::object!(TokenErrorResponse);
 
 crate::text_enum::json_schema!(TokenErrorResponse);

@@ -68,6 +68,7 @@ crate::text_enum::json_schema!(Weekday);
 /// for, or empty) or null (with `includeNullFields`). From the v1 reference, object queries, "Retrieve
 /// a payment run".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ExpandedPaymentRun {
@@ -294,10 +295,13 @@ pub struct ExpandedPaymentRun {
     pub billing_run_id: Option<Option<String>>,
 }
 
+crate::object::object!(ExpandedPaymentRun);
+
 crate::text_enum::json_schema!(ExpandedPaymentRun, PaymentRunStatus, RepeatType, Weekday);
 
 /// One page of query objects. From the v1 reference, object queries, "List payment runs".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct QueryPaymentRunsResponse {
@@ -311,11 +315,14 @@ pub struct QueryPaymentRunsResponse {
     pub next_page: Option<Option<String>>,
 }
 
+crate::object::object!(QueryPaymentRunsResponse);
+
 crate::text_enum::json_schema!(QueryPaymentRunsResponse, ExpandedPaymentRun);
 
 /// Why an object query was refused. It has no `success` field. From the v1 reference, object queries,
 /// "Retrieve a payment run".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ObjectQueryErrorResponse {
@@ -330,5 +337,7 @@ pub struct ObjectQueryErrorResponse {
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub request_id: Option<String>,
 }
+
+crate::object::object!(ObjectQueryErrorResponse);
 
 crate::text_enum::json_schema!(ObjectQueryErrorResponse, Reason);

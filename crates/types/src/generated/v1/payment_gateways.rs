@@ -4,6 +4,7 @@
 
 /// A gateway that payments are charged through. From the v1 reference, "List all payment gateways".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentGateway {
@@ -22,10 +23,13 @@ pub struct PaymentGateway {
     pub is_default: bool,
 }
 
+crate::object::object!(PaymentGateway);
+
 crate::text_enum::json_schema!(PaymentGateway);
 
 /// The gateways. From the v1 reference, "List all payment gateways".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ListPaymentGatewaysResponse {
@@ -35,5 +39,7 @@ pub struct ListPaymentGatewaysResponse {
     /// Always true.
     pub success: bool,
 }
+
+crate::object::object!(ListPaymentGatewaysResponse);
 
 crate::text_enum::json_schema!(ListPaymentGatewaysResponse, PaymentGateway);

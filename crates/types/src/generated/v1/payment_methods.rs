@@ -28,6 +28,7 @@ crate::text_enum::json_schema!(PaymentMethodStatus);
 
 /// The key of a payment method. From the v1 reference, "Create a payment method".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentMethodIdResponse {
@@ -37,10 +38,13 @@ pub struct PaymentMethodIdResponse {
     pub id: String,
 }
 
+crate::object::object!(PaymentMethodIdResponse);
+
 crate::text_enum::json_schema!(PaymentMethodIdResponse);
 
 /// A payment method with its failure counters. From the v1 reference, "Retrieve a payment method".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentMethodResponse {
@@ -139,11 +143,14 @@ pub struct PaymentMethodResponse {
     pub total_number_of_processed_payments: Option<i64>,
 }
 
+crate::object::object!(PaymentMethodResponse);
+
 crate::text_enum::json_schema!(PaymentMethodResponse, PaymentMethodType, PaymentMethodStatus, CreditCardType);
 
 /// The fields of a payment method to change. Fields that are not listed are ignored. From the v1
 /// reference, "Update a payment method".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct UpdatePaymentMethodRequest {
@@ -177,5 +184,7 @@ pub struct UpdatePaymentMethodRequest {
     #[cfg_attr(feature = "garde", garde(range(min = 1, max = 9999)))]
     pub expiration_year: Option<i32>,
 }
+
+crate::object::object!(UpdatePaymentMethodRequest);
 
 crate::text_enum::json_schema!(UpdatePaymentMethodRequest);

@@ -44,6 +44,7 @@ crate::text_enum::json_schema!(ApiCallerType);
 
 /// An organisation, named by id or by name. From the v1 reference, "Create a payment run".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -71,11 +72,14 @@ pub struct OrganizationLabel {
     pub excluded: Option<bool>,
 }
 
+crate::object::object!(OrganizationLabel);
+
 crate::text_enum::json_schema!(OrganizationLabel);
 
 /// A part of a document to collect. From the public v1 SDK. Not supported: a record with items is
 /// refused.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -107,12 +111,15 @@ pub struct PaymentRunDataItem {
     pub amount: Option<crate::Decimal>,
 }
 
+crate::object::object!(PaymentRunDataItem);
+
 crate::text_enum::json_schema!(PaymentRunDataItem);
 
 /// What to collect from one account: one document, every open document, or a standalone payment. Takes
 /// custom fields whose names end with `__c` (text, number, boolean or null). From the v1 reference,
 /// "Create a payment run".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunDataRecord {
@@ -201,6 +208,8 @@ pub struct PaymentRunDataRecord {
     pub custom_fields: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
+crate::object::object!(PaymentRunDataRecord);
+
 static PAYMENT_RUN_DATA_RECORD_KEYS: crate::KeyPattern = crate::KeyPattern::new("__c$");
 fn payment_run_data_record_fields<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
@@ -214,6 +223,7 @@ crate::text_enum::json_schema!(PaymentRunDataRecord, ReceivableType, PaymentRunD
 /// the other filter fields; a filled `data` excludes all of them. From the v1 reference, "Create a
 /// payment run".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -355,6 +365,8 @@ pub struct CreatePaymentRunRequest {
     pub organization_labels: Option<Vec<OrganizationLabel>>,
 }
 
+crate::object::object!(CreatePaymentRunRequest);
+
 crate::text_enum::json_schema!(
     CreatePaymentRunRequest,
     ApiCallerType,
@@ -366,6 +378,7 @@ crate::text_enum::json_schema!(
 /// default). The rules of creation are checked on the result. From the v1 reference, "Update a payment
 /// run".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -503,6 +516,8 @@ pub struct UpdatePaymentRunRequest {
     pub organization_labels: Option<Option<Vec<OrganizationLabel>>>,
 }
 
+crate::object::object!(UpdatePaymentRunRequest);
+
 crate::text_enum::json_schema!(
     UpdatePaymentRunRequest,
     ApiCallerType,
@@ -513,6 +528,7 @@ crate::text_enum::json_schema!(
 /// A payment run in a list. Filter fields that were not given are left out. From the v1 reference,
 /// "List payment runs".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRun {
@@ -653,11 +669,14 @@ pub struct PaymentRun {
     pub updated_date: crate::DateTime,
 }
 
+crate::object::object!(PaymentRun);
+
 crate::text_enum::json_schema!(PaymentRun, PaymentRunStatus, OrganizationLabel);
 
 /// A payment run. Filter fields that were not given are left out. From the v1 reference, "Create a
 /// payment run" and "Retrieve a payment run".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunResponse {
@@ -800,11 +819,14 @@ pub struct PaymentRunResponse {
     pub success: bool,
 }
 
+crate::object::object!(PaymentRunResponse);
+
 crate::text_enum::json_schema!(PaymentRunResponse, PaymentRunStatus, OrganizationLabel);
 
 /// A payment run after a change. Spells the run date in two ways: `rundate: null` while none is set,
 /// `runDate` once one is. From the v1 reference, "Update a payment run".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct UpdatePaymentRunResponse {
@@ -954,10 +976,13 @@ pub struct UpdatePaymentRunResponse {
     pub success: bool,
 }
 
+crate::object::object!(UpdatePaymentRunResponse);
+
 crate::text_enum::json_schema!(UpdatePaymentRunResponse, PaymentRunStatus, OrganizationLabel);
 
 /// One page of payment runs. From the v1 reference, "List payment runs".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ListPaymentRunsResponse {
@@ -974,11 +999,14 @@ pub struct ListPaymentRunsResponse {
     pub success: bool,
 }
 
+crate::object::object!(ListPaymentRunsResponse);
+
 crate::text_enum::json_schema!(ListPaymentRunsResponse, PaymentRun);
 
 /// The totals of a run in one currency. Each is a plain decimal and the currency, such as `256 USD`.
 /// From the v1 reference, "Retrieve a payment run summary".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunSummaryTotalValues {
@@ -1039,10 +1067,13 @@ pub struct PaymentRunSummaryTotalValues {
     pub total_value_of_unprocessed_debit_memos: Option<String>,
 }
 
+crate::object::object!(PaymentRunSummaryTotalValues);
+
 crate::text_enum::json_schema!(PaymentRunSummaryTotalValues);
 
 /// Counts and totals of a payment run. From the v1 reference, "Retrieve a payment run summary".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunSummaryResponse {
@@ -1126,6 +1157,8 @@ pub struct PaymentRunSummaryResponse {
     pub success: bool,
 }
 
+crate::object::object!(PaymentRunSummaryResponse);
+
 crate::text_enum::json_schema!(PaymentRunSummaryResponse, PaymentRunSummaryTotalValues);
 
 /// How a record of `data` ended. From the v1 reference, "Retrieve payment run data".
@@ -1192,6 +1225,7 @@ crate::text_enum::json_schema!(PaymentRunTransactionStatus);
 
 /// One payment or credit that went to a record. From the v1 reference, "Retrieve payment run data".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunTransaction {
@@ -1237,12 +1271,15 @@ pub struct PaymentRunTransaction {
     pub error_message: Option<Option<String>>,
 }
 
+crate::object::object!(PaymentRunTransaction);
+
 crate::text_enum::json_schema!(PaymentRunTransaction, PaymentRunTransactionType, PaymentRunTransactionStatus);
 
 /// A record of `data` as it was given, custom fields included, with what became of it. A record that
 /// was not valid has neither amounts nor transactions. From the v1 reference, "Retrieve payment run
 /// data".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunDataElement {
@@ -1337,6 +1374,8 @@ pub struct PaymentRunDataElement {
     pub custom_fields: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
+crate::object::object!(PaymentRunDataElement);
+
 static PAYMENT_RUN_DATA_ELEMENT_KEYS: crate::KeyPattern = crate::KeyPattern::new("__c$");
 fn payment_run_data_element_fields<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
@@ -1353,6 +1392,7 @@ crate::text_enum::json_schema!(
 
 /// The records of a run with their results. From the v1 reference, "Retrieve payment run data".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunDataResponse {
@@ -1362,5 +1402,7 @@ pub struct PaymentRunDataResponse {
     /// Always true.
     pub success: bool,
 }
+
+crate::object::object!(PaymentRunDataResponse);
 
 crate::text_enum::json_schema!(PaymentRunDataResponse, PaymentRunDataElement);

@@ -80,6 +80,7 @@ crate::text_enum::json_schema!(GatewayState);
 /// A part of a payment for an invoice, named by id or by number. From the v1 reference, "Create a
 /// payment".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentInvoiceApplication {
@@ -104,11 +105,14 @@ pub struct PaymentInvoiceApplication {
     pub amount: crate::Decimal,
 }
 
+crate::object::object!(PaymentInvoiceApplication);
+
 crate::text_enum::json_schema!(PaymentInvoiceApplication);
 
 /// A part of a payment for a debit memo, named by id or by number. From the v1 reference, "Create a
 /// payment".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentDebitMemoApplication {
@@ -133,11 +137,14 @@ pub struct PaymentDebitMemoApplication {
     pub amount: crate::Decimal,
 }
 
+crate::object::object!(PaymentDebitMemoApplication);
+
 crate::text_enum::json_schema!(PaymentDebitMemoApplication);
 
 /// A new payment. Either `accountId` or `accountNumber` is required. Fields that are not listed are
 /// ignored. From the v1 reference, "Create a payment".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreatePaymentRequest {
@@ -218,6 +225,8 @@ pub struct CreatePaymentRequest {
     pub standalone: Option<bool>,
 }
 
+crate::object::object!(CreatePaymentRequest);
+
 crate::text_enum::json_schema!(
     CreatePaymentRequest,
     PaymentType,
@@ -227,6 +236,7 @@ crate::text_enum::json_schema!(
 
 /// A payment in a list. From the v1 reference, "List all payments".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Payment {
@@ -329,10 +339,13 @@ pub struct Payment {
     pub updated_date: Option<Option<crate::DateTime>>,
 }
 
+crate::object::object!(Payment);
+
 crate::text_enum::json_schema!(Payment, PaymentStatus, PaymentType, GatewayState);
 
 /// A payment. From the v1 reference, "Retrieve a payment".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentResponse {
@@ -437,10 +450,13 @@ pub struct PaymentResponse {
     pub updated_date: Option<Option<crate::DateTime>>,
 }
 
+crate::object::object!(PaymentResponse);
+
 crate::text_enum::json_schema!(PaymentResponse, PaymentStatus, PaymentType, GatewayState);
 
 /// One page of payments. From the v1 reference, "List all payments".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ListPaymentsResponse {
@@ -455,5 +471,7 @@ pub struct ListPaymentsResponse {
     /// Always true.
     pub success: bool,
 }
+
+crate::object::object!(ListPaymentsResponse);
 
 crate::text_enum::json_schema!(ListPaymentsResponse, Payment);

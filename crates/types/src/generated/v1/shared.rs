@@ -4,6 +4,7 @@
 
 /// One cause of a refusal. From the v1 reference, "Error handling".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Reason {
@@ -14,11 +15,14 @@ pub struct Reason {
     pub message: String,
 }
 
+crate::object::object!(Reason);
+
 crate::text_enum::json_schema!(Reason);
 
 /// Why a `/v1` request was refused. From the v1 reference, "Error handling". A proxy in front of the
 /// service may answer 401 and 403 with `message` (and `code`) alone, so every field is optional.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
@@ -51,16 +55,21 @@ pub struct ErrorResponse {
     pub message: Option<String>,
 }
 
+crate::object::object!(ErrorResponse);
+
 crate::text_enum::json_schema!(ErrorResponse, Reason);
 
 /// Says that the request was carried out. From the v1 reference, the common answer.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct SuccessResponse {
     /// Always true.
     pub success: bool,
 }
+
+crate::object::object!(SuccessResponse);
 
 crate::text_enum::json_schema!(SuccessResponse);
 
@@ -95,6 +104,7 @@ crate::text_enum::json_schema!(PaymentRunStatus);
 
 /// Who holds a card. From the v1 reference, "Create a payment method".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CardHolderInfo {
@@ -148,6 +158,8 @@ pub struct CardHolderInfo {
     #[cfg_attr(feature = "garde", garde(length(chars, max = 20)))]
     pub zip_code: Option<String>,
 }
+
+crate::object::object!(CardHolderInfo);
 
 crate::text_enum::json_schema!(CardHolderInfo);
 
@@ -340,6 +352,7 @@ crate::text_enum::json_schema!(BankAccountType);
 
 /// Tokens that a gateway gave for a payment method. From the v1 reference, "Create a payment method".
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentMethodTokens {
@@ -363,11 +376,14 @@ pub struct PaymentMethodTokens {
     pub second_token_id: Option<String>,
 }
 
+crate::object::object!(PaymentMethodTokens);
+
 crate::text_enum::json_schema!(PaymentMethodTokens);
 
 /// A new payment method. Fields that are not listed are ignored. From the v1 reference, "Create a
 /// payment method".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CreatePaymentMethodRequest {
@@ -470,6 +486,8 @@ pub struct CreatePaymentMethodRequest {
     pub skip_validation: Option<bool>,
 }
 
+crate::object::object!(CreatePaymentMethodRequest);
+
 crate::text_enum::json_schema!(
     CreatePaymentMethodRequest,
     PaymentMethodType,
@@ -515,6 +533,7 @@ crate::text_enum::json_schema!(BillingDocumentStatus);
 
 /// A line of a memo. From the v1 reference, "Create a debit memo from a charge".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct MemoCharge {
@@ -562,5 +581,7 @@ pub struct MemoCharge {
     )]
     pub service_end_date: Option<crate::Date>,
 }
+
+crate::object::object!(MemoCharge);
 
 crate::text_enum::json_schema!(MemoCharge);

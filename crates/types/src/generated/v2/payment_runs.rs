@@ -171,6 +171,7 @@ crate::text_enum::json_schema!(PaymentRunState);
 /// What the new payment run collects, and when. The conditions given are combined with "and"; with none
 /// of them the run covers every account.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -245,11 +246,14 @@ pub struct CreatePaymentRunRequest {
     pub target_date: Option<crate::Date>,
 }
 
+crate::object::object!(CreatePaymentRunRequest);
+
 crate::text_enum::json_schema!(CreatePaymentRunRequest);
 
 /// Changes to a payment run that has not started. A property left out keeps its value and `null` clears
 /// it.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -322,10 +326,13 @@ pub struct UpdatePaymentRunRequest {
     pub target_date: Option<Option<crate::Date>>,
 }
 
+crate::object::object!(UpdatePaymentRunRequest);
+
 crate::text_enum::json_schema!(UpdatePaymentRunRequest);
 
 /// A payment run. Properties that are not set, or that the call did not ask for, are left out.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRun {
@@ -445,6 +452,8 @@ pub struct PaymentRun {
     pub summary: Option<PaymentRunSummary>,
 }
 
+crate::object::object!(PaymentRun);
+
 crate::text_enum::json_schema!(
     PaymentRun,
     CustomFields,
@@ -456,6 +465,7 @@ crate::text_enum::json_schema!(
 
 /// When the payment run ended. At most one of the two is set.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunStateTransitions {
@@ -469,10 +479,13 @@ pub struct PaymentRunStateTransitions {
     pub failed: Option<String>,
 }
 
+crate::object::object!(PaymentRunStateTransitions);
+
 crate::text_enum::json_schema!(PaymentRunStateTransitions);
 
 /// What a payment run did, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunSummary {
@@ -526,10 +539,13 @@ pub struct PaymentRunSummary {
     pub unprocessed_receivables_total: Option<i64>,
 }
 
+crate::object::object!(PaymentRunSummary);
+
 crate::text_enum::json_schema!(PaymentRunSummary);
 
 /// One page of payment runs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct PaymentRunListResponse {
@@ -541,6 +557,8 @@ pub struct PaymentRunListResponse {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub data: Vec<PaymentRun>,
 }
+
+crate::object::object!(PaymentRunListResponse);
 
 crate::text_enum::json_schema!(PaymentRunListResponse, PaymentRun);
 
@@ -623,6 +641,7 @@ crate::text_enum::json_schema!(CustomObjects, CustomObjectPage);
 
 /// One page of custom objects.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CustomObjectPage {
@@ -636,10 +655,13 @@ pub struct CustomObjectPage {
     pub data: Vec<CustomObject>,
 }
 
+crate::object::object!(CustomObjectPage);
+
 crate::text_enum::json_schema!(CustomObjectPage, CustomObject);
 
 /// An object of a type that the tenant defined.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct CustomObject {
@@ -686,10 +708,13 @@ pub struct CustomObject {
     pub type_: Option<String>,
 }
 
+crate::object::object!(CustomObject);
+
 crate::text_enum::json_schema!(CustomObject, CustomFields, CustomObjects);
 
 /// The answer to a call that asked for `async`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct AcceptedResponse {
@@ -697,10 +722,13 @@ pub struct AcceptedResponse {
     pub request_id: String,
 }
 
+crate::object::object!(AcceptedResponse);
+
 crate::text_enum::json_schema!(AcceptedResponse);
 
 /// Why a call failed. Every failed call of this API has this body.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
@@ -716,6 +744,8 @@ pub struct ErrorResponse {
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub retryable: Option<bool>,
 }
+
+crate::object::object!(ErrorResponse);
 
 crate::text_enum::json_schema!(ErrorResponse, ErrorType, ErrorDetail);
 
@@ -779,6 +809,7 @@ crate::text_enum::json_schema!(ErrorType);
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorDetail {
@@ -791,5 +822,7 @@ pub struct ErrorDetail {
     /// What is wrong, for people.
     pub message: String,
 }
+
+crate::object::object!(ErrorDetail);
 
 crate::text_enum::json_schema!(ErrorDetail);
