@@ -1,0 +1,130 @@
+//! What travels beside the body: identifiers, compression, versions, and who may call.
+
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use payment_runs_tests::TestServer;
+use payment_runs_tests::world::text;
+use serde_json::json;
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_track_id_comes_back_and_a_wrong_one_is_refused() {
+    let server = TestServer::start().await;
+    let call = |id: &'static str| server.caller.call("GET", "/v1/payment-runs").header("zuora-track-id", id);
+    let answer = call("job 7/step-2").send().await;
+    assert_eq!(answer.header("zuora-track-id"), Some("job 7/step-2"));
+    assert_eq!(answer.header("zuora-request-id").map(str::len), Some(36));
+    for wrong in ["a:b", "a;b", "a\"b", "a'b"] {
+        assert_eq!(call(wrong).send().await.status, 400, "{wrong}");
+    }
+    let none = server.caller.get("/v1/payment-runs").await;
+    assert_eq!(none.header("zuora-track-id"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_travel_compressed_both_ways() {
+    let server = TestServer::start().await;
+    let body = serde_json::to_vec(&json!({ "runDate": "2099-01-01 00:00:00" })).unwrap();
+    let call = server.caller.call("POST", "/v1/payment-runs").header("content-type", "application/json");
+    let created = call.header("content-encoding", "gzip").raw(gzip(&body)).await;
+    assert_eq!(created.status, 200, "{}", created.body);
+    for _ in 0..5 {
+        server.caller.create("/v1/payment-runs", json!({ "runDate": "2099-01-01 00:00:00" })).await;
+    }
+
+    let http = payment_runs_tests::http_builder().no_gzip().build().unwrap();
+    let ask = |path: String| {
+        http.get(server.url(&path)).bearer_auth(server.token()).header("accept-encoding", "gzip")
+    };
+    let long = ask("/v1/payment-runs".to_owned()).send().await.unwrap();
+    assert_eq!(long.headers()["content-encoding"], "gzip");
+    let mut plain = String::new();
+    GzDecoder::new(&long.bytes().await.unwrap()[..]).read_to_string(&mut plain).unwrap();
+    assert!(plain.len() > 1000 && plain.contains("PR-00000001"), "{plain}");
+
+    let short = ask(format!("/v1/payment-runs/{}", text(&created.body, "id"))).send().await.unwrap();
+    assert!(!short.headers().contains_key("content-encoding"), "answers up to 1000 bytes are not compressed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_versions_get_their_errors_with_status_200() {
+    let server = TestServer::start().await;
+    let call = |version: &'static str| {
+        server.caller.call("GET", "/v1/payment-runs/PR-99999999").header("zuora-version", version)
+    };
+    let old = call("211.0").send().await;
+    assert_eq!((old.status, &old.body["success"]), (200, &json!(false)));
+    assert_eq!(old.body["reasons"][0]["code"], 50_000_040, "{}", old.body);
+    assert_eq!(call("2024-05-20").send().await.status, 404);
+    assert_eq!(server.caller.get("/v1/payment-runs/PR-99999999").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_surface_turns_strangers_away_in_its_own_shape() {
+    let server = TestServer::start().await;
+    let stranger = server.caller.anonymous();
+    let v1 = stranger.get("/v1/payment-runs").await;
+    assert_eq!((v1.status, &v1.body["message"]), (401, &json!("Authentication error")), "{}", v1.body);
+    let query = stranger.get("/object-query/payment-runs").await;
+    assert_eq!((query.status, query.body.get("success")), (401, None));
+    let v2 = stranger.get("/v2/payment_runs").await;
+    assert_eq!((v2.status, &v2.body["type"]), (401, &json!("unauthorized")));
+    let ops = stranger.get("/ops/payment-runs/PR-00000001/progress").await;
+    assert_eq!((ops.status, &ops.body["type"]), (401, &json!("unauthorized")));
+    assert_eq!(
+        server.caller.with_token("0123456789abcdef0123456789abcdef").get("/v1/payment-runs").await.status,
+        401
+    );
+    assert_eq!(stranger.request_token("nobody", "nothing").await.status, 401);
+    assert_eq!(stranger.get("/healthz").await.status, 200);
+    assert_eq!(stranger.get("/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_ends_after_its_hour() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let token = server.token();
+    let caller = server.caller.with_token(&token);
+    assert_eq!(caller.get("/v1/payment-runs").await.status, 200);
+    server.advance_to("2024-07-28T11:14:59Z").await;
+    assert_eq!(caller.get("/v1/payment-runs").await.status, 401);
+    assert_eq!(server.caller.get("/v1/payment-runs").await.status, 200, "a new token is good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_paths_and_methods_are_told_apart() {
+    let server = TestServer::start().await;
+    for (method, path, status) in [
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v2/nothing", 404),
+        ("GET", "/object-query/nothing", 404),
+        ("GET", "/ops/nothing", 404),
+        ("GET", "/", 404),
+        ("PATCH", "/v1/payment-runs", 405),
+        ("DELETE", "/v1/payment-runs", 405),
+        ("PUT", "/v2/payment_runs", 405),
+    ] {
+        let answer = server.caller.call(method, path).send().await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        assert!(answer.body.is_object(), "{method} {path} answers in the shape of its surface");
+        assert!(answer.header("zuora-request-id").is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_yet_says_so_in_its_own_shape() {
+    let server = TestServer::start().await;
+    let v2 = server.caller.get("/v2/payment_runs").await;
+    assert_eq!((v2.status, &v2.body["type"]), (501, &json!("not_implemented")), "{}", v2.body);
+    let query = server.caller.get("/object-query/payment-runs").await;
+    assert_eq!(query.status, 501, "{}", query.body);
+    assert!(query.body["reasons"][0]["code"].is_i64());
+}

@@ -1,0 +1,93 @@
+//! A request that is repeated has one effect and one answer.
+
+use payment_runs_tests::TestServer;
+use payment_runs_tests::caller::Answer;
+use payment_runs_tests::world::{CARD_APPROVED, World};
+use serde_json::{Value, json};
+
+async fn create_run(server: &TestServer, key: &str, body: &Value) -> Answer {
+    server.caller.call("POST", "/v1/payment-runs").header("idempotency-key", key).json(body).await
+}
+
+async fn number_of_runs(server: &TestServer) -> usize {
+    server.caller.get("/v1/payment-runs").await.body["paymentRuns"].as_array().map_or(0, Vec::len)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_create_makes_one_run_and_gives_the_same_answer() {
+    let server = TestServer::start().await;
+    let body = json!({ "runDate": "2099-01-01 00:00:00" });
+    let first = create_run(&server, "key-1", &body).await;
+    let second = create_run(&server, "key-1", &body).await;
+    assert_eq!((first.status, &first.bytes), (second.status, &second.bytes));
+    assert_eq!(number_of_runs(&server).await, 1);
+    create_run(&server, "key-2", &body).await;
+    assert_eq!(number_of_runs(&server).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_at_once_makes_one_run() {
+    let server = TestServer::start().await;
+    let body = json!({ "runDate": "2099-01-01 00:00:00" });
+    let (a, b, c) = tokio::join!(
+        create_run(&server, "race", &body),
+        create_run(&server, "race", &body),
+        create_run(&server, "race", &body)
+    );
+    for answer in [&a, &b, &c] {
+        assert!(answer.status == 200 || answer.status == 409, "{}", answer.body);
+    }
+    assert_eq!(number_of_runs(&server).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_one_request() {
+    let server = TestServer::start().await;
+    create_run(&server, "mine", &json!({ "runDate": "2099-01-01 00:00:00" })).await;
+    let other = create_run(&server, "mine", &json!({ "runDate": "2099-01-02 00:00:00" })).await;
+    assert_eq!(other.status, 422, "{}", other.body);
+    assert_eq!(number_of_runs(&server).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_remembered_too_and_a_key_is_forgotten_after_a_day() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let refused = create_run(&server, "bad", &json!({})).await;
+    assert_eq!(refused.status, 400);
+    let again = create_run(&server, "bad", &json!({})).await;
+    assert_eq!(refused.bytes, again.bytes);
+    assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 422);
+    server.advance_to("2024-07-29T10:15:01Z").await;
+    assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_electronic_payment_charges_once() {
+    let server = TestServer::start().await;
+    let world = World::new(&server.caller);
+    let account = world.account("Once", CARD_APPROVED).await;
+    let invoice = world.invoice(&account, json!(30), "2024-07-01").await;
+    let body = json!({
+        "accountId": account, "amount": 30, "currency": "USD", "type": "Electronic",
+        "invoices": [{ "invoiceId": invoice, "amount": 30 }],
+    });
+    let pay = || async {
+        server.caller.call("POST", "/v1/payments").header("idempotency-key", "pay-1").json(&body).await
+    };
+    let first = pay().await;
+    assert_eq!((first.status, &first.body["status"]), (200, &json!("Processed")), "{}", first.body);
+    assert_eq!(first.bytes, pay().await.bytes);
+    assert_eq!(server.charges().len(), 1);
+    assert_eq!(server.caller.get(&format!("/v1/invoices/{invoice}")).await.body["balance"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn put_takes_no_key() {
+    let server = TestServer::start().await;
+    let run = server.caller.create("/v1/payment-runs", json!({ "runDate": "2099-01-01 00:00:00" })).await;
+    let path = format!("/v1/payment-runs/{}", run["id"].as_str().unwrap());
+    let answer = server.caller.call("PUT", &path).header("idempotency-key", "k").json(&json!({})).await;
+    assert_eq!(answer.status, 400);
+    let long = "k".repeat(256);
+    assert_eq!(create_run(&server, &long, &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 400);
+}

@@ -1,0 +1,71 @@
+//! Runs that wait: scheduled, changed while pending, deleted.
+
+use payment_runs_tests::TestServer;
+use payment_runs_tests::world::{CARD_APPROVED, World, text};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_run_waits_for_its_hour() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let world = World::new(&server.caller);
+    let account = world.account("Patient", CARD_APPROVED).await;
+    world.invoice(&account, json!(10), "2024-07-28").await;
+    let run = server.caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:45:59" })).await;
+    assert_eq!(
+        (&run["runDate"], &run["status"]),
+        (&json!("2024-07-28 12:00:00"), &json!("Pending")),
+        "{run}"
+    );
+    assert_eq!(run["targetDate"], "2024-07-28", "the day of the run is its target date");
+
+    server.advance_to("2024-07-28T11:59:59Z").await;
+    let path = format!("/v1/payment-runs/{}", text(&run, "id"));
+    assert_eq!(server.caller.get(&path).await.body["status"], "Pending");
+    server.advance_to("2024-07-28T12:00:00Z").await;
+    let done = world.ended(&text(&run, "id")).await;
+    assert_eq!(done["status"], "Completed");
+    assert_eq!(server.charges().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_that_is_past_runs_at_once() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let world = World::new(&server.caller);
+    let run = world.run(json!({ "runDate": "2024-07-28T10:30:00" })).await;
+    assert_eq!((&run["status"], &run["runDate"]), (&json!("Completed"), &json!("2024-07-28 10:00:00")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_pending_runs_change_and_each_field_changes_alone() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let world = World::new(&server.caller);
+    let account = world.account("Changing", CARD_APPROVED).await;
+    let body = json!({ "accountId": account, "runDate": "2024-08-01 08:00:00", "consolidatedPayment": true });
+    let run = server.caller.create("/v1/payment-runs", body).await;
+    let path = format!("/v1/payment-runs/{}", text(&run, "id"));
+
+    let changed = server.caller.put(&path, json!({ "autoApplyCreditMemo": true })).await.body;
+    assert_eq!(
+        (&changed["accountId"], &changed["consolidatedPayment"]),
+        (&json!(account), &json!(true)),
+        "{changed}"
+    );
+    assert_eq!(
+        (&changed["autoApplyCreditMemo"], &changed["runDate"]),
+        (&json!(true), &json!("2024-08-01 08:00:00"))
+    );
+
+    // The result is checked as a whole: a batch does not go with the account that stays.
+    let conflict = server.caller.put(&path, json!({ "batch": "Batch1" })).await;
+    assert_eq!(conflict.status, 400, "{}", conflict.body);
+    let batch = server.caller.put(&path, json!({ "batch": "Batch1", "accountId": null })).await;
+    assert_eq!((batch.status, &batch.body["batch"]), (200, &json!("Batch1")), "{}", batch.body);
+    assert!(batch.body["accountId"].is_null(), "{}", batch.body);
+
+    assert_eq!(server.caller.delete(&path).await.status, 400, "a pending run is not deleted");
+    server.advance_to("2024-08-01T08:00:00Z").await;
+    world.ended(&text(&run, "id")).await;
+    let late = server.caller.put(&path, json!({ "collectPayment": false })).await;
+    assert_eq!(late.status, 400, "{}", late.body);
+    assert_eq!(server.caller.delete(&path).await.status, 400, "a completed run is not deleted");
+}
