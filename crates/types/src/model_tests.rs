@@ -121,6 +121,13 @@ fn each_constraint_is_checked_as_the_contract_says() {
 }
 
 #[test]
+fn objects_are_read_only_from_objects() {
+    assert!(!agree::<Tree>("Tree", &json!([{}, []])));
+    assert!(!agree::<Lists>("Lists", &json!([])));
+    assert!(!agree::<Custom>("Custom", &json!(["n", 1])));
+}
+
+#[test]
 fn lists_and_maps_are_checked_inside() {
     let cases = [
         (json!({"texts": ["abc"]}), true),
