@@ -13,6 +13,7 @@ mod query;
 mod read;
 mod row;
 mod schema;
+mod search;
 mod sequence;
 mod sql;
 mod work;

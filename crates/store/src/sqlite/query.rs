@@ -23,23 +23,23 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn new(sql: String) -> Self {
+    pub(crate) fn new(sql: String) -> Self {
         Self { sql, values: Vec::new() }
     }
 
     /// Takes a value in and gives the mark that stands for it.
-    fn mark(&mut self, value: impl Into<Value>) -> String {
+    pub(crate) fn mark(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("?{}", self.values.len())
     }
 
-    fn and(&mut self, condition: &str) {
+    pub(crate) fn and(&mut self, condition: &str) {
         self.sql.push_str(" AND ");
         self.sql.push_str(condition);
     }
 
     /// `column = value`, or `column IS NULL`.
-    fn and_equal(&mut self, column: &str, value: Option<Value>) {
+    pub(crate) fn and_equal(&mut self, column: &str, value: Option<Value>) {
         let condition = match value {
             Some(value) => format!("{column} = {}", self.mark(value)),
             None => format!("{column} IS NULL"),
@@ -56,7 +56,7 @@ impl Query {
         self.and(&condition);
     }
 
-    fn limit(&mut self, limit: u32, offset: u64) {
+    pub(crate) fn limit(&mut self, limit: u32, offset: u64) {
         let limit = self.mark(i64::from(limit.min(PAGE_ROWS_MAX)));
         let offset = self.mark(i64::try_from(offset).unwrap_or(i64::MAX));
         self.sql.push_str(&format!(" LIMIT {limit} OFFSET {offset}"));
@@ -79,8 +79,8 @@ fn run_column(sort: RunSort) -> &'static str {
     }
 }
 
-/// The statement of [`payment_runs_engine::ports::Ledger::list_runs`].
-pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
+/// The runs that are in scope and not deleted; conditions, an order and a limit may follow.
+pub(crate) fn visible_runs(scope: &Scope) -> Result<Query, Failure> {
     let mut query = Query::new(format!("SELECT {} FROM run WHERE is_deleted = 0", row::run::SELECTED));
     query.and_equal("entity", Some(Value::Integer(i64::from(scope.entity.0))));
     if let Some(organizations) = &scope.organizations {
@@ -91,6 +91,12 @@ pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
              WHERE own.value NOT IN (SELECT allowed.value FROM json_each({allowed}) AS allowed))"
         ));
     }
+    Ok(query)
+}
+
+/// The statement of [`payment_runs_engine::ports::Ledger::list_runs`].
+pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
+    let mut query = visible_runs(scope)?;
     for condition in &asked.conditions {
         match condition {
             RunCondition::CreatedBy(user) => query.and_equal("created_by", user.map(bytes)),
