@@ -80,7 +80,19 @@ pub(crate) fn open_writer(path: &std::path::Path) -> Result<(Connection, FileLoc
     let lock = FileLock::take(path)?;
     let mut db = connect(path, WRITER_CACHE_KIB)?;
     migrate(&mut db)?;
+    end_leases(&db).map_err(|source| OpenError::Connect { path: path.to_owned(), source })?;
     Ok((db, lock))
+}
+
+/// Ends every lease. Whoever holds the file's lock is alone with it, so a lease that is still running belonged to a worker
+/// that is gone, and its work need not wait until the lease runs out. Epochs stay, so that nothing old can be written.
+fn end_leases(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("UPDATE chunk SET lease_until = 0 WHERE stage < 2 AND lease_until > 0", [])?;
+    db.execute(
+        "UPDATE run SET selection_lease_until = 0 WHERE selection_complete = 0 AND selection_lease_until > 0",
+        [],
+    )?;
+    Ok(())
 }
 
 /// Opens a connection that can only read.
