@@ -37,16 +37,55 @@ struct Rates {
     fail: u64,
     doubt: u64,
     delay: u64,
+    storm: u64,
 }
+
+/// A time in which one kind of step goes wrong in one way most of the time, as when a line or a disk fails.
+#[derive(Debug, Clone, Copy)]
+struct Storm {
+    hits_charges: bool,
+    mishap: Mishap,
+    until: Timestamp,
+}
+
+/// How often a step goes wrong in a storm, in thousandths.
+const STORM_PER_MILLE: u64 = 800;
+
+/// How long a storm lasts at most.
+const STORM_MAX: Duration = Duration::from_secs(90);
 
 struct State {
     random: Random,
     rates: Rates,
     /// Mishaps that may still happen. Afterwards all goes well, so that every schedule must come to its end.
     budget: u64,
+    storm: Option<Storm>,
     has_crashed: bool,
     history: Vec<String>,
 }
+
+impl State {
+    /// What the storm does to this step, if there is one. A storm costs one mishap, and ends by itself.
+    fn storm(&mut self, step: &str, now: Timestamp) -> Option<Mishap> {
+        if self.storm.is_none() && self.random.happens(self.rates.storm) {
+            self.budget = self.budget.saturating_sub(1);
+            let mishaps = [Mishap::FailBefore, Mishap::DoubtBefore, Mishap::DoubtAfter, Mishap::DoubtAfter];
+            let mishap = mishaps[self.random.index(mishaps.len())];
+            let until = now.checked_add(self.random.pause(Duration::from_secs(1), STORM_MAX)).ok()?;
+            self.storm = Some(Storm { hits_charges: self.random.happens(700), mishap, until });
+        }
+        let storm = self.storm?;
+        if now >= storm.until {
+            self.storm = None;
+            return None;
+        }
+        let is_hit = storm.hits_charges == (step == CHARGE) && self.random.happens(STORM_PER_MILLE);
+        is_hit.then_some(storm.mishap)
+    }
+}
+
+/// The name of the step that sends a charge.
+pub const CHARGE: &str = "charge";
 
 /// The source of everything that goes wrong in one schedule.
 pub struct Chaos {
@@ -63,10 +102,11 @@ impl Chaos {
             fail: random.below(60),
             doubt: random.below(80),
             delay: random.below(60),
+            storm: random.below(10),
         };
         let budget = random.below(40);
         let start = clock.now();
-        let state = State { random, rates, budget, has_crashed: false, history: Vec::new() };
+        let state = State { random, rates, budget, storm: None, has_crashed: false, history: Vec::new() };
         Self { clock, start, state: Mutex::new(state) }
     }
 
@@ -75,6 +115,11 @@ impl Chaos {
         let mut state = lock(&self.state);
         if state.budget == 0 {
             return None;
+        }
+        if let Some(mishap) = state.storm(step, self.clock.now()) {
+            drop(state);
+            self.note(|| format!("  {mishap:?} at {step} in a storm"));
+            return Some(mishap);
         }
         let rates = state.rates;
         let random = &mut state.random;
@@ -89,7 +134,7 @@ impl Chaos {
         } else {
             return None;
         };
-        state.budget -= 1;
+        state.budget = state.budget.saturating_sub(1);
         drop(state);
         self.note(|| format!("  {mishap:?} at {step}"));
         Some(mishap)

@@ -12,7 +12,7 @@ use payment_runs_engine::ports::{
 };
 
 use crate::bank::{Bank, BankEncoder, KEY_LIFE};
-use crate::chaos::{Chaos, Mishap};
+use crate::chaos::{CHARGE, Chaos, Mishap};
 use crate::mutant::Mutant;
 use crate::pool::SimClock;
 
@@ -84,7 +84,7 @@ impl SimGateway {
 
     async fn deliver(&self, key: String, request: &ChargeRequest) -> Outcome {
         let unknown = || Outcome::Unknown { why: "no answer".to_owned() };
-        let mishap = self.chaos.mishap("charge");
+        let mishap = self.chaos.mishap(CHARGE);
         match mishap {
             Some(Mishap::CrashBefore) => return self.chaos.crash().await,
             Some(Mishap::FailBefore) => {
