@@ -1,2 +1,62 @@
-//! The command line.
-fn main() {}
+//! `payment-runs`: collects what customers owe.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program answers on its standard streams"
+)]
+
+mod arguments;
+mod demo;
+mod serve;
+mod signal;
+mod simulator;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command, LogFormat};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr(arguments.log, default_level(&arguments.command));
+    let done = match arguments.command {
+        Command::Serve(serve) => serve::run(serve).await,
+        Command::GatewaySimulator(simulator) => simulator::run(simulator).await,
+        Command::Demo(demo) => demo::run(demo).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("payment-runs: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is logged where RUST_LOG does not say: a server tells what it does, a demo shows it by itself.
+fn default_level(command: &Command) -> &'static str {
+    match command {
+        Command::Serve(_) | Command::GatewaySimulator(_) => "info",
+        Command::Demo(_) => "error",
+    }
+}
+
+fn log_to_stderr(format: LogFormat, default_level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(wants_color()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+/// Colour is for terminals, and not for those who said no (<https://no-color.org>).
+fn wants_color() -> bool {
+    use std::io::IsTerminal as _;
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::io::stderr().is_terminal()
+}

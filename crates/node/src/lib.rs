@@ -1,1 +1,23 @@
-//! To be written.
+//! The composition: configuration in, a running node out.
+//!
+//! A [`Node`] is a store, the gateways, a server and a worker, wired together and to the machine: its clock, its random
+//! bytes and its tasks are touched in this crate and behind the gateway, and nowhere else. [`testing`] starts a real node in
+//! process, with time and identifiers in the test's hands.
+
+mod acceptor;
+mod config;
+mod encoder;
+mod error;
+mod first_start;
+mod node;
+mod seams;
+mod system;
+pub mod testing;
+
+pub use config::{
+    Credentials, Database, FirstStart, GatewayChoice, LISTEN_DEFAULT, NodeConfig, ParseDatabaseError,
+};
+pub use error::NodeError;
+pub use node::Node;
+pub use seams::Seams;
+pub use system::{SystemClock, SystemEntropy, SystemIds, SystemSpawner};

@@ -1,0 +1,140 @@
+//! The command line: what can be asked of the program, and nothing of how it is done.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use payment_runs_gateway::simulator::Faults;
+use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT};
+
+use crate::demo::Scale;
+
+/// Collects what customers owe: payment runs over posted invoices and debit memos, through a payment gateway.
+#[derive(Debug, Parser)]
+#[command(name = "payment-runs", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How log lines are written to standard error; RUST_LOG says which.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(crate) log: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves the APIs and works on payment runs, with all data in one SQLite file.
+    Serve(ServeArguments),
+    /// Serves a payment gateway to test against: test cards, idempotency keys, a journal, seeded faults.
+    GatewaySimulator(SimulatorArguments),
+    /// Loads a standard data set, collects it through a simulated gateway, and proves every cent of it.
+    Demo(DemoArguments),
+}
+
+/// The arguments of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value_t = LISTEN_DEFAULT)]
+    pub(crate) listen: SocketAddr,
+    /// The database; the file is made when it does not exist.
+    #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.db")]
+    pub(crate) database: Database,
+    /// The payment gateway's base address; without it a simulator is started on loopback.
+    #[arg(long, value_name = "URL")]
+    pub(crate) gateway: Option<String>,
+    /// The secret key for the payment gateway.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "PAYMENT_RUNS_GATEWAY_SECRET",
+        hide_env_values = true,
+        requires = "gateway"
+    )]
+    pub(crate) gateway_secret: Option<String>,
+    /// The client that may call the APIs; generated at the first start when not given.
+    #[arg(long, value_name = "ID", env = "PAYMENT_RUNS_CLIENT_ID", requires = "client_secret")]
+    pub(crate) client_id: Option<String>,
+    /// That client's secret. Prefer the environment, since other users of the machine can see arguments.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "PAYMENT_RUNS_CLIENT_SECRET",
+        hide_env_values = true,
+        requires = "client_id"
+    )]
+    pub(crate) client_secret: Option<String>,
+    /// The `Zuora-Version` of requests that name none, such as 2023-10-24; the latest when not given.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub(crate) default_zuora_version: Option<String>,
+}
+
+impl ServeArguments {
+    /// The client's credentials, when both halves were given.
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        let (client_id, client_secret) = (self.client_id.clone()?, self.client_secret.clone()?);
+        Some(Credentials { client_id, client_secret })
+    }
+}
+
+/// The arguments of `gateway-simulator`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulatorArguments {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:12111")]
+    pub(crate) listen: SocketAddr,
+    /// Where the journal of charges is kept; only in memory when not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// How long every answer takes, in milliseconds.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=LATENCY_MS_MAX))]
+    pub(crate) latency_ms: u64,
+    /// The seed of faults and identifiers.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What goes wrong and how often, such as drop-after-charge=0.01,delay-ms=200:0.1
+    #[arg(long, value_name = "FAULTS", default_value = "")]
+    pub(crate) faults: Faults,
+}
+
+/// Ten minutes: longer than any client waits for an answer.
+const LATENCY_MS_MAX: u64 = 600_000;
+
+/// The arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// The size of the data: 1 stands for 150,000 customers and 1,500,000 invoices.
+    #[arg(long, value_name = "SCALE", default_value = "0.01")]
+    pub(crate) scale: Scale,
+    /// Ends when the run has been reconciled, instead of leaving the server up.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Ends with the result as one line of JSON on standard output; all else goes to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// A version is a day.
+fn version(text: &str) -> Result<String, String> {
+    match text.parse::<jiff::civil::Date>() {
+        Ok(_) if text.len() == "2024-05-20".len() => Ok(text.to_owned()),
+        _ => Err("a version is a day, such as 2024-05-20".to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[path = "arguments_tests.rs"]
+mod tests;

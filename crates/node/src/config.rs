@@ -1,0 +1,211 @@
+//! How a node is set up.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use payment_runs_engine::ids::{EntityId, GatewayId, UserId};
+use payment_runs_engine::ports::GatewaySettings;
+use payment_runs_engine::runner::WorkerSettings;
+use payment_runs_gateway::simulator::SimulatorConfig;
+use payment_runs_gateway::stripe::{StripeConfig, default_settings};
+
+/// Where a server listens unless told otherwise: this machine only.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// What stands before the path of a database file.
+const SQLITE_SCHEME: &str = "sqlite:";
+
+/// The end of the name of the built-in simulator's journal, which lies beside the database file.
+const JOURNAL_SUFFIX: &str = ".gateway-journal";
+
+/// Where the data is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// One `SQLite` file, which is made when it does not exist.
+    Sqlite(PathBuf),
+}
+
+/// A text that names no database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a database is named `{SQLITE_SCHEME}PATH`, such as `{SQLITE_SCHEME}payment-runs.db`")]
+pub struct ParseDatabaseError;
+
+impl FromStr for Database {
+    type Err = ParseDatabaseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let path = text.strip_prefix(SQLITE_SCHEME).ok_or(ParseDatabaseError)?;
+        // `sqlite:///tmp/x.db` is how connection strings write an absolute path.
+        let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        if path.is_empty() { Err(ParseDatabaseError) } else { Ok(Self::Sqlite(path.into())) }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Sqlite(path) = self;
+        write!(f, "{SQLITE_SCHEME}{}", path.display())
+    }
+}
+
+impl Database {
+    /// The journal of the built-in simulator: beside the database, so that a restart finds both or neither.
+    pub fn journal_path(&self) -> PathBuf {
+        let Self::Sqlite(path) = self;
+        let mut name = path.as_os_str().to_owned();
+        name.push(JOURNAL_SUFFIX);
+        PathBuf::from(name)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        let Self::Sqlite(path) = self;
+        path
+    }
+}
+
+/// A client identifier and its secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The client's identifier.
+    pub client_id: String,
+    /// Its secret, which is stored only as a hash.
+    pub client_secret: String,
+}
+
+/// Characters of a client identifier at most, as the token endpoint takes them.
+const CLIENT_ID_CHARS_MAX: usize = 36;
+/// Characters of a client secret at most, as the token endpoint takes them.
+pub(crate) const CLIENT_SECRET_CHARS_MAX: usize = 42;
+
+impl Credentials {
+    /// Whether the token endpoint takes such texts at all.
+    pub fn can_log_in(&self) -> bool {
+        (1..=CLIENT_ID_CHARS_MAX).contains(&self.client_id.chars().count())
+            && (1..=CLIENT_SECRET_CHARS_MAX).contains(&self.client_secret.chars().count())
+    }
+}
+
+/// Shows no secret.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+/// What is made at the first start of a new database; later starts find it there. What is left out is made up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FirstStart {
+    /// The public identifier of the first entity.
+    pub entity: Option<EntityId>,
+    /// The user as whom the first client acts.
+    pub user: Option<UserId>,
+    /// The identifier of the default gateway.
+    pub gateway: Option<GatewayId>,
+}
+
+/// The gateway that accounts without one of their own are charged through.
+#[derive(Debug, Clone)]
+pub enum GatewayChoice {
+    /// One that is reached over the network.
+    Remote(StripeConfig),
+    /// The simulator, started with the node and stopped with it. Without a journal of its own it keeps one beside the
+    /// database file.
+    BuiltIn {
+        /// How the simulator is started.
+        simulator: SimulatorConfig,
+        /// How it may be used.
+        settings: GatewaySettings,
+    },
+}
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where the server listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the data is kept.
+    pub database: Database,
+    /// The default gateway.
+    pub gateway: GatewayChoice,
+    /// The client that is made, or given a new secret, at the start. Without it a first start makes one up.
+    pub credentials: Option<Credentials>,
+    /// The `Zuora-Version` of requests that name none; `None` means the latest.
+    pub default_version: Option<String>,
+    /// What a first start makes.
+    pub first_start: FirstStart,
+    /// How runs are worked on; `None` leaves the work to others.
+    pub worker: Option<WorkerSettings>,
+    /// How long requests in flight, and then the work in hand, may take to end after a stop.
+    pub drain: Duration,
+}
+
+/// How long a stop may take: longer than a charge's timeout, so that what is in flight can end and be recorded.
+const DRAIN_DEFAULT: Duration = Duration::from_secs(30);
+
+impl NodeConfig {
+    /// A server on its default address with a worker inside and the built-in simulator.
+    pub fn new(database: Database) -> Self {
+        Self {
+            listen: LISTEN_DEFAULT,
+            database,
+            gateway: GatewayChoice::BuiltIn {
+                simulator: SimulatorConfig::default(),
+                settings: default_settings(),
+            },
+            credentials: None,
+            default_version: None,
+            first_start: FirstStart::default(),
+            worker: Some(WorkerSettings::default()),
+            drain: DRAIN_DEFAULT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_database_is_named_by_scheme_and_path() {
+        for (text, path) in [
+            ("sqlite:x.db", "x.db"),
+            ("sqlite:/var/lib/x.db", "/var/lib/x.db"),
+            ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
+        ] {
+            assert_eq!(text.parse::<Database>().unwrap().path(), Path::new(path), "{text}");
+        }
+        for wrong in ["", "x.db", "sqlite:", "postgres://localhost/x"] {
+            assert_eq!(wrong.parse::<Database>(), Err(ParseDatabaseError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_journal_lies_beside_the_database() {
+        let database: Database = "sqlite:/data/x.db".parse().unwrap();
+        assert_eq!(database.journal_path(), Path::new("/data/x.db.gateway-journal"));
+        assert_eq!(database.to_string(), "sqlite:/data/x.db");
+    }
+
+    #[test]
+    fn credentials_have_their_documented_length() {
+        let credentials = |id: usize, secret: usize| Credentials {
+            client_id: "i".repeat(id),
+            client_secret: "s".repeat(secret),
+        };
+        assert!(credentials(1, 1).can_log_in() && credentials(36, 42).can_log_in());
+        for (id, secret) in [(0, 1), (1, 0), (37, 1), (1, 43)] {
+            assert!(!credentials(id, secret).can_log_in(), "{id} {secret}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let credentials = Credentials { client_id: "a".into(), client_secret: "hush".into() };
+        assert!(!format!("{credentials:?}").contains("hush"));
+    }
+}

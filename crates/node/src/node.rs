@@ -1,0 +1,246 @@
+//! A running node, from its configuration to its orderly end.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use payment_runs_engine::account::GatewayConfig;
+use payment_runs_engine::ids::EntityKey;
+use payment_runs_engine::ports::{
+    Access, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Spawner, StoreError, Work,
+};
+use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
+use payment_runs_gateway::registry::GatewayRegistry;
+use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
+use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
+use payment_runs_server::{App, Ports, ServerSettings, router};
+use payment_runs_store::{Executor, SqliteStore};
+use tokio::sync::oneshot;
+
+use crate::acceptor::Acceptor;
+use crate::config::{Credentials, Database, GatewayChoice, NodeConfig};
+use crate::encoder::EncodeByGateway;
+use crate::error::NodeError;
+use crate::first_start::{Prepared, STRIPE_KIND, prepare};
+use crate::seams::Seams;
+use crate::system::{SystemClock, SystemSpawner};
+
+/// The secret key by which the built-in simulator is called; it takes any.
+const SIMULATOR_SECRET: &str = "sk_test_built_in";
+
+/// A running node: store, gateways, server and worker.
+pub struct Node {
+    address: SocketAddr,
+    generated: Option<Credentials>,
+    acceptor: Acceptor,
+    worker: Option<RunningWorker>,
+    spawner: SystemSpawner,
+    registry: Arc<GatewayRegistry>,
+    simulator: Option<SimulatorHandle>,
+    store: SqliteStore,
+    drain: Duration,
+}
+
+/// A worker at work, and the way to end it.
+struct RunningWorker {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Starts a node on the machine's clock. Must be called inside a tokio runtime, on which the node then runs.
+    pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
+        Self::start_with(config, Seams::system()).await
+    }
+
+    /// Starts a node with this time, these identifiers and these random bytes.
+    ///
+    /// The address is taken first, so that a second node on the same address ends before it touches the database.
+    pub async fn start_with(config: NodeConfig, seams: Seams) -> Result<Self, NodeError> {
+        let listen_error = |source| NodeError::Listen { address: config.listen, source };
+        let listener = Acceptor::bind(config.listen).await.map_err(listen_error)?;
+        let store = open_store(&config.database).await?;
+        let access: Arc<dyn Access> = Arc::new(store.clone());
+        let prepared = prepare(&access, &seams, &config.first_start, config.credentials.clone()).await?;
+        let (gateway, simulator) = start_gateway(config.gateway, &config.database).await?;
+        let registry = Arc::new(register(&prepared, &gateway));
+        let encoder = Arc::new(EncodeByGateway { gateways: Arc::clone(&registry), fallback: gateway });
+        let parts = Parts { store: &store, registry: &registry, encoder: &encoder, seams: &seams };
+        let settings =
+            ServerSettings { default_version: config.default_version, cursor_key: prepared.cursor_key };
+        let spawner = SystemSpawner::default();
+        let app = App::new(parts.server_ports(&spawner), settings);
+        let acceptor = Acceptor::start(listener, router(app), config.drain).map_err(listen_error)?;
+        let worker =
+            config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, settings));
+        Ok(Self {
+            address: acceptor.address(),
+            generated: prepared.generated,
+            acceptor,
+            worker,
+            spawner,
+            registry,
+            simulator,
+            store,
+            drain: config.drain,
+        })
+    }
+
+    /// The address on which the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The server's base address, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The credentials that this start made up, if it did. They are stored only as a hash and cannot be told again.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.generated.as_ref()
+    }
+
+    /// The built-in simulator, if there is one.
+    pub fn simulator(&self) -> Option<&SimulatorHandle> {
+        self.simulator.as_ref()
+    }
+
+    /// The store, for loading in bulk and for tests.
+    pub fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    /// Adds a gateway to an entity and to this process.
+    pub async fn add_gateway(
+        &self,
+        entity: EntityKey,
+        config: GatewayConfig,
+        gateway: Arc<dyn Gateway>,
+    ) -> Result<(), StoreError> {
+        self.registry.insert(config.id, gateway);
+        self.store.put_gateway(entity, config).await
+    }
+
+    /// Stops in order: no more connections, the requests in flight, the work in hand with its charges, the simulator, and
+    /// at last the database. Each wait is bounded; whatever is cut off is found and finished by the next start.
+    pub async fn stop(self) {
+        self.acceptor.stop().await;
+        if let Some(worker) = self.worker {
+            // Sending fails only when the worker has ended, which is what is wanted.
+            let _ = worker.stop.send(());
+            if tokio::time::timeout(self.drain, worker.ended).await.is_err() {
+                tracing::warn!("the worker did not end in time; its work is taken up at the next start");
+            }
+        }
+        if !self.spawner.drain(self.drain).await {
+            tracing::warn!("background tasks did not end in time");
+        }
+        if let Some(simulator) = self.simulator {
+            simulator.stop().await;
+        }
+        drop(self.registry);
+        let store = self.store;
+        // The last clone waits for the database's threads.
+        if let Err(error) = tokio::task::spawn_blocking(move || drop(store)).await {
+            tracing::error!(%error, "the database was not closed in order");
+        }
+    }
+}
+
+async fn open_store(database: &Database) -> Result<SqliteStore, NodeError> {
+    let path = database.path().to_owned();
+    // Opening reads and may migrate the file, which takes as long as it takes.
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, Executor::thread())).await;
+    let failed = |source| NodeError::OpenStore { database: database.to_string(), source };
+    opened.map_err(NodeError::OpeningEnded)?.map_err(failed)
+}
+
+/// Reaches the default gateway, and starts the simulator where that is the one.
+async fn start_gateway(
+    choice: GatewayChoice,
+    database: &Database,
+) -> Result<(Arc<dyn Gateway>, Option<SimulatorHandle>), NodeError> {
+    let (stripe, simulator) = match choice {
+        GatewayChoice::Remote(stripe) => (stripe, None),
+        GatewayChoice::BuiltIn { simulator, settings } => {
+            let journal = simulator.journal.clone().unwrap_or_else(|| database.journal_path());
+            let simulator = SimulatorConfig { journal: Some(journal), ..simulator };
+            let running = Simulator::start(simulator).await.map_err(NodeError::Simulator)?;
+            let stripe = StripeConfig::new(running.url(), SecretKey::new(SIMULATOR_SECRET));
+            (StripeConfig { settings, ..stripe }, Some(running))
+        }
+    };
+    // Its waits are real ones also where a test holds the time.
+    let clock = Arc::new(SystemClock);
+    let failed = |source| NodeError::Gateway { url: stripe.base_url.clone(), source };
+    let gateway = StripeGateway::over_http(&stripe, clock).map_err(failed)?;
+    Ok((Arc::new(gateway), simulator))
+}
+
+/// Every stored gateway of the kind this process speaks is reached through the one it was given.
+fn register(prepared: &Prepared, gateway: &Arc<dyn Gateway>) -> GatewayRegistry {
+    // Calls are spaced in real time also where a test holds the time.
+    let registry = GatewayRegistry::new(Arc::new(SystemClock));
+    for stored in prepared.gateways.iter().filter(|stored| stored.kind == STRIPE_KIND) {
+        registry.insert(stored.id, Arc::clone(gateway));
+    }
+    registry
+}
+
+/// The parts from which the ports of the server and of the worker are taken.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    store: &'a SqliteStore,
+    registry: &'a Arc<GatewayRegistry>,
+    encoder: &'a Arc<EncodeByGateway<GatewayRegistry>>,
+    seams: &'a Seams,
+}
+
+impl Parts<'_> {
+    fn server_ports(self, spawner: &SystemSpawner) -> Ports {
+        Ports {
+            ledger: Arc::new(self.store.clone()) as Arc<dyn Ledger>,
+            access: Arc::new(self.store.clone()) as Arc<dyn Access>,
+            once: Arc::new(self.store.clone()) as Arc<dyn OnceStore>,
+            gateways: Arc::clone(self.registry) as Arc<dyn Gateways>,
+            encoder: Arc::clone(self.encoder) as Arc<dyn EncodeCharge>,
+            clock: Arc::clone(&self.seams.clock),
+            ids: Arc::clone(&self.seams.ids),
+            entropy: Arc::clone(&self.seams.entropy),
+            spawner: Arc::new(spawner.clone()) as Arc<dyn Spawner>,
+        }
+    }
+
+    fn worker_ports(self, spawner: &SystemSpawner) -> WorkerPorts {
+        WorkerPorts {
+            work: Arc::new(self.store.clone()) as Arc<dyn Work>,
+            gateways: Arc::clone(self.registry) as Arc<dyn Gateways>,
+            encoder: Arc::clone(self.encoder) as Arc<dyn EncodeCharge>,
+            clock: Arc::clone(&self.seams.clock),
+            ids: Arc::clone(&self.seams.ids),
+            spawner: Arc::new(spawner.clone()) as Arc<dyn Spawner>,
+        }
+    }
+}
+
+fn start_worker(ports: WorkerPorts, spawner: &SystemSpawner, settings: WorkerSettings) -> RunningWorker {
+    let worker = Worker::new(ports, settings);
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let work = async move {
+        // A sender that is gone means that the node was dropped without a stop: the work ends all the same.
+        worker.run(async { drop(stopped.await) }).await;
+        // Nobody may be waiting any more.
+        let _ = end.send(());
+    };
+    spawner.spawn("worker", Box::pin(work));
+    RunningWorker { stop, ended }
+}
