@@ -30,6 +30,12 @@ enum Command {
         #[command(subcommand)]
         command: Spec,
     },
+    /// Play seeded crashes, errors and delays against the collection protocol.
+    Sim {
+        /// For the simulator: `--seeds N`, `--seed S`, `--mutants`; `--help` tells all.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run every check of the project, stopping at the first that fails.
     Test {
         /// Also what takes long: many seeds, mutants, many generated cases.
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         }
         Command::Spec { command: Spec::Lint } => spec_lint(),
         Command::Spec { command: Spec::Compat { base } } => spec_compat(&base),
+        Command::Sim { arguments } => xtask::test_command::simulate(&xtask::root(), &arguments)
+            .map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Test { full } => xtask::test_command::run(&xtask::root(), full).map(|()| ExitCode::SUCCESS),
     };
     match done {

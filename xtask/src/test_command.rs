@@ -11,12 +11,11 @@ use anyhow::{Context as _, Result, bail};
 /// The features of the models. Each is checked alone: a build of the whole workspace unites them and hides a missing one.
 const TYPES_FEATURES: [&str; 4] = ["", "schemars", "utoipa", "garde"];
 
-/// Seeds that the simulator plays: a few in every run, many with `--full`.
-const SEEDS: u32 = 25;
-const SEEDS_FULL: u32 = 1_000;
+/// Schedules that the simulator plays in every run, on the build the tests use anyway; it takes seconds.
+const SEEDS: &str = "300";
 
-/// Where the simulator stands.
-const SIMULATOR: &str = "crates/sim/src/main.rs";
+/// Schedules with `full`, on an optimised build.
+const SEEDS_FULL: &str = "20000";
 
 /// One check.
 struct Step {
@@ -90,7 +89,7 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
     ]);
     steps.push(tests(root)?);
     steps.push(cargo("examples in the docs", "test --doc --workspace --locked", "mend the example"));
-    steps.extend(simulations(root, full));
+    steps.extend(simulations(full));
     let mut docs =
         cargo("docs", "doc --workspace --no-deps --locked", "mend the links and examples that rustdoc names");
     docs.environment = vec![("RUSTDOCFLAGS", "-D warnings")];
@@ -104,23 +103,27 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The simulator, and with `full` its mutants, which it must catch.
-fn simulations(root: &Path, full: bool) -> Vec<Step> {
-    if !root.join(SIMULATOR).exists() {
-        return Vec::new();
-    }
-    let mend = "replay the seed named with `cargo xtask sim --seed S`";
-    let seeds = if full { SEEDS_FULL } else { SEEDS };
-    let play = |extra: &str| format!("run -p payment-runs-sim --release --locked -- --seeds {seeds}{extra}");
-    let mut steps = vec![cargo("simulation", &play(""), mend)];
+/// The simulator on the real protocol, and on protocols that are wrong on purpose, which its checkers must notice.
+fn simulations(full: bool) -> Vec<Step> {
+    let replay = "replay the seed that is named: `cargo xtask sim --seed S`";
+    let notice = "make the checkers in crates/sim notice the mutant that is named";
+    let play = |profile: &str, extra: &str| format!("run -p payment-runs-sim{profile} --locked -- {extra}");
+    let mut steps = vec![
+        cargo("simulation", &play("", &format!("--seeds {SEEDS}")), replay),
+        cargo("simulation of mutants", &play("", &format!("--mutants --seeds {SEEDS}")), notice),
+    ];
     if full {
-        steps.push(cargo(
-            "simulation of mutants",
-            &play(" --mutants"),
-            "make the checkers catch the mutant named",
-        ));
+        let long = format!("--seeds {SEEDS_FULL}");
+        steps.push(cargo("long simulation", &play(" --release", &long), replay));
     }
     steps
+}
+
+/// Hands its arguments to the simulator, which is built optimised: `cargo xtask sim --seeds 5000`.
+pub fn simulate(root: &Path, arguments: &[String]) -> Result<bool> {
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--release", "--locked", "-p", "payment-runs-sim", "--"]);
+    Ok(command.args(arguments).current_dir(root).status().context("start cargo")?.success())
 }
 
 /// All tests by nextest, which is installed first if it is not there; by cargo where that fails.
