@@ -29,17 +29,3 @@ pub fn empty(status: StatusCode) -> Response {
     *response.status_mut() = status;
     response
 }
-
-/// The body of an answer that may have one of several media types.
-#[derive(Debug)]
-pub struct Stream {
-    /// One of the documented media types.
-    pub content_type: &'static str,
-    /// The bytes.
-    pub body: Body,
-}
-
-/// A status that the contract names. The generator writes only statuses that HTTP has.
-pub fn status(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}

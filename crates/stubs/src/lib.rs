@@ -22,6 +22,7 @@ mod context;
 mod operation;
 mod rejection;
 mod status;
+mod stream;
 
 pub use generated::{ops, v1, v2};
 
@@ -29,3 +30,4 @@ pub use context::{RequestContext, RequestId, TrackId};
 pub use operation::OperationInfo;
 pub use rejection::{Category, FAULTS_MAX, Fault, Location, Rejection};
 pub use status::{ClientErrorStatus, ServerErrorStatus, StatusOutOfRange};
+pub use stream::Stream;

@@ -1,6 +1,6 @@
 //! Bodies.
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest as _, Request};
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
 use super::{Contract, Incoming};
-use crate::{Category, Fault, Location, Rejection};
+use crate::{Category, Fault, Location, Rejection, Stream};
 
 /// Bodies from this size on are parsed on a thread that may block: they take milliseconds, in which a worker of the
 /// runtime would serve nobody else.
@@ -55,9 +55,16 @@ impl Incoming {
         self.optional(Form::UrlEncoded).await
     }
 
-    /// Hands over the body unread.
-    pub fn stream(&mut self) -> Body {
-        std::mem::take(&mut self.body)
+    /// Hands over the body unread if it has one of the media types; `None` after adding the fault.
+    pub fn stream(&mut self, content_types: &[&'static str]) -> Option<Stream> {
+        let essence = self.essence();
+        let Some(content_type) = content_types.iter().find(|known| known.eq_ignore_ascii_case(&essence))
+        else {
+            let expected = content_types.join(" or ");
+            self.refuse(Category::UnsupportedMediaType, &format!("the body must be {expected}"));
+            return None;
+        };
+        Some(Stream { content_type, body: std::mem::take(&mut self.body) })
     }
 
     async fn required<T>(&mut self, form: Form) -> Option<T>
@@ -110,9 +117,7 @@ impl Incoming {
     }
 
     fn has_content_type(&self, form: Form) -> bool {
-        let value = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence =
-            value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = self.essence();
         match form {
             Form::Json => {
                 essence == "application/json"
@@ -120,6 +125,12 @@ impl Incoming {
             }
             Form::UrlEncoded => essence == "application/x-www-form-urlencoded",
         }
+    }
+
+    /// The media type without its parameters, in small letters; empty where it is missing.
+    fn essence(&self) -> String {
+        let value = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
     async fn parse<T>(&mut self, form: Form, bytes: Bytes) -> Option<T>
@@ -168,14 +179,17 @@ where
             Ok(()) => return Ok(value),
             Err(report) => first_of(&report),
         },
-        Err(error) if error.is_data() => locate::<T>(bytes),
+        Err(_) => locate::<T>(bytes),
+    };
+    // Serde stops at the first fault, so a syntax error may stand behind it.
+    match serde_json::from_slice(bytes) {
+        Ok(value) => Err(contract.list_json(&value, refused)),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let message = format!("the body is no well-formed JSON at line {line} column {column}");
-            return Err(vec![whole(Category::MalformedJson, message)]);
+            Err(vec![whole(Category::MalformedJson, message)])
         }
-    };
-    Err(contract.list_json(bytes, refused))
+    }
 }
 
 fn parse_form<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
@@ -201,8 +215,16 @@ fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Fault {
             let field = error.path().to_string();
             let field = if field == "." { String::new() } else { field };
             let message = error.inner().to_string();
-            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-            Fault { field, ..whole(Category::InvalidValue, message) }
+            let message = message.split(" at line ").next().unwrap_or_default();
+            // Serde tells of it at the object, not at the field.
+            let twice = message.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`'));
+            match twice {
+                Some(name) => {
+                    let field = super::faults::below(&field, name);
+                    Fault { field, ..whole(Category::InvalidValue, "is given more than once".to_owned()) }
+                }
+                None => Fault { field, ..whole(Category::InvalidValue, message.to_owned()) },
+            }
         }
     }
 }

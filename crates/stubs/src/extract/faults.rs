@@ -119,9 +119,8 @@ impl Contract {
     }
 
     /// The faults of a JSON body; `refused` where the schema finds none.
-    pub(super) fn list_json(&self, bytes: &[u8], refused: Fault) -> Vec<Fault> {
-        let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return vec![refused] };
-        let faults = self.list(Part::Body, &value);
+    pub(super) fn list_json(&self, value: &Value, refused: Fault) -> Vec<Fault> {
+        let faults = self.list(Part::Body, value);
         if faults.is_empty() { vec![refused] } else { faults }
     }
 
@@ -218,7 +217,7 @@ fn wire_path(part: Part, pointer: &Pointer) -> String {
     path
 }
 
-fn below(path: &str, name: &str) -> String {
+pub(super) fn below(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 

@@ -23,9 +23,10 @@ impl HeaderSets {
 
     /// The constant that holds an answer's headers.
     fn constant(&self, api: &Api, headers: &[Header]) -> TokenStream {
-        match self.0.get_index_of(&signature(headers)) {
-            Some(at) => shared_item(api, &format!("ANSWER_HEADERS_{}", at + 1)),
-            None => quote!(&[]),
+        if let Some(at) = self.0.get_index_of(&signature(headers)) {
+            shared_item(api, &format!("ANSWER_HEADERS_{}", at + 1))
+        } else {
+            quote!(&[])
         }
     }
 
@@ -89,7 +90,7 @@ pub(super) fn enumeration(api: &Api, operation: &Operation, headers: &HeaderSets
     let derives = if streams { quote!(Debug) } else { quote!(Clone, Debug, PartialEq) };
     let variants =
         operation.responses.iter().map(|response| variant(api, response)).collect::<Result<Vec<_>>>()?;
-    let arms = operation.responses.iter().map(arm);
+    let arms = operation.responses.iter().map(arm).collect::<Result<Vec<_>>>()?;
     let answers = operation
         .responses
         .iter()
@@ -139,7 +140,7 @@ fn variant(api: &Api, response: &Response) -> Result<TokenStream> {
             Media::Json => body_type(api, &content.schema)?,
             Media::Stream | Media::Events if content.content_types.len() == 1 => quote!(axum::body::Body),
             // The implementation says which of the documented media types it wrote.
-            Media::Stream => quote!(crate::answer::Stream),
+            Media::Stream => quote!(crate::Stream),
             Media::Events | Media::Form => bail!("{}: an answer cannot be a form", response.description),
         }),
     };
@@ -148,29 +149,70 @@ fn variant(api: &Api, response: &Response) -> Result<TokenStream> {
     Ok(quote! { #docs #name #parts, })
 }
 
-fn arm(response: &Response) -> TokenStream {
+/// Names of the constants of `http::StatusCode`.
+const STATUSES: [(u16, &str); 31] = [
+    (200, "OK"),
+    (201, "CREATED"),
+    (202, "ACCEPTED"),
+    (203, "NON_AUTHORITATIVE_INFORMATION"),
+    (204, "NO_CONTENT"),
+    (206, "PARTIAL_CONTENT"),
+    (301, "MOVED_PERMANENTLY"),
+    (302, "FOUND"),
+    (303, "SEE_OTHER"),
+    (304, "NOT_MODIFIED"),
+    (307, "TEMPORARY_REDIRECT"),
+    (308, "PERMANENT_REDIRECT"),
+    (400, "BAD_REQUEST"),
+    (401, "UNAUTHORIZED"),
+    (402, "PAYMENT_REQUIRED"),
+    (403, "FORBIDDEN"),
+    (404, "NOT_FOUND"),
+    (405, "METHOD_NOT_ALLOWED"),
+    (406, "NOT_ACCEPTABLE"),
+    (409, "CONFLICT"),
+    (410, "GONE"),
+    (412, "PRECONDITION_FAILED"),
+    (413, "PAYLOAD_TOO_LARGE"),
+    (415, "UNSUPPORTED_MEDIA_TYPE"),
+    (422, "UNPROCESSABLE_ENTITY"),
+    (429, "TOO_MANY_REQUESTS"),
+    (500, "INTERNAL_SERVER_ERROR"),
+    (501, "NOT_IMPLEMENTED"),
+    (502, "BAD_GATEWAY"),
+    (503, "SERVICE_UNAVAILABLE"),
+    (504, "GATEWAY_TIMEOUT"),
+];
+
+fn constant(code: u16) -> Result<TokenStream> {
+    let known = STATUSES.iter().find(|(known, _)| *known == code);
+    let Some((_, name)) = known else {
+        bail!("status {code} is not generated; add it to `STATUSES` of the stubs emitter")
+    };
+    let name = format_ident!("{name}");
+    Ok(quote!(http::StatusCode::#name))
+}
+
+fn arm(response: &Response) -> Result<TokenStream> {
     let name = name(response.status);
     let (status, binding) = match response.status {
-        Status::Code(code) => {
-            let code = proc_macro2::Literal::u16_unsuffixed(code);
-            (quote!(crate::answer::status(#code)), None)
-        }
+        Status::Code(code) => (constant(code)?, None),
         Status::Range(_) => (quote!(status.into()), Some(quote!(status))),
     };
     let Some(content) = &response.content else {
         let pattern = binding.map(|binding| quote!((#binding)));
-        return quote! { Self::#name #pattern => crate::answer::empty(#status), };
+        return Ok(quote! { Self::#name #pattern => crate::answer::empty(#status), });
     };
     let bindings = binding.into_iter().chain([quote!(body)]);
     let pattern = quote!(Self::#name(#(#bindings),*));
     let content_type = text(content.content_types.first().map_or("", String::as_str));
-    match content.media {
+    Ok(match content.media {
         Media::Json => quote! { #pattern => crate::answer::json(#status, #content_type, &body), },
         _ if content.content_types.len() == 1 => {
             quote! { #pattern => crate::answer::stream(#status, #content_type, body), }
         }
         _ => quote! { #pattern => crate::answer::stream(#status, body.content_type, body.body), },
-    }
+    })
 }
 
 fn answer(api: &Api, response: &Response, headers: &HeaderSets) -> Result<TokenStream> {

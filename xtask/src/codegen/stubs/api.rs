@@ -186,12 +186,10 @@ pub(super) fn definition(api: &Api) -> Result<TokenStream> {
 fn method(api: &Api, operation: &Operation) -> Result<TokenStream> {
     let name = ident(&operation.ident);
     let docs = docs::outer(&method_docs(api, operation));
-    let deprecated = operation.deprecated.then(|| quote!(#[deprecated = "the contract says so"]));
     let (names, types): (Vec<_>, Vec<_>) =
         arguments(api, operation)?.into_iter().map(|(name, kind)| (ident(name), kind)).unzip();
     Ok(quote! {
         #docs
-        #deprecated
         fn #name(
             &self,
             context: RequestContext,
@@ -208,12 +206,14 @@ fn method_docs(api: &Api, operation: &Operation) -> String {
     if !text.ends_with('.') {
         text.push('.');
     }
+    if operation.deprecated {
+        text.push_str(" Deprecated.");
+    }
     if let Some(description) = &operation.description {
         text.push_str("\n\n");
         text.push_str(description);
     }
-    text.push_str(&format!("\n\n`{} {}`", operation.method, operation::route(api, operation)));
-    text
+    format!("{text}\n\n`{} {}`", operation.method, operation::route(api, operation))
 }
 
 /// Names and types after the context.
@@ -235,7 +235,10 @@ fn arguments(api: &Api, op: &Operation) -> Result<Vec<(&'static str, TokenStream
 fn argument_type(api: &Api, body: &Body) -> Result<TokenStream> {
     let kind = match body.content.media {
         Media::Json | Media::Form => body_type(api, &body.content.schema)?,
-        Media::Stream | Media::Events => return Ok(quote!(axum::body::Body)),
+        Media::Stream | Media::Events if body.content.content_types.len() == 1 => {
+            return Ok(quote!(axum::body::Body));
+        }
+        Media::Stream | Media::Events => return Ok(quote!(crate::Stream)),
     };
     Ok(if body.required { kind } else { quote!(Option<#kind>) })
 }

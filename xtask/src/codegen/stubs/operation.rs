@@ -91,7 +91,11 @@ fn read_body(api: &Api, body: &Body) -> Result<TokenStream> {
         (Media::Json, false) => "optional_json",
         (Media::Form, true) => "form",
         (Media::Form, false) => "optional_form",
-        (Media::Stream | Media::Events, _) => return Ok(quote!(Some(incoming.stream()))),
+        (Media::Stream | Media::Events, _) => {
+            let content_types = &body.content.content_types;
+            let only = (content_types.len() == 1).then(|| quote!(.map(|stream| stream.body)));
+            return Ok(quote!(incoming.stream(&[#(#content_types),*])#only));
+        }
     };
     let (function, kind) = (ident(function), body_type(api, &body.content.schema)?);
     Ok(quote!(incoming.#function::<#kind>().await))

@@ -85,9 +85,7 @@ pub mod list_decisions {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -202,9 +200,7 @@ pub mod get_progress {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }

@@ -67,9 +67,7 @@ pub mod create_invoice {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -205,9 +203,7 @@ pub mod get_invoice {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -338,9 +334,7 @@ pub mod post_invoice {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }

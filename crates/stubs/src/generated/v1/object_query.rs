@@ -108,9 +108,7 @@ pub mod query_payment_runs {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -291,9 +289,7 @@ pub mod query_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }

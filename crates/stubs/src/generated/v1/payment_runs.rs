@@ -117,9 +117,7 @@ pub mod list_payment_runs {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -249,9 +247,7 @@ pub mod create_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -387,9 +383,7 @@ pub mod get_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -520,9 +514,7 @@ pub mod update_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -658,9 +650,7 @@ pub mod delete_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -791,9 +781,7 @@ pub mod get_payment_run_summary {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -924,9 +912,7 @@ pub mod get_payment_run_data {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }

@@ -133,9 +133,7 @@ pub mod list_payments {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -265,9 +263,7 @@ pub mod create_payment {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }
@@ -403,9 +399,7 @@ pub mod get_payment {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status4XX(status, body) => {
                     crate::answer::json(status.into(), "application/json", &body)
                 }

@@ -156,41 +156,39 @@ pub mod list_payment_runs {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status400(body) => {
-                    crate::answer::json(crate::answer::status(400), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_REQUEST, "application/json", &body)
                 }
                 Self::Status401(body) => {
-                    crate::answer::json(crate::answer::status(401), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNAUTHORIZED, "application/json", &body)
                 }
                 Self::Status403(body) => {
-                    crate::answer::json(crate::answer::status(403), "application/json", &body)
+                    crate::answer::json(http::StatusCode::FORBIDDEN, "application/json", &body)
                 }
                 Self::Status404(body) => {
-                    crate::answer::json(crate::answer::status(404), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_FOUND, "application/json", &body)
                 }
                 Self::Status405(body) => {
-                    crate::answer::json(crate::answer::status(405), "application/json", &body)
+                    crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
                 }
                 Self::Status429(body) => {
-                    crate::answer::json(crate::answer::status(429), "application/json", &body)
+                    crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
                 }
                 Self::Status500(body) => {
-                    crate::answer::json(crate::answer::status(500), "application/json", &body)
+                    crate::answer::json(http::StatusCode::INTERNAL_SERVER_ERROR, "application/json", &body)
                 }
                 Self::Status501(body) => {
-                    crate::answer::json(crate::answer::status(501), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_IMPLEMENTED, "application/json", &body)
                 }
                 Self::Status502(body) => {
-                    crate::answer::json(crate::answer::status(502), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_GATEWAY, "application/json", &body)
                 }
                 Self::Status503(body) => {
-                    crate::answer::json(crate::answer::status(503), "application/json", &body)
+                    crate::answer::json(http::StatusCode::SERVICE_UNAVAILABLE, "application/json", &body)
                 }
                 Self::Status504(body) => {
-                    crate::answer::json(crate::answer::status(504), "application/json", &body)
+                    crate::answer::json(http::StatusCode::GATEWAY_TIMEOUT, "application/json", &body)
                 }
             }
         }
@@ -416,55 +414,55 @@ pub mod create_payment_run {
         fn into_response(self) -> axum::response::Response {
             match self {
                 Self::Status201(body) => {
-                    crate::answer::json(crate::answer::status(201), "application/json", &body)
+                    crate::answer::json(http::StatusCode::CREATED, "application/json", &body)
                 }
                 Self::Status202(body) => {
-                    crate::answer::json(crate::answer::status(202), "application/json", &body)
+                    crate::answer::json(http::StatusCode::ACCEPTED, "application/json", &body)
                 }
                 Self::Status400(body) => {
-                    crate::answer::json(crate::answer::status(400), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_REQUEST, "application/json", &body)
                 }
                 Self::Status401(body) => {
-                    crate::answer::json(crate::answer::status(401), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNAUTHORIZED, "application/json", &body)
                 }
                 Self::Status403(body) => {
-                    crate::answer::json(crate::answer::status(403), "application/json", &body)
+                    crate::answer::json(http::StatusCode::FORBIDDEN, "application/json", &body)
                 }
                 Self::Status404(body) => {
-                    crate::answer::json(crate::answer::status(404), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_FOUND, "application/json", &body)
                 }
                 Self::Status405(body) => {
-                    crate::answer::json(crate::answer::status(405), "application/json", &body)
+                    crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
                 }
                 Self::Status409(body) => {
-                    crate::answer::json(crate::answer::status(409), "application/json", &body)
+                    crate::answer::json(http::StatusCode::CONFLICT, "application/json", &body)
                 }
                 Self::Status413(body) => {
-                    crate::answer::json(crate::answer::status(413), "application/json", &body)
+                    crate::answer::json(http::StatusCode::PAYLOAD_TOO_LARGE, "application/json", &body)
                 }
                 Self::Status415(body) => {
-                    crate::answer::json(crate::answer::status(415), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/json", &body)
                 }
                 Self::Status422(body) => {
-                    crate::answer::json(crate::answer::status(422), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNPROCESSABLE_ENTITY, "application/json", &body)
                 }
                 Self::Status429(body) => {
-                    crate::answer::json(crate::answer::status(429), "application/json", &body)
+                    crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
                 }
                 Self::Status500(body) => {
-                    crate::answer::json(crate::answer::status(500), "application/json", &body)
+                    crate::answer::json(http::StatusCode::INTERNAL_SERVER_ERROR, "application/json", &body)
                 }
                 Self::Status501(body) => {
-                    crate::answer::json(crate::answer::status(501), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_IMPLEMENTED, "application/json", &body)
                 }
                 Self::Status502(body) => {
-                    crate::answer::json(crate::answer::status(502), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_GATEWAY, "application/json", &body)
                 }
                 Self::Status503(body) => {
-                    crate::answer::json(crate::answer::status(503), "application/json", &body)
+                    crate::answer::json(http::StatusCode::SERVICE_UNAVAILABLE, "application/json", &body)
                 }
                 Self::Status504(body) => {
-                    crate::answer::json(crate::answer::status(504), "application/json", &body)
+                    crate::answer::json(http::StatusCode::GATEWAY_TIMEOUT, "application/json", &body)
                 }
             }
         }
@@ -699,41 +697,39 @@ pub mod get_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status400(body) => {
-                    crate::answer::json(crate::answer::status(400), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_REQUEST, "application/json", &body)
                 }
                 Self::Status401(body) => {
-                    crate::answer::json(crate::answer::status(401), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNAUTHORIZED, "application/json", &body)
                 }
                 Self::Status403(body) => {
-                    crate::answer::json(crate::answer::status(403), "application/json", &body)
+                    crate::answer::json(http::StatusCode::FORBIDDEN, "application/json", &body)
                 }
                 Self::Status404(body) => {
-                    crate::answer::json(crate::answer::status(404), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_FOUND, "application/json", &body)
                 }
                 Self::Status405(body) => {
-                    crate::answer::json(crate::answer::status(405), "application/json", &body)
+                    crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
                 }
                 Self::Status429(body) => {
-                    crate::answer::json(crate::answer::status(429), "application/json", &body)
+                    crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
                 }
                 Self::Status500(body) => {
-                    crate::answer::json(crate::answer::status(500), "application/json", &body)
+                    crate::answer::json(http::StatusCode::INTERNAL_SERVER_ERROR, "application/json", &body)
                 }
                 Self::Status501(body) => {
-                    crate::answer::json(crate::answer::status(501), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_IMPLEMENTED, "application/json", &body)
                 }
                 Self::Status502(body) => {
-                    crate::answer::json(crate::answer::status(502), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_GATEWAY, "application/json", &body)
                 }
                 Self::Status503(body) => {
-                    crate::answer::json(crate::answer::status(503), "application/json", &body)
+                    crate::answer::json(http::StatusCode::SERVICE_UNAVAILABLE, "application/json", &body)
                 }
                 Self::Status504(body) => {
-                    crate::answer::json(crate::answer::status(504), "application/json", &body)
+                    crate::answer::json(http::StatusCode::GATEWAY_TIMEOUT, "application/json", &body)
                 }
             }
         }
@@ -970,56 +966,54 @@ pub mod update_payment_run {
     impl axum::response::IntoResponse for Response {
         fn into_response(self) -> axum::response::Response {
             match self {
-                Self::Status200(body) => {
-                    crate::answer::json(crate::answer::status(200), "application/json", &body)
-                }
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
                 Self::Status202(body) => {
-                    crate::answer::json(crate::answer::status(202), "application/json", &body)
+                    crate::answer::json(http::StatusCode::ACCEPTED, "application/json", &body)
                 }
                 Self::Status400(body) => {
-                    crate::answer::json(crate::answer::status(400), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_REQUEST, "application/json", &body)
                 }
                 Self::Status401(body) => {
-                    crate::answer::json(crate::answer::status(401), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNAUTHORIZED, "application/json", &body)
                 }
                 Self::Status403(body) => {
-                    crate::answer::json(crate::answer::status(403), "application/json", &body)
+                    crate::answer::json(http::StatusCode::FORBIDDEN, "application/json", &body)
                 }
                 Self::Status404(body) => {
-                    crate::answer::json(crate::answer::status(404), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_FOUND, "application/json", &body)
                 }
                 Self::Status405(body) => {
-                    crate::answer::json(crate::answer::status(405), "application/json", &body)
+                    crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
                 }
                 Self::Status409(body) => {
-                    crate::answer::json(crate::answer::status(409), "application/json", &body)
+                    crate::answer::json(http::StatusCode::CONFLICT, "application/json", &body)
                 }
                 Self::Status413(body) => {
-                    crate::answer::json(crate::answer::status(413), "application/json", &body)
+                    crate::answer::json(http::StatusCode::PAYLOAD_TOO_LARGE, "application/json", &body)
                 }
                 Self::Status415(body) => {
-                    crate::answer::json(crate::answer::status(415), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/json", &body)
                 }
                 Self::Status422(body) => {
-                    crate::answer::json(crate::answer::status(422), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNPROCESSABLE_ENTITY, "application/json", &body)
                 }
                 Self::Status429(body) => {
-                    crate::answer::json(crate::answer::status(429), "application/json", &body)
+                    crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
                 }
                 Self::Status500(body) => {
-                    crate::answer::json(crate::answer::status(500), "application/json", &body)
+                    crate::answer::json(http::StatusCode::INTERNAL_SERVER_ERROR, "application/json", &body)
                 }
                 Self::Status501(body) => {
-                    crate::answer::json(crate::answer::status(501), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_IMPLEMENTED, "application/json", &body)
                 }
                 Self::Status502(body) => {
-                    crate::answer::json(crate::answer::status(502), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_GATEWAY, "application/json", &body)
                 }
                 Self::Status503(body) => {
-                    crate::answer::json(crate::answer::status(503), "application/json", &body)
+                    crate::answer::json(http::StatusCode::SERVICE_UNAVAILABLE, "application/json", &body)
                 }
                 Self::Status504(body) => {
-                    crate::answer::json(crate::answer::status(504), "application/json", &body)
+                    crate::answer::json(http::StatusCode::GATEWAY_TIMEOUT, "application/json", &body)
                 }
             }
         }
@@ -1199,44 +1193,44 @@ pub mod delete_payment_run {
         fn into_response(self) -> axum::response::Response {
             match self {
                 Self::Status202(body) => {
-                    crate::answer::json(crate::answer::status(202), "application/json", &body)
+                    crate::answer::json(http::StatusCode::ACCEPTED, "application/json", &body)
                 }
-                Self::Status204 => crate::answer::empty(crate::answer::status(204)),
+                Self::Status204 => crate::answer::empty(http::StatusCode::NO_CONTENT),
                 Self::Status400(body) => {
-                    crate::answer::json(crate::answer::status(400), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_REQUEST, "application/json", &body)
                 }
                 Self::Status401(body) => {
-                    crate::answer::json(crate::answer::status(401), "application/json", &body)
+                    crate::answer::json(http::StatusCode::UNAUTHORIZED, "application/json", &body)
                 }
                 Self::Status403(body) => {
-                    crate::answer::json(crate::answer::status(403), "application/json", &body)
+                    crate::answer::json(http::StatusCode::FORBIDDEN, "application/json", &body)
                 }
                 Self::Status404(body) => {
-                    crate::answer::json(crate::answer::status(404), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_FOUND, "application/json", &body)
                 }
                 Self::Status405(body) => {
-                    crate::answer::json(crate::answer::status(405), "application/json", &body)
+                    crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
                 }
                 Self::Status409(body) => {
-                    crate::answer::json(crate::answer::status(409), "application/json", &body)
+                    crate::answer::json(http::StatusCode::CONFLICT, "application/json", &body)
                 }
                 Self::Status429(body) => {
-                    crate::answer::json(crate::answer::status(429), "application/json", &body)
+                    crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
                 }
                 Self::Status500(body) => {
-                    crate::answer::json(crate::answer::status(500), "application/json", &body)
+                    crate::answer::json(http::StatusCode::INTERNAL_SERVER_ERROR, "application/json", &body)
                 }
                 Self::Status501(body) => {
-                    crate::answer::json(crate::answer::status(501), "application/json", &body)
+                    crate::answer::json(http::StatusCode::NOT_IMPLEMENTED, "application/json", &body)
                 }
                 Self::Status502(body) => {
-                    crate::answer::json(crate::answer::status(502), "application/json", &body)
+                    crate::answer::json(http::StatusCode::BAD_GATEWAY, "application/json", &body)
                 }
                 Self::Status503(body) => {
-                    crate::answer::json(crate::answer::status(503), "application/json", &body)
+                    crate::answer::json(http::StatusCode::SERVICE_UNAVAILABLE, "application/json", &body)
                 }
                 Self::Status504(body) => {
-                    crate::answer::json(crate::answer::status(504), "application/json", &body)
+                    crate::answer::json(http::StatusCode::GATEWAY_TIMEOUT, "application/json", &body)
                 }
             }
         }
