@@ -147,9 +147,10 @@ CREATE TABLE document (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX document_id ON document (entity, id);
 CREATE UNIQUE INDEX document_number ON document (entity, kind, number);
--- What a run selects from, in the order in which it selects, with all that the selection asks. The columns after the key
--- never change while a document is open.
-CREATE INDEX document_open ON document (entity, account, due_date, number, id, posted_at, currency, bill_run)
+-- What a run selects from, in the order in which it selects, with all that the selection asks, so that the index alone
+-- answers it.
+CREATE INDEX document_open
+    ON document (entity, account, due_date, number, id, posted_at, currency, bill_run, status, balance_minor)
     WHERE status = 1 AND balance_minor > 0;
 
 CREATE TABLE document_item (

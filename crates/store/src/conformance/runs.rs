@@ -44,7 +44,10 @@ pub async fn life_of_a_pending_run(stand: Stand<'_>) {
         assert!(matches!(stand.refused(6, command).await[..], [Refusal::WrongState { .. }]));
     }
     assert_eq!(stand.work.next_run_at().await.unwrap(), None);
-    assert_eq!(stand.execute(7, Command::DeleteRun(key(run.id), DeletePolicy::CanceledOrError)).await, Output::Deleted);
+    assert_eq!(
+        stand.execute(7, Command::DeleteRun(key(run.id), DeletePolicy::CanceledOrError)).await,
+        Output::Deleted
+    );
     assert_eq!(stand.ledger.find_run(&scope(), &key(run.id)).await.unwrap(), None);
     assert!(matches!(
         stand.refused(8, Command::DeleteRun(key(run.id), DeletePolicy::CanceledOrError)).await[..],

@@ -161,10 +161,10 @@ fn find_means(desk: &mut Desk<'_>, account: &Account, new: &NewPayment) -> Resul
         (None, Some(id)) => gateways.into_iter().find(|gateway| gateway.id == id),
         (None, None) => gateways.into_iter().find(|gateway| gateway.is_default),
     };
-    if let Some(method) = &method {
-        if !method.kind.is_electronic() || method.status != PaymentMethodStatus::Active {
-            desk.invalid(Field::PaymentMethod, "the payment method is not an active electronic one");
-        }
+    let is_usable =
+        |method: &PaymentMethod| method.kind.is_electronic() && method.status == PaymentMethodStatus::Active;
+    if method.as_ref().is_some_and(|method| !is_usable(method)) {
+        desk.invalid(Field::PaymentMethod, "the payment method is not an active electronic one");
     }
     match &gateway {
         None if new.gateway.is_none() => desk.invalid(Field::Gateway, "there is no payment gateway"),

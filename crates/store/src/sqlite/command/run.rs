@@ -1,6 +1,7 @@
 //! Commands on payment runs.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use payment_runs_engine::command::{NewRun, Output, RunChange};
 use payment_runs_engine::ids::{AccountId, Key, OrganizationId};
@@ -137,13 +138,9 @@ fn insert_records(desk: &Desk<'_>, run: &Run, records: &[DataRecord]) -> Result<
     for (position, record) in (0_u32..).zip(records) {
         let account = match &record.account {
             None => None,
-            Some(key) => match known.get(&(key, record.account_is_number)) {
-                Some(account) => *account,
-                None => {
-                    let account = find_record_account(desk, key, record.account_is_number)?;
-                    known.insert((key, record.account_is_number), account);
-                    account
-                }
+            Some(key) => match known.entry((key, record.account_is_number)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(find_record_account(desk, key, record.account_is_number)?),
             },
         };
         row::run::insert_record(desk.db, desk.entity(), run.id, position, account, record)?;

@@ -23,12 +23,12 @@ pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| {
         row::payment::SELECTED.split(',').map(|column| format!("p.{}", column.trim())).collect();
     format!(
         "SELECT r.amount_minor, {} FROM payment_record AS r CROSS JOIN payment AS p \
-         WHERE r.entity = ?1 AND r.run = ?2 AND r.position = ?3 AND p.entity = ?1 AND p.id = r.payment ORDER BY p.id",
+         WHERE r.entity = ?1 AND r.run = ?2 AND r.position = ?3 AND p.entity = ?1 AND p.id = r.payment ORDER BY r.payment",
         columns.join(", ")
     )
 });
 /// The credits applied for one record.
-pub(crate) const CREDITS: &str = "SELECT amount_minor, source_kind, source FROM credit_application \
+pub(crate) const CREDITS: &str = "SELECT amount_minor, source_kind, source FROM credit_application INDEXED BY credit_application_record \
      WHERE entity = ?1 AND run = ?2 AND record = ?3 AND record IS NOT NULL ORDER BY chunk, ordinal";
 
 pub(crate) fn records(

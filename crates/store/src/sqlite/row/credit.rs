@@ -24,9 +24,10 @@ static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM credit_memo WHERE entity = ?1 AND id = ?2"));
 static BY_NUMBER: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM credit_memo WHERE entity = ?1 AND number = ?2"));
-static OPEN: LazyLock<String> = LazyLock::new(|| {
+/// The posted credit memos of an account with something left, oldest first.
+pub(crate) static OPEN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {SELECTED} FROM credit_memo WHERE entity = ?1 AND account = ?2 AND status = 1 \
+        "SELECT {SELECTED} FROM credit_memo INDEXED BY credit_memo_open WHERE entity = ?1 AND account = ?2 AND status = 1 \
          AND unapplied_minor > 0 ORDER BY effective_date, number"
     )
 });

@@ -34,9 +34,9 @@ static BY_NUMBER: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {SELECTED} FROM document WHERE entity = ?1 AND kind = ?2 AND number = ?3")
 });
 /// Every open document of an account, in the order in which it is paid.
-static OPEN: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static OPEN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {SELECTED} FROM document WHERE entity = ?1 AND account = ?2 AND status = 1 AND balance_minor > 0 \
+        "SELECT {SELECTED} FROM document INDEXED BY document_open WHERE entity = ?1 AND account = ?2 AND status = 1 AND balance_minor > 0 \
          ORDER BY due_date, number, id"
     )
 });

@@ -36,9 +36,9 @@ static BY_ID: LazyLock<String> =
 static BY_NUMBER: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM payment WHERE entity = ?1 AND number = ?2"));
 /// Processed payments of an account with something left, oldest first.
-static UNAPPLIED: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static UNAPPLIED: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {SELECTED} FROM payment WHERE entity = ?1 AND account = ?2 AND state = 3 AND unapplied_minor > 0 \
+        "SELECT {SELECTED} FROM payment INDEXED BY payment_unapplied WHERE entity = ?1 AND account = ?2 AND state = 3 AND unapplied_minor > 0 \
          ORDER BY effective_date, number"
     )
 });

@@ -98,11 +98,7 @@ pub(crate) fn insert(
 pub(crate) fn load(db: &Connection, claim: &ChunkClaim, ordinal: u32) -> Result<StoredChunk, Failure> {
     let sql = format!("SELECT stage, {KEYS} FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3");
     first(db, &sql, params![claim.entity.0, claim.run.to_blob(), ordinal], |row| {
-        Ok(StoredChunk {
-            stage: row.code()?,
-            after: RangeKey::read(row)?,
-            upto: RangeKey::read(row)?,
-        })
+        Ok(StoredChunk { stage: row.code()?, after: RangeKey::read(row)?, upto: RangeKey::read(row)? })
     })?
     .ok_or_else(|| Failure::broken("a claimed chunk vanished"))
 }

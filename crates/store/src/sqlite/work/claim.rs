@@ -9,12 +9,25 @@ use rusqlite::{Connection, params};
 use crate::sqlite::codes::Code;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
-use crate::sqlite::sql::{BlobId, execute, execute_one, first, time};
+use crate::sqlite::sql::{BlobId, execute, execute_one, first, params_of, time};
+
+/// The run that wants to start first.
+pub(crate) const NEXT: &str =
+    "SELECT start_at FROM run WHERE status = 0 AND is_deleted = 0 ORDER BY start_at LIMIT 1";
+/// A run whose selection was left behind.
+pub(crate) const LEFT: &str = "SELECT entity, id FROM run WHERE status = 1 AND selection_complete = 0 \
+     AND selection_lease_until <= ?1 ORDER BY selection_lease_until LIMIT 1";
+/// A pending run whose time has come.
+pub(crate) const WAITING: &str = "SELECT entity, id FROM run WHERE status = 0 AND is_deleted = 0 \
+     AND start_at <= ?1 ORDER BY start_at LIMIT 1";
+/// A chunk that nobody works on and that waits for no other: the oldest lease first, then the oldest run.
+pub(crate) const CLAIMABLE: &str = "SELECT entity, run, ordinal FROM chunk \
+     WHERE stage < 2 AND is_blocked = 0 AND lease_until <= ?1 \
+     ORDER BY lease_until, entity, run, ordinal LIMIT 1";
 
 /// When the next pending run wants to start.
 pub(crate) fn next_run_at(db: &Connection) -> Result<Option<Timestamp>, Failure> {
-    let sql = "SELECT start_at FROM run WHERE status = 0 AND is_deleted = 0 ORDER BY start_at LIMIT 1";
-    first(db, sql, [], |row| row.time())
+    first(db, NEXT, [], |row| row.time())
 }
 
 /// Claims one run's selection: one that was left behind, else a pending one whose time has come.
@@ -23,12 +36,8 @@ pub(crate) fn selection(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Option<ChunkClaim>, Failure> {
-    let left = "SELECT entity, id FROM run WHERE status = 1 AND selection_complete = 0 \
-                AND selection_lease_until <= ?1 ORDER BY selection_lease_until LIMIT 1";
-    let waiting = "SELECT entity, id FROM run WHERE status = 0 AND is_deleted = 0 AND start_at <= ?1 \
-                   ORDER BY start_at LIMIT 1";
     let mut found: Option<(EntityKey, RunId)> = None;
-    for sql in [left, waiting] {
+    for sql in [LEFT, WAITING] {
         if found.is_none() {
             found = first(db, sql, params![time(now)], |row| Ok((EntityKey(row.get()?), row.id()?)))?;
         }
@@ -58,9 +67,7 @@ pub(crate) fn chunk(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Option<ChunkClaim>, Failure> {
-    let sql = "SELECT entity, run, ordinal FROM chunk WHERE stage < 2 AND is_blocked = 0 AND lease_until <= ?1 \
-               ORDER BY lease_until, entity, run, ordinal LIMIT 1";
-    let found = first(db, sql, params![time(now)], |row| {
+    let found = first(db, CLAIMABLE, params![time(now)], |row| {
         Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.number::<u32>()?))
     })?;
     let Some((entity, run, ordinal)) = found else { return Ok(None) };
@@ -74,35 +81,27 @@ pub(crate) fn chunk(
 
 /// Prolongs a lease and says whether it is still ours.
 pub(crate) fn renew(db: &Connection, claim: &ChunkClaim, lease_until: Timestamp) -> Result<bool, Failure> {
-    let changed = match claim.chunk {
-        Some(ordinal) => {
-            let sql = "UPDATE chunk SET lease_until = ?5 \
-                       WHERE entity = ?1 AND run = ?2 AND ordinal = ?3 AND epoch = ?4 AND stage < 2";
-            let values =
-                params![claim.entity.0, claim.run.to_blob(), ordinal, claim.epoch, time(lease_until)];
-            execute(db, sql, values)?
-        }
-        None => {
-            let sql = "UPDATE run SET selection_lease_until = ?4 \
-                       WHERE entity = ?1 AND id = ?2 AND selection_epoch = ?3 AND status = 1 \
-                       AND selection_complete = 0";
-            execute(db, sql, params![claim.entity.0, claim.run.to_blob(), claim.epoch, time(lease_until)])?
-        }
+    let changed = if let Some(ordinal) = claim.chunk {
+        let sql = "UPDATE chunk SET lease_until = ?5 \
+                   WHERE entity = ?1 AND run = ?2 AND ordinal = ?3 AND epoch = ?4 AND stage < 2";
+        let values = params![claim.entity.0, claim.run.to_blob(), ordinal, claim.epoch, time(lease_until)];
+        execute(db, sql, values)?
+    } else {
+        let sql = "UPDATE run SET selection_lease_until = ?4 \
+                   WHERE entity = ?1 AND id = ?2 AND selection_epoch = ?3 AND status = 1 AND selection_complete = 0";
+        execute(db, sql, params![claim.entity.0, claim.run.to_blob(), claim.epoch, time(lease_until)])?
     };
     Ok(changed == 1)
 }
 
 /// Fails with [`Failure::LeaseLost`] unless the claim is the newest of its kind and its work is not over.
 pub(crate) fn check(db: &Connection, claim: &ChunkClaim) -> Result<(), Failure> {
-    let newest = match claim.chunk {
-        Some(ordinal) => {
-            let sql = "SELECT epoch FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3";
-            first(db, sql, params![claim.entity.0, claim.run.to_blob(), ordinal], |row| row.number::<u32>())?
-        }
-        None => {
-            let sql = "SELECT selection_epoch FROM run WHERE entity = ?1 AND id = ?2";
-            first(db, sql, params![claim.entity.0, claim.run.to_blob()], |row| row.number::<u32>())?
-        }
+    let newest = if let Some(ordinal) = claim.chunk {
+        let sql = "SELECT epoch FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3";
+        first(db, sql, params![claim.entity.0, claim.run.to_blob(), ordinal], |row| row.number::<u32>())?
+    } else {
+        let sql = "SELECT selection_epoch FROM run WHERE entity = ?1 AND id = ?2";
+        first(db, sql, params_of(claim.entity, claim.run), |row| row.number::<u32>())?
     };
     if newest == Some(claim.epoch) { Ok(()) } else { Err(Failure::LeaseLost) }
 }

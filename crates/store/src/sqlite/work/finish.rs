@@ -20,7 +20,7 @@ const RUNS_MAX: i64 = 100;
 pub(crate) const FINISHED: &str = "SELECT entity, id, is_stopping FROM run \
      WHERE status = 1 AND selection_complete = 1 AND chunks_done = chunk_count ORDER BY entity, id LIMIT ?1";
 /// Whether a chunk has an intent.
-pub(crate) const ANY_INTENT: &str = "SELECT 1 FROM payment \
+pub(crate) const ANY_INTENT: &str = "SELECT 1 FROM payment INDEXED BY payment_intent \
      WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND state = 0 AND run IS NOT NULL LIMIT 1";
 
 /// Ends a chunk none of whose payments is an intent any more. Ending it again changes nothing.

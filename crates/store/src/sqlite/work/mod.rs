@@ -2,13 +2,13 @@
 
 pub(crate) mod balances;
 mod chunk;
-mod claim;
+pub(crate) mod claim;
 mod cutter;
-mod finish;
-mod look_up;
-mod open;
+pub(crate) mod finish;
+pub(crate) mod look_up;
+pub(crate) mod open;
 mod port;
-mod select;
+pub(crate) mod select;
 pub(crate) mod settle;
-mod view;
+pub(crate) mod view;
 mod write;

@@ -17,7 +17,7 @@ use crate::sqlite::sql::{BlobId, all};
 /// The intents of a chunk.
 pub(crate) static INTENTS: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM payment WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND state = 0 AND run IS NOT NULL \
+        "SELECT {} FROM payment INDEXED BY payment_intent WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND state = 0 AND run IS NOT NULL \
          ORDER BY id",
         row::payment::INTENT_SELECTED
     )

@@ -109,7 +109,7 @@ pub(crate) fn extend(
         cut_records(db, entity, id, &start, cutter)?
     } else {
         let filter = Filter::load(db, entity, &run, now)?;
-        cut_documents(db, entity, &filter, start, cutter)?
+        cut_documents(db, entity, &filter, &start, cutter)?
     };
     for (ordinal, piece) in (ordinal..).zip(&cut.pieces) {
         chunk::insert(db, entity, id, ordinal, piece)?;
@@ -170,7 +170,7 @@ fn cut_documents(
     db: &Connection,
     entity: EntityKey,
     filter: &Filter<'_>,
-    start: RangeKey,
+    start: &RangeKey,
     mut cutter: Cutter,
 ) -> Result<Cut, Failure> {
     let wanted = filter.run.filter.account.map(|id| id.to_blob().to_vec());
@@ -231,10 +231,8 @@ impl AdmittedAccount {
         if filter.admits_all_accounts() {
             return Ok(true);
         }
-        if let Some((known, answer)) = self.last.as_ref() {
-            if known == account {
-                return Ok(*answer);
-            }
+        if let Some((_, answer)) = self.last.as_ref().filter(|(known, _)| known == account) {
+            return Ok(*answer);
         }
         let bytes: [u8; 16] =
             account.try_into().map_err(|_| Failure::Corrupt("an account's identifier".to_owned()))?;

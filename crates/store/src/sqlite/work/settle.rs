@@ -21,6 +21,16 @@ use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
 use crate::sqlite::sql::{BlobId, all, execute_one, first, time};
 
+/// A payment with what its settlement depends on.
+pub(crate) const PAYMENT: &str = "SELECT account, run, chunk, records_counted, currency, payment_method, standalone, \
+     state, amount_minor FROM payment WHERE entity = ?1 AND id = ?2";
+/// The parts of a payment with their documents. The cross join keeps the order of the tables: a payment's few parts
+/// first, then one document for each.
+pub(crate) const PARTS: &str = "SELECT p.document, p.amount_minor, d.kind, d.balance_minor \
+     FROM payment_part AS p CROSS JOIN document AS d \
+     WHERE p.entity = ?1 AND p.payment = ?2 AND d.entity = ?1 AND d.account = ?3 AND d.id = p.document \
+     ORDER BY p.ordinal";
+
 /// On whose behalf outcomes are recorded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mode {
@@ -92,9 +102,7 @@ pub(crate) fn settle_all(
 }
 
 fn load(db: &Connection, entity: EntityKey, id: PaymentId) -> Result<Option<Stored>, Failure> {
-    let sql = "SELECT account, run, chunk, records_counted, currency, payment_method, standalone, state, amount_minor \
-               FROM payment WHERE entity = ?1 AND id = ?2";
-    let found = first(db, sql, params![entity.0, id.to_blob()], |row| {
+    let found = first(db, PAYMENT, params![entity.0, id.to_blob()], |row| {
         Ok(Stored {
             account: row.id()?,
             run: row.opt_id()?,
@@ -109,13 +117,8 @@ fn load(db: &Connection, entity: EntityKey, id: PaymentId) -> Result<Option<Stor
         })
     })?;
     let Some(mut stored) = found else { return Ok(None) };
-    // The cross join keeps the order of the tables: a payment's few parts first, then one document for each.
-    let sql = "SELECT p.document, p.amount_minor, d.kind, d.balance_minor \
-               FROM payment_part AS p CROSS JOIN document AS d \
-               WHERE p.entity = ?1 AND p.payment = ?2 AND d.entity = ?1 AND d.account = ?3 AND d.id = p.document \
-               ORDER BY p.ordinal";
     let values = params![entity.0, id.to_blob(), stored.account.to_blob()];
-    stored.parts = all(db, sql, values, |row| {
+    stored.parts = all(db, PARTS, values, |row| {
         let document: DocumentId = row.id()?;
         let amount_minor = row.get()?;
         let settled = SettledPart { amount_minor, kind: row.code()?, balance_minor: row.get()? };

@@ -115,7 +115,7 @@ fn load_accounts(
             .ok_or_else(|| Failure::Corrupt(format!("account {id} of a document")))?;
         if filter.admits_account(&account) {
             let methods = wanted.iter().filter_map(|document| document.payment_method).collect();
-            views.push(to_view(db, entity, &run.options, account, wanted, methods)?);
+            views.push(to_view(db, entity, run.options, account, wanted, methods)?);
         }
     }
     Ok(views)
@@ -126,7 +126,7 @@ fn load_accounts(
 fn to_view(
     db: &Connection,
     entity: EntityKey,
-    options: &RunOptions,
+    options: RunOptions,
     account: payment_runs_engine::account::Account,
     documents: Vec<Document>,
     mut methods: BTreeSet<PaymentMethodId>,
@@ -207,7 +207,7 @@ fn record_account(
     let mut documents: Vec<Document> = documents.into_values().cloned().collect();
     documents.sort_by(|a, b| (a.due_date, &a.number, a.id).cmp(&(b.due_date, &b.number, b.id)));
     methods.extend(documents.iter().filter_map(|document| document.payment_method));
-    to_view(db, entity, &run.options, account, documents, methods).map(Some)
+    to_view(db, entity, run.options, account, documents, methods).map(Some)
 }
 
 /// The documents that a record names; without one, every open document of its account.

@@ -1,0 +1,134 @@
+//! The plans that SQLite makes for the hot statements: none may scan a table that grows.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use payment_runs_engine::account::Scope;
+use payment_runs_engine::ids::{AccountId, EntityKey, RunId};
+use payment_runs_engine::payment::PaymentState;
+use payment_runs_engine::ports::ledger::{DecisionPosition, DecisionQuery, RunQuery};
+use payment_runs_engine::run::SkipReason;
+use rusqlite::Connection;
+
+use super::query::{self, Payments};
+use super::{read, row, schema, work};
+
+/// The plan of a statement, a line per step, made in a file without statistics, as every new one is.
+fn plan(db: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps =
+        statement.query_map(rusqlite::params_from_iter(vec![0; sql_parameters(db, sql)]), |row| row.get(3));
+    steps.unwrap().map(Result::unwrap).collect()
+}
+
+fn sql_parameters(db: &Connection, sql: &str) -> usize {
+    db.prepare(sql).unwrap().parameter_count()
+}
+
+fn open() -> (tempfile::TempDir, Connection) {
+    let folder = tempfile::tempdir().unwrap();
+    let (db, _lock) = schema::open_writer(&folder.path().join("plans.db")).unwrap();
+    (folder, db)
+}
+
+/// Steps that read a whole table, or that sort. The virtual table of JSON lists is no table.
+fn costly(steps: &[String]) -> Vec<&String> {
+    steps
+        .iter()
+        .filter(|step| {
+            (step.starts_with("SCAN ") && !step.contains("json_each")) || step.contains("TEMP B-TREE")
+        })
+        .collect()
+}
+
+#[test]
+fn the_work_reads_only_what_it_needs() {
+    let (_folder, db) = open();
+    let mut faults = Vec::new();
+    for (sql, index) in [
+        (
+            work::select::SCAN,
+            "COVERING INDEX document_open (entity=? AND (account,due_date,number,id)>(?,?,?,?))",
+        ),
+        (
+            work::select::SCAN_RECORDS,
+            "COVERING INDEX run_record_account (entity=? AND run=? AND (account,position)>(?,?))",
+        ),
+        (
+            &work::view::RANGE,
+            "INDEX document_open (entity=? AND (account,due_date,number,id)>(?,?,?,?) AND (account,due_date,number,id)<(?,?,?,?))",
+        ),
+        (
+            work::view::RANGE_RECORDS,
+            "INDEX run_record_account (entity=? AND run=? AND (account,position)>(?,?) AND (account,position)<(?,?))",
+        ),
+        (&work::open::INTENTS, "INDEX payment_intent (entity=? AND run=? AND chunk=?)"),
+        (work::finish::ANY_INTENT, "INDEX payment_intent (entity=? AND run=? AND chunk=?)"),
+        (work::finish::FINISHED, "INDEX run_working"),
+        (&work::look_up::DUE, "INDEX payment_look_up (next_look_up_at>? AND next_look_up_at<?)"),
+        (work::claim::NEXT, "INDEX run_waiting"),
+        (work::claim::LEFT, "INDEX run_selecting (selection_lease_until<?)"),
+        (work::claim::WAITING, "INDEX run_waiting (start_at<?)"),
+        (work::claim::CLAIMABLE, "INDEX chunk_claimable (lease_until<?)"),
+        (&row::document::OPEN, "INDEX document_open (entity=? AND account=?)"),
+        (&row::credit::OPEN, "INDEX credit_memo_open (entity=? AND account=?)"),
+        (&row::payment::UNAPPLIED, "INDEX payment_unapplied (entity=? AND account=?)"),
+        (work::settle::PAYMENT, "PRIMARY KEY (entity=? AND id=?)"),
+        (work::settle::PARTS, "PRIMARY KEY (entity=? AND account=? AND id=?)"),
+        (read::records::PAGE, "PRIMARY KEY (entity=? AND run=? AND position>?)"),
+        (&read::records::PAYMENTS, "PRIMARY KEY (entity=? AND run=? AND position=?)"),
+        (read::records::CREDITS, "INDEX credit_application_record (entity=? AND run=? AND record=?)"),
+    ] {
+        let steps = plan(&db, sql);
+        let scans_index_only = ["run_working", "run_waiting"];
+        let costly: Vec<_> = costly(&steps)
+            .into_iter()
+            .filter(|step| !scans_index_only.iter().any(|index| step.contains(index)))
+            .collect();
+        if !costly.is_empty() || !steps.iter().any(|step| step.contains(index)) {
+            faults.push(format!("{index} is not used, or not alone:\n{sql}\n{steps:#?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn lists_walk_an_index() {
+    let (_folder, db) = open();
+    let scope = Scope::entity(EntityKey::FIRST);
+    let (account, run) = (AccountId::from_u128(1), RunId::from_u128(2));
+    let payments = |account, run, states| {
+        let asked = Payments { account, run, states, offset: 0, limit: 10 };
+        query::payments(&scope, &asked).unwrap().sql
+    };
+    let states = [PaymentState::Unknown, PaymentState::Pending];
+    let after = Some(DecisionPosition { chunk: 1, ordinal: 2 });
+    let decisions = |query: DecisionQuery| query::decisions(EntityKey::FIRST, run, &query).sql;
+    let page = DecisionQuery { after, limit: 10, ..DecisionQuery::default() };
+    let runs = RunQuery { limit: 20, ..RunQuery::default() };
+    let mut faults = Vec::new();
+    for (sql, index) in [
+        (payments(None, None, &[][..]), "PRIMARY KEY (entity=?)"),
+        (payments(None, None, &states[..]), "PRIMARY KEY (entity=?)"),
+        (payments(Some(account), None, &states[..]), "INDEX payment_account (entity=? AND account=?)"),
+        (payments(None, Some(run), &[][..]), "INDEX payment_run (entity=? AND run=?)"),
+        (decisions(page.clone()), "PRIMARY KEY (entity=? AND run=? AND (chunk,ordinal)>(?,?))"),
+        (decisions(DecisionQuery { picked: Some(false), ..page.clone() }), "INDEX decision_skipped"),
+        (decisions(DecisionQuery { reason: Some(SkipReason::RetryRule), ..page }), "INDEX decision_skipped"),
+        (query::runs(&scope, &runs).unwrap().sql, "INDEX run_number (entity=?)"),
+    ] {
+        let steps = plan(&db, &sql);
+        if !costly(&steps).is_empty() || !steps.iter().any(|step| step.contains(index)) {
+            faults.push(format!("{index} is not used, or not alone:\n{sql}\n{steps:#?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn events_are_only_ever_appended() {
+    let (_folder, db) = open();
+    db.execute("INSERT INTO event (entity, run, id, at, kind) VALUES (1, x'', 1, 0, 0)", []).unwrap();
+    for sql in ["UPDATE event SET at = 1", "DELETE FROM event"] {
+        let error = db.execute(sql, []).unwrap_err();
+        assert!(error.to_string().contains("events are never"), "{error}");
+    }
+}

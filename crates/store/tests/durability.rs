@@ -1,0 +1,124 @@
+//! What a file keeps when its process ends, and who may open it.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use payment_runs_engine::ids::EntityKey;
+use payment_runs_engine::ports::{Ledger, StoreError, Work};
+use payment_runs_store::conformance::{Encoder, Numbers, Stand, large, work};
+use payment_runs_store::{Executor, OpenError, Sequence, SqliteStore};
+
+/// Names the file that the child process of a test works on.
+const FILE: &str = "PAYMENT_RUNS_STORE_TEST_FILE";
+
+fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path, Executor::thread()).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_is_opened_by_one_store_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    for executor in [Executor::thread(), Executor::Inline] {
+        let error = SqliteStore::open(&path, executor).unwrap_err();
+        assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+        assert!(error.to_string().contains("in use"), "{error}");
+    }
+    let clone = store.clone();
+    drop(store);
+    assert!(SqliteStore::open(&path, Executor::Inline).is_err(), "a clone still has it open");
+    drop(clone);
+    SqliteStore::open(&path, Executor::Inline).unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    drop(open(&path));
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let error = SqliteStore::open(&path, Executor::Inline).unwrap_err();
+    assert!(matches!(error, OpenError::TooNew { found: 999, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_closed_and_reopened_file_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    store.pin_sequence(EntityKey::FIRST, Sequence::PaymentRun, 6).await.unwrap();
+    work::a_second_opening_gives_the_intents_back(Stand::new(&store)).await;
+    drop(store);
+    // The run that the case left behind at work is there, with its intents, in a store of the other kind.
+    let store = SqliteStore::open(&path, Executor::Inline).unwrap();
+    let far = jiff::Timestamp::from_second(4_000_000_000).unwrap();
+    let claim = store.claim_chunk(far, far).await.unwrap().unwrap();
+    let opened = store.open_chunk(&claim, far, Arc::new(Encoder), Arc::new(Numbers::new(1))).await.unwrap();
+    assert_eq!((opened.fresh, opened.intents.len()), (false, 2));
+    let scope = payment_runs_engine::account::Scope::entity(EntityKey::FIRST);
+    let pinned = payment_runs_engine::ids::Key::new("PR-00000006");
+    assert!(store.find_run(&scope, &pinned).await.unwrap().is_some());
+}
+
+/// A process that is killed right after a transaction was acknowledged loses nothing of it, leaves nothing half done, and
+/// leaves no lock behind.
+#[test]
+fn a_killed_process_leaves_what_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_is_killed", "--ignored", "--nocapture"])
+        .env(FILE, &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = child.wait().unwrap();
+    assert!(!status.success(), "it ended itself by force");
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = open(&path);
+        store.check().await.unwrap();
+        let far = jiff::Timestamp::from_second(4_000_000_000).unwrap();
+        let mut intents = 0;
+        while let Some(claim) =
+            store.claim_chunk(far, far + jiff::SignedDuration::from_secs(1)).await.unwrap()
+        {
+            let opened =
+                store.open_chunk(&claim, far, Arc::new(Encoder), Arc::new(Numbers::new(1))).await.unwrap();
+            assert!(!opened.fresh, "all of it was planned");
+            intents += opened.intents.len();
+        }
+        assert_eq!(intents, 12);
+    });
+}
+
+#[tokio::test]
+#[ignore = "it is started by another test, and aborts"]
+async fn child_that_is_killed() {
+    let Some(path) = std::env::var_os(FILE) else { return };
+    let store = open(Path::new(&path));
+    large::a_large_account_is_opened_in_order(Stand::new(&store)).await;
+    std::process::abort();
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_made_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    let claim = payment_runs_engine::ports::ChunkClaim {
+        entity: EntityKey::FIRST,
+        run: payment_runs_engine::ids::RunId::from_u128(1),
+        chunk: Some(0),
+        epoch: 1,
+        lease_until: jiff::Timestamp::UNIX_EPOCH,
+        stage: payment_runs_engine::ports::ChunkStage::Ready,
+    };
+    let error = store.close_chunk(&claim, jiff::Timestamp::UNIX_EPOCH).await.unwrap_err();
+    assert!(matches!(error, StoreError::LeaseLost), "a chunk that does not exist is nobody's: {error:?}");
+}
