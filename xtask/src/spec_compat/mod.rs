@@ -1,7 +1,7 @@
 //! `cargo xtask spec compat`: no released contract may break those who call it.
 //!
 //! The crate `drift` walks two documents and tells what changed. It judges operations, parameters, bodies and statuses;
-//! what it leaves open about schemas is judged [here](judge), by direction: a request may only become laxer, an answer only
+//! what it leaves open about schemas is judged here, by direction: a request may only become laxer, an answer only
 //! stricter. Whatever neither understands counts as a break.
 
 use std::fmt;
