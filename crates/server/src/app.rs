@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use payment_runs_engine::ports::{Access, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore};
+use payment_runs_engine::ports::{
+    Access, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore, Search, Spawner,
+};
 
 /// How long an idempotency key and its answer are kept.
 pub const IDEMPOTENCY_LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -22,6 +24,8 @@ pub const COMPRESS_OVER_BYTES: u16 = 1000;
 pub struct Ports {
     /// Accounts, documents, payments and runs.
     pub ledger: Arc<dyn Ledger>,
+    /// Runs, found by any of their fields.
+    pub search: Arc<dyn Search>,
     /// Clients, tokens and settings.
     pub access: Arc<dyn Access>,
     /// Idempotency records.
@@ -36,6 +40,8 @@ pub struct Ports {
     pub ids: Arc<dyn Ids>,
     /// Unpredictable bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Work that goes on when its caller has gone.
+    pub spawner: Arc<dyn Spawner>,
 }
 
 /// How this server is set up.

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
+use payment_runs_engine::run::Run;
 use payment_runs_engine::run_rules::time_zone;
 use payment_runs_engine::schedule;
 use payment_runs_engine::settings::Settings;
-use payment_runs_types::DateTime;
+use payment_runs_types::{DateTime, OffsetDateTime};
 
 /// The entity's time zone.
 #[derive(Debug, Clone)]
@@ -28,10 +29,31 @@ impl Zone {
         at.to_zoned(self.0.clone()).date()
     }
 
+    /// The zone itself, for the engine.
+    pub(crate) fn time_zone(&self) -> &TimeZone {
+        &self.0
+    }
+
     /// The instant at which a clock in the zone shows this time; `None` outside the calendar. Of a time that comes twice it
     /// is the first one, and one that a clock change skips counts as the same stretch later.
     pub(crate) fn instant(&self, at: DateTime) -> Option<Timestamp> {
         self.0.to_ambiguous_timestamp(at.get()).compatible().ok()
+    }
+
+    /// The instant with the zone's offset from UTC at that time; fractions of a second are dropped.
+    pub(crate) fn with_offset(&self, at: Timestamp) -> OffsetDateTime {
+        let second = Timestamp::from_second(at.as_second()).unwrap_or(at);
+        OffsetDateTime::new(second, self.0.to_offset(at))
+    }
+
+    /// The target date as callers see it.
+    pub(crate) fn target_date(&self, run: &Run) -> Option<civil::Date> {
+        run.shown_target_date(&self.0)
+    }
+
+    /// The beginning of the zone's hour in which the instant lies; `None` outside the calendar.
+    pub(crate) fn hour_start(&self, at: Timestamp) -> Option<Timestamp> {
+        schedule::truncate_to_hour(at, &self.0).ok()
     }
 
     /// When a run with this date starts: minutes and seconds are dropped. An hour that is past already is no error; such a

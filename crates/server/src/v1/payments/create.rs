@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use payment_runs_engine::command::{Command, NewPayment, NewPaymentPart};
-use payment_runs_engine::document::DocumentKind;
+use payment_runs_engine::command::{Command, NewPayment};
 use payment_runs_engine::ids::{Key, PaymentId};
-use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::Payment;
 use payment_runs_engine::ports::{Intent, Output, Permission, Settlement};
 use payment_runs_engine::refusal::Field;
 use payment_runs_engine::single::collect_single;
 use payment_runs_stubs::{Category, Rejection};
-use payment_runs_types::Decimal;
 use payment_runs_types::v1::{CreatePaymentRequest, PaymentResponse, PaymentType};
 
+use super::parts::{Part, locate, read_parts};
 use super::response;
 use crate::call::{Call, Done, unexpected_output};
 use crate::faults::Faults;
@@ -40,15 +38,15 @@ pub(in crate::v1) async fn create(
     call: &Call<'_>,
     body: CreatePaymentRequest,
 ) -> Result<PaymentResponse, Rejection> {
-    let electronic = body.type_ == PaymentType::Electronic;
-    if electronic {
+    if body.type_ == PaymentType::Electronic {
         call.require(Permission::ProcessElectronicPayment, "process electronic payments")?;
     }
     let mut faults = Faults::default();
     let (id, number) = (body.account_id.as_deref(), body.account_number.as_deref());
     let owner = Owner::read(call, id, number, Some(&body.currency), &mut faults).await?;
     let zone = Zone::of(&call.settings().await?);
-    let payment = read_payment(call, &zone, &owner, body, electronic, &mut faults);
+    let parts = owner.currency.map(|currency| read_parts(&body, currency, &mut faults)).unwrap_or_default();
+    let payment = read_payment(call, &zone, &owner, body, &parts, &mut faults);
     faults.finish()?;
     let Some(payment) = payment else { return Err(unexpected_output()) };
     let shown = zone.clone();
@@ -56,32 +54,61 @@ pub(in crate::v1) async fn create(
         Output::Payment(payment) => Some(response(payment, &shown)),
         _ => None,
     };
-    match call.execute_raw(Command::CreatePayment(payment), &WORDING, answer.clone()).await? {
-        Done::Before(body) => Ok(body),
-        Done::Now(Output::PaymentIntent(payment, intent)) => {
+    match call.execute_raw(Command::CreatePayment(payment), &WORDING, answer.clone()).await {
+        Ok(Done::Before(body)) => Ok(body),
+        Ok(Done::Now(Output::PaymentIntent(payment, intent))) => {
             charge(call, &zone, payment, intent, answer).await
         }
-        Done::Now(output) => answer(&output).ok_or_else(unexpected_output),
+        Ok(Done::Now(output)) => answer(&output).ok_or_else(unexpected_output),
+        Err(rejection) => Err(locate(call, &owner, &parts, name(Field::Parts), rejection).await),
     }
 }
 
-/// Sends the charge whose intent is stored, and records what came of it under the request's idempotency key.
+/// Charges a payment whose intent is stored. A caller who hangs up does not stop that: what was begun is brought to its end,
+/// and a repetition of the request finds the answer.
 async fn charge(
     call: &Call<'_>,
     zone: &Zone,
     payment: Payment,
     intent: Intent,
-    answer: impl Fn(&Output) -> Option<PaymentResponse> + Clone + Send + 'static,
+    answer: impl Fn(&Output) -> Option<PaymentResponse> + Clone + Send + Sync + 'static,
 ) -> Result<PaymentResponse, Rejection> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let (app, context) = (call.app.clone(), call.context.clone());
+    let as_intended = response(&payment, zone);
+    let task = async move {
+        let done = match Call::new(&app, &context) {
+            Ok(call) => send_and_settle(&call, &payment, &intent, answer).await,
+            Err(rejection) => Err(rejection),
+        };
+        // Nobody may be there any more to hear it.
+        let _ = tell.send(done);
+    };
+    call.app.ports.spawner.spawn("charge a payment", Box::pin(task));
+    match told.await {
+        Ok(Ok(Some(settled))) => Ok(settled),
+        // The task was cut off, or could not record the outcome: a look-up will, and until then nobody knows it.
+        Ok(Ok(None)) | Err(_) => Ok(as_intended),
+        Ok(Err(rejection)) => Err(rejection),
+    }
+}
+
+/// Sends the charge, and records what came of it under the request's idempotency key; `None` when it could not be recorded.
+async fn send_and_settle(
+    call: &Call<'_>,
+    payment: &Payment,
+    intent: &Intent,
+    answer: impl Fn(&Output) -> Option<PaymentResponse> + Clone + Send + 'static,
+) -> Result<Option<PaymentResponse>, Rejection> {
     let ports = &call.app.ports;
-    let outcome = collect_single(Arc::clone(&ports.gateways), Arc::clone(&ports.clock), &intent).await;
+    let outcome = collect_single(Arc::clone(&ports.gateways), Arc::clone(&ports.clock), intent).await;
     let settlement = Settlement { payment: payment.id, outcome };
     match call.execute(Command::SettlePayment(settlement), &WORDING, answer).await {
-        Ok(body) => Ok(body),
-        // The charge is out; that its outcome could not be recorded makes the payment no failure. A look-up records it.
+        Ok(body) => Ok(Some(body)),
+        // The charge is out; that its outcome could not be recorded makes the payment no failure.
         Err(rejection) if rejection.category != Category::Conflict => {
             tracing::error!(payment = %payment.id, "the outcome of a payment waits for a look-up");
-            Ok(response(&payment, zone))
+            Ok(None)
         }
         Err(rejection) => Err(rejection),
     }
@@ -92,23 +119,19 @@ fn read_payment(
     zone: &Zone,
     owner: &Owner,
     body: CreatePaymentRequest,
-    electronic: bool,
+    parts: &[Part],
     faults: &mut Faults,
 ) -> Option<NewPayment> {
     let currency = owner.currency?;
     let amount = faults.take(to_minor("amount", body.amount, currency));
     let standalone = body.standalone.unwrap_or(false);
-    let parts = read_parts(&body, currency, faults);
-    if standalone && !parts.is_empty() {
-        faults.excludes(
-            "standalone",
-            if parts[0].kind == DocumentKind::Invoice { "invoices" } else { "debitMemos" },
-        );
+    if let Some(first) = parts.first().filter(|_| standalone) {
+        faults.excludes("standalone", first.list());
     }
     if parts.len() > DOCUMENTS_MAX {
         faults.invalid("debitMemos", format!("must have at most {DOCUMENTS_MAX} elements with 'invoices'"));
     }
-    let sum = sum_minor(parts.iter().map(|part| part.amount_minor));
+    let sum = sum_minor(parts.iter().map(|part| part.new.amount_minor));
     if amount.is_some_and(|amount| sum.is_none_or(|sum| sum > amount)) {
         faults.push(Category::BusinessRule, "amount", "is less than what its documents are to get");
     }
@@ -117,69 +140,13 @@ fn read_payment(
         account: owner.key(),
         currency,
         amount_minor: amount?,
-        electronic,
+        electronic: body.type_ == PaymentType::Electronic,
         effective_date: body.effective_date.map_or_else(|| zone.date(call.app.now()), Into::into),
         payment_method: body.payment_method_id.map(Key::new),
         gateway: body.gateway_id.map(Key::new),
-        parts,
+        parts: parts.iter().map(|part| part.new.clone()).collect(),
         comment: body.comment,
         reference_id: body.reference_id,
         standalone,
     })
-}
-
-fn read_parts(body: &CreatePaymentRequest, currency: Currency, faults: &mut Faults) -> Vec<NewPaymentPart> {
-    let mut parts = Vec::new();
-    let mut read = |kind, list, noun, at, id: &Option<String>, number: &Option<String>, amount: Decimal| {
-        let amount_minor = faults.take(to_minor(&format!("{list}[{at}].amount"), amount, currency));
-        let (id, number) = (id.as_deref(), number.as_deref());
-        match (id, number) {
-            (None, None) => {
-                faults.missing(format!("{list}[{at}]"), format!("needs '{noun}Id' or '{noun}Number'"));
-            }
-            (Some(_), Some(_)) => faults.excludes(format!("{list}[{at}].{noun}Id"), &format!("{noun}Number")),
-            _ => {}
-        }
-        let document = Key::new(id.or(number).unwrap_or_default());
-        parts.push(NewPaymentPart { kind, document, amount_minor: amount_minor.unwrap_or_default() });
-    };
-    for (at, part) in body.invoices.iter().flatten().enumerate() {
-        let (id, number) = (&part.invoice_id, &part.invoice_number);
-        read(DocumentKind::Invoice, "invoices", "invoice", at, id, number, part.amount);
-    }
-    for (at, part) in body.debit_memos.iter().flatten().enumerate() {
-        let (id, number) = (&part.debit_memo_id, &part.debit_memo_number);
-        read(DocumentKind::DebitMemo, "debitMemos", "debitMemo", at, id, number, part.amount);
-    }
-    parts
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn parts_name_one_document_each() {
-        let body: CreatePaymentRequest = serde_json::from_value(json!({
-            "amount": 10, "currency": "USD", "type": "External",
-            "invoices": [
-                {"invoiceId": "a", "amount": 1},
-                {"amount": 1.005},
-                {"invoiceId": "a", "invoiceNumber": "b", "amount": 1}
-            ],
-            "debitMemos": [{"debitMemoNumber": "DM1", "amount": 2.5}]
-        }))
-        .unwrap();
-        let mut faults = Faults::default();
-        let parts = read_parts(&body, Currency::USD, &mut faults);
-        let kinds: Vec<_> =
-            parts.iter().map(|part| (part.kind, part.document.as_str(), part.amount_minor)).collect();
-        assert_eq!(kinds[0], (DocumentKind::Invoice, "a", 100));
-        assert_eq!(kinds[3], (DocumentKind::DebitMemo, "DM1", 250));
-        let told: Vec<_> = faults.finish().unwrap_err().faults.into_iter().map(|fault| fault.field).collect();
-        assert_eq!(told, ["invoices[1].amount", "invoices[1]", "invoices[2].invoiceId"]);
-    }
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod list;
+mod parts;
 
 pub(super) use create::create;
 pub(super) use list::list;

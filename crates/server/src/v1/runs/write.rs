@@ -1,8 +1,8 @@
 //! A run on the wire. Three answers show it, each with its own oddities.
 
 use payment_runs_engine::run::Run;
+use payment_runs_types::DateTime;
 use payment_runs_types::v1::{OrganizationLabel, PaymentRun, PaymentRunResponse, UpdatePaymentRunResponse};
-use payment_runs_types::{Date, DateTime};
 
 use super::status;
 use crate::time::Zone;
@@ -21,7 +21,7 @@ macro_rules! run_fields {
             id: run.id.to_string(),
             number: run.number.clone(),
             status: status(run.status),
-            target_date: Some(target_date(run, zone)),
+            target_date: Some(run.shown_target_date(zone.time_zone()).map(Into::into)),
             executed_on: Some(run.executed_at.map(|at| zone.local(at))),
             completed_on: Some(run.completed_at.map(|at| zone.local(at))),
             account_id: filter.account.map(|id| Some(id.to_string())),
@@ -75,12 +75,6 @@ pub(super) fn updated(run: &Run, zone: &Zone) -> UpdatePaymentRunResponse {
         use_custom_payment_methods: run.options.use_custom_payment_methods,
         success: true,
     })
-}
-
-/// A scheduled run without a target date collects what is due on the day of its start.
-fn target_date(run: &Run, zone: &Zone) -> Option<Date> {
-    let date = run.target_date.or_else(|| run.run_at.map(|at| zone.date(at)));
-    date.map(Into::into)
 }
 
 fn run_date(run: &Run, zone: &Zone) -> Option<DateTime> {
