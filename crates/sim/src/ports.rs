@@ -148,7 +148,9 @@ impl Work for ChaosWork {
     }
 
     async fn renew(&self, claim: &ChunkClaim, until: Timestamp) -> Result<bool, StoreError> {
-        self.step("renew", self.store.renew(claim, until)).await
+        let result = self.step("renew", self.store.renew(claim, until)).await;
+        self.note(claim, "renew", &result);
+        result
     }
 
     async fn open_chunk(

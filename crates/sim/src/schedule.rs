@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -34,6 +34,9 @@ const STEPS_MAX: u64 = 2_000_000;
 /// Virtual time after which a schedule is taken to run for ever.
 const TIME_MAX: Duration = Duration::from_hours(24 * 60);
 
+/// Directories that this process has named, so that no two simulations share one.
+static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
+
 /// How a schedule is run.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -48,7 +51,8 @@ impl Config {
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let directory = parent.join(format!("payment-runs-sim-{}", std::process::id()));
+        let ordinal = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let directory = parent.join(format!("payment-runs-sim-{}-{ordinal}", std::process::id()));
         Self { directory, mutant: None }
     }
 }
@@ -144,7 +148,7 @@ pub fn run_seed(config: &Config, template: &Template, seed: u64) -> Result<Repor
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
         supports_look_up: !random.happens(250),
-        workers: random.between(1, 2),
+        workers: random.between(1, 3),
     };
     let report = stage.play(seed, &mut Pool::new(clock, random.fork()), &mut random);
     for suffix in ["", "-wal", "-shm", "-lock"] {
@@ -260,6 +264,7 @@ impl Stage {
             ids: self.ids.clone(),
             spawner: Arc::new(pool.spawner.clone()),
         };
+        let settings = settings(self.world.is_hasty);
         for _ in 0..self.workers {
             let (ports, chaos, clock) = (ports.clone(), self.chaos.clone(), self.clock.clone());
             pool.spawner.spawn(
@@ -267,7 +272,7 @@ impl Stage {
                 Box::pin(async move {
                     loop {
                         let stop = stop_of(&chaos, &clock);
-                        Worker::new(ports.clone(), settings()).run(stop).await;
+                        Worker::new(ports.clone(), settings).run(stop).await;
                         chaos.note(|| "a worker has drained".to_owned());
                     }
                 }),
@@ -299,8 +304,9 @@ fn stop_of(chaos: &Chaos, clock: &SimClock) -> payment_runs_engine::ports::BoxFu
 }
 
 /// Small bounds, so that a small world goes through every branch.
-fn settings() -> WorkerSettings {
+fn settings(is_hasty: bool) -> WorkerSettings {
     let minutes = Duration::from_mins;
+    let seconds = Duration::from_secs;
     WorkerSettings {
         chunks_at_once: 2,
         documents_per_chunk: 3,
@@ -308,8 +314,8 @@ fn settings() -> WorkerSettings {
         in_flight_per_chunk: 2,
         settle_count: 2,
         settle_delay: Duration::from_millis(20),
-        lease: Duration::from_secs(30),
-        idle_poll: minutes(10),
+        lease: if is_hasty { seconds(9) } else { seconds(30) },
+        idle_poll: if is_hasty { seconds(7) } else { minutes(10) },
         store_attempts_max: 3,
         store_first_pause: Duration::from_millis(50),
         store_longest_pause: Duration::from_secs(5),

@@ -46,6 +46,9 @@ pub struct World {
     pub runs: Vec<NewRun>,
     /// Payments outside the runs.
     pub singles: Vec<Single>,
+    /// Whether workers look for each other's work every few seconds, under short leases. No run is scheduled then, since
+    /// waiting for it would take long.
+    pub is_hasty: bool,
 }
 
 /// The time at which every schedule starts.
@@ -72,10 +75,16 @@ impl World {
             draw.account();
         }
         let load = draw.load;
-        let runs =
+        let is_hasty = random.happens(400);
+        let mut runs: Vec<NewRun> =
             (0..random.between(1, 3)).map(|ordinal| any_run(random, ordinal, &load, &settings)).collect();
+        if is_hasty {
+            for run in &mut runs {
+                run.run_at = None;
+            }
+        }
         let singles = (0..random.below(3)).filter_map(|ordinal| any_single(random, ordinal, &load)).collect();
-        Self { load, settings, runs, singles }
+        Self { load, settings, runs, singles, is_hasty }
     }
 }
 
