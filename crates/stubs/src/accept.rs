@@ -1,4 +1,4 @@
-//! Whether a model accepts a JSON value, for the tests that compare models with the contract.
+//! Whether models and parameters accept values, for the tests that compare them with the contract.
 
 use garde::Validate;
 use serde::de::DeserializeOwned;
@@ -11,5 +11,15 @@ where
 {
     let bytes = serde_json::to_vec(json).map_err(|error| error.to_string())?;
     let value: T = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    value.validate().map_err(|report| report.to_string())
+}
+
+/// Reads parameters, each a name and a text, as those of a request would be read, and checks them.
+pub fn check_texts<T>(texts: &[(String, String)]) -> Result<(), String>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let encoded = serde_html_form::to_string(texts).map_err(|error| error.to_string())?;
+    let value: T = serde_html_form::from_str(&encoded).map_err(|error| error.to_string())?;
     value.validate().map_err(|report| report.to_string())
 }

@@ -7,15 +7,14 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use jsonschema::Validator;
 use payment_runs_stubs::{ops, v1, v2};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
+use support::judge::{definitions, validator};
 use support::values::Schemas;
-use support::{APIS, contract, upgrade};
+use support::{APIS, contract};
 
 /// Random values for each component, on top of every neighbour of a full one.
 const RANDOM_VALUES: usize = 64;
@@ -33,63 +32,6 @@ fn accepts(api: &str, component: &str, value: &Value) -> Result<(), String> {
     answer.unwrap_or_else(|| panic!("{api} has no model of {component}: run `cargo xtask codegen`"))
 }
 
-/// The components of a document as schemas that say all that values can break.
-fn definitions(document: &Value) -> Map<String, Value> {
-    let mut definitions = upgrade::components(document);
-    definitions.values_mut().for_each(complete);
-    definitions
-}
-
-/// Writes out what a plain validator does not know: the width of integers, and which names custom fields have.
-fn complete(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(complete),
-        Value::Object(map) => {
-            map.values_mut().for_each(complete);
-            if let Some(pattern) = map.shift_remove("x-key-pattern").as_ref().and_then(Value::as_str) {
-                let values = map.insert("additionalProperties".to_owned(), json!(false)).unwrap_or_default();
-                map.insert("patternProperties".to_owned(), json!({pattern: values}));
-            }
-            let width = match map.get("format").and_then(Value::as_str) {
-                Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
-                Some("int64") => (i64::MIN, i64::MAX),
-                _ => return,
-            };
-            map.entry("minimum").or_insert(width.0.into());
-            map.entry("maximum").or_insert(width.1.into());
-        }
-        _ => {}
-    }
-}
-
-fn validator(definitions: &Map<String, Value>, component: &str) -> Validator {
-    let schema = json!({
-        "$ref": format!("#/components/schemas/{component}"),
-        "components": {"schemas": definitions},
-    });
-    jsonschema::options()
-        .with_draft(jsonschema::Draft::Draft202012)
-        .should_validate_formats(true)
-        .with_format("zuora-date-time", is_zuora_date_time)
-        .build(&schema)
-        .unwrap_or_else(|error| panic!("the schema of {component} does not compile: {error}"))
-}
-
-/// The times that the validator knows.
-static DATE_TIME: LazyLock<Validator> = LazyLock::new(|| {
-    jsonschema::options()
-        .with_draft(jsonschema::Draft::Draft202012)
-        .should_validate_formats(true)
-        .build(&json!({"format": "date-time"}))
-        .expect("a schema")
-});
-
-/// `yyyy-mm-dd hh:mm:ss`, `T` for the blank, by way of the time with an offset that the validator knows.
-fn is_zuora_date_time(text: &str) -> bool {
-    let Some((date, clock)) = text.split_once([' ', 'T']) else { return false };
-    clock.len() >= 8 && DATE_TIME.is_valid(&json!(format!("{date}T{clock}Z")))
-}
-
 /// What the two judges disagree on, as one line each; and how many values each verdict fell on.
 struct Comparison {
     disagreements: Vec<String>,
@@ -104,7 +46,7 @@ fn compare(api: &str, definitions: &Map<String, Value>, component: &str) -> Comp
     let mut values = schemas.neighbours(schema, &full);
     values.push(full);
     values.extend(random(schemas, schema));
-    let validator = validator(definitions, component);
+    let validator = validator(definitions, &json!({"$ref": format!("#/components/schemas/{component}")}));
     let mut comparison = Comparison { disagreements: Vec::new(), accepted: 0, refused: 0 };
     for value in values {
         let by_schema = validator.validate(&value).err().map(|error| error.to_string());

@@ -104,6 +104,11 @@ impl Contract {
         self.compiled[part as usize].get_or_init(|| self.compile(part)).as_ref()
     }
 
+    #[cfg(test)]
+    pub(super) fn was_used(&self, part: Part) -> bool {
+        self.compiled[part as usize].get().is_some()
+    }
+
     fn compile(&self, part: Part) -> Option<Validator> {
         let mut schema = json!({"allOf": [self.schema(part)?]});
         schema["$defs"] = self.document.value()["$defs"].clone();
@@ -284,5 +289,31 @@ impl<'i> Keyword<'i> for ExactDecimal {
 
     fn is_valid(&self, instance: &'i Value) -> bool {
         !instance.is_number() || serde_json::from_value::<Decimal>(instance.clone()).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OperationInfo, ops, v1, v2};
+
+    #[test]
+    fn every_schema_compiles() {
+        let apis: [(&'static Document, &[&OperationInfo]); 3] = [
+            (&v1::shared::SCHEMAS, v1::OPERATIONS),
+            (&v2::shared::SCHEMAS, v2::OPERATIONS),
+            (&ops::shared::SCHEMAS, ops::OPERATIONS),
+        ];
+        let mut compiled = 0;
+        for (document, operations) in apis {
+            for operation in operations {
+                let contract = Contract::new(document, operation.id);
+                for part in Part::ALL.into_iter().filter(|part| contract.schema(*part).is_some()) {
+                    assert!(contract.validator(part).is_some(), "{} {part:?}", operation.id);
+                    compiled += 1;
+                }
+            }
+        }
+        assert!(compiled > 60, "only {compiled} schemas were found");
     }
 }

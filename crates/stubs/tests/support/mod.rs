@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop with a message")]
 
 pub(crate) mod canonical;
+pub(crate) mod judge;
 pub(crate) mod upgrade;
 pub(crate) mod values;
 

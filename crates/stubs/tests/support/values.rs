@@ -22,7 +22,8 @@ pub(crate) struct Schemas<'d> {
 }
 
 impl<'d> Schemas<'d> {
-    fn resolve(self, schema: &'d Value) -> &'d Value {
+    /// What a reference leads to, or the first of several parts; anything else as it is.
+    pub(crate) fn resolve(self, schema: &'d Value) -> &'d Value {
         let mut schema = schema;
         loop {
             let target = schema.get("$ref").and_then(Value::as_str);
@@ -157,6 +158,17 @@ impl<'d> Schemas<'d> {
         found
     }
 
+    /// Texts for a parameter of a scalar schema: on its bounds, beyond them, and of other types.
+    pub(crate) fn parameter_texts(self, schema: &'d Value) -> Vec<String> {
+        let values =
+            self.variants(schema).into_iter().filter(|value| !value.is_array() && !value.is_object());
+        let texts = values.map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        });
+        texts.chain(["", " ", "x", "true", "TRUE", "1.0"].map(str::to_owned)).collect()
+    }
+
     fn lengths(self, schema: &'d Value) -> Vec<Value> {
         let item = self.sample(&schema["items"], DEPTH_MAX);
         let bounds = [schema["minItems"].as_u64(), schema["maxItems"].as_u64()];
@@ -234,7 +246,7 @@ fn random_text(schema: &Value) -> BoxedStrategy<Value> {
 }
 
 /// The type that is not `null`.
-fn kind(schema: &Value) -> &str {
+pub(crate) fn kind(schema: &Value) -> &str {
     match &schema["type"] {
         Value::String(kind) => kind,
         Value::Array(kinds) => {
@@ -283,6 +295,7 @@ fn texts(schema: &Value) -> Vec<String> {
         let fitting = sample_pattern(pattern);
         found.extend([format!("{fitting}\u{7f}"), format!("\n{fitting}"), format!("{fitting}9"), fitting]);
         found.extend((0..=40).map(|number: u32| number.to_string()));
+        found.extend((b' '..=b'~').map(|byte| char::from(byte).to_string()));
     }
     if schema.get("format").is_some() {
         let texts = [

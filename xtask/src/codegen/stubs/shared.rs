@@ -7,6 +7,7 @@ use quote::quote;
 use super::super::types::docs;
 use super::answers::{self, HeaderSets};
 use super::ident;
+use super::params::{self, PLACES};
 use crate::spec::ir::Api;
 
 pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
@@ -18,6 +19,7 @@ pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
         let (name, wire) = (ident(&component.name), &component.name);
         quote!(#wire => crate::accept::check::<payment_runs_types::#types::#name>(json),)
     });
+    let parameters = parameters(api);
     Ok(quote! {
         #about
 
@@ -35,5 +37,33 @@ pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
                 _ => return None,
             })
         }
+
+        #parameters
     })
+}
+
+/// The parameters of every operation, for the test that compares them with the contract.
+fn parameters(api: &Api) -> TokenStream {
+    let arms = api.operations.iter().flat_map(|operation| {
+        let (id, module) = (&operation.id, ident(&operation.ident));
+        let places = PLACES.iter().filter(|(place, ..)| params::has(operation, *place));
+        places.map(move |(_, name, ..)| {
+            let name = ident(name);
+            quote!((#id, Part::#name) => crate::accept::check_texts::<super::#module::#name>(texts),)
+        })
+    });
+    quote! {
+        /// Whether an operation accepts parameters of one place, each a name and a text; `None` where it has none there.
+        pub fn accepts_parameters(
+            operation: &str,
+            part: crate::extract::Part,
+            texts: &[(String, String)],
+        ) -> Option<Result<(), String>> {
+            use crate::extract::Part;
+            Some(match (operation, part) {
+                #(#arms)*
+                _ => return None,
+            })
+        }
+    }
 }

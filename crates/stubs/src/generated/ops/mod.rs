@@ -19,7 +19,7 @@ pub(crate) mod shared;
 pub use api::Api;
 pub use health::{get_health, get_readiness};
 pub use payment_runs::{get_progress, list_decisions};
-pub use shared::accepts;
+pub use shared::{accepts, accepts_parameters};
 
 /// Every operation, in the contract's order.
 pub const OPERATIONS: &[&crate::OperationInfo] = &[

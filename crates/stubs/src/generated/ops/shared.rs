@@ -87,3 +87,22 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         _ => return None,
     })
 }
+
+/// Whether an operation accepts parameters of one place, each a name and a text; `None` where it has none there.
+pub fn accepts_parameters(
+    operation: &str,
+    part: crate::extract::Part,
+    texts: &[(String, String)],
+) -> Option<Result<(), String>> {
+    use crate::extract::Part;
+    Some(match (operation, part) {
+        ("listDecisions", Part::Path) => crate::accept::check_texts::<super::list_decisions::Path>(texts),
+        ("listDecisions", Part::Query) => crate::accept::check_texts::<super::list_decisions::Query>(texts),
+        ("listDecisions", Part::Headers) => {
+            crate::accept::check_texts::<super::list_decisions::Headers>(texts)
+        }
+        ("getProgress", Part::Path) => crate::accept::check_texts::<super::get_progress::Path>(texts),
+        ("getProgress", Part::Headers) => crate::accept::check_texts::<super::get_progress::Headers>(texts),
+        _ => return None,
+    })
+}

@@ -306,3 +306,137 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         _ => return None,
     })
 }
+
+/// Whether an operation accepts parameters of one place, each a name and a text; `None` where it has none there.
+pub fn accepts_parameters(
+    operation: &str,
+    part: crate::extract::Part,
+    texts: &[(String, String)],
+) -> Option<Result<(), String>> {
+    use crate::extract::Part;
+    Some(match (operation, part) {
+        ("createToken", Part::Headers) => crate::accept::check_texts::<super::create_token::Headers>(texts),
+        ("listPaymentRuns", Part::Query) => {
+            crate::accept::check_texts::<super::list_payment_runs::Query>(texts)
+        }
+        ("listPaymentRuns", Part::Headers) => {
+            crate::accept::check_texts::<super::list_payment_runs::Headers>(texts)
+        }
+        ("createPaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::create_payment_run::Headers>(texts)
+        }
+        ("getPaymentRun", Part::Path) => crate::accept::check_texts::<super::get_payment_run::Path>(texts),
+        ("getPaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment_run::Headers>(texts)
+        }
+        ("updatePaymentRun", Part::Path) => {
+            crate::accept::check_texts::<super::update_payment_run::Path>(texts)
+        }
+        ("updatePaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::update_payment_run::Headers>(texts)
+        }
+        ("deletePaymentRun", Part::Path) => {
+            crate::accept::check_texts::<super::delete_payment_run::Path>(texts)
+        }
+        ("deletePaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::delete_payment_run::Headers>(texts)
+        }
+        ("getPaymentRunSummary", Part::Path) => {
+            crate::accept::check_texts::<super::get_payment_run_summary::Path>(texts)
+        }
+        ("getPaymentRunSummary", Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment_run_summary::Headers>(texts)
+        }
+        ("getPaymentRunData", Part::Path) => {
+            crate::accept::check_texts::<super::get_payment_run_data::Path>(texts)
+        }
+        ("getPaymentRunData", Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment_run_data::Headers>(texts)
+        }
+        ("queryPaymentRuns", Part::Query) => {
+            crate::accept::check_texts::<super::query_payment_runs::Query>(texts)
+        }
+        ("queryPaymentRuns", Part::Headers) => {
+            crate::accept::check_texts::<super::query_payment_runs::Headers>(texts)
+        }
+        ("queryPaymentRun", Part::Path) => {
+            crate::accept::check_texts::<super::query_payment_run::Path>(texts)
+        }
+        ("queryPaymentRun", Part::Query) => {
+            crate::accept::check_texts::<super::query_payment_run::Query>(texts)
+        }
+        ("queryPaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::query_payment_run::Headers>(texts)
+        }
+        ("createAccount", Part::Headers) => {
+            crate::accept::check_texts::<super::create_account::Headers>(texts)
+        }
+        ("getAccount", Part::Path) => crate::accept::check_texts::<super::get_account::Path>(texts),
+        ("getAccount", Part::Headers) => crate::accept::check_texts::<super::get_account::Headers>(texts),
+        ("updateAccount", Part::Path) => crate::accept::check_texts::<super::update_account::Path>(texts),
+        ("updateAccount", Part::Headers) => {
+            crate::accept::check_texts::<super::update_account::Headers>(texts)
+        }
+        ("createPaymentMethod", Part::Headers) => {
+            crate::accept::check_texts::<super::create_payment_method::Headers>(texts)
+        }
+        ("getPaymentMethod", Part::Path) => {
+            crate::accept::check_texts::<super::get_payment_method::Path>(texts)
+        }
+        ("getPaymentMethod", Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment_method::Headers>(texts)
+        }
+        ("updatePaymentMethod", Part::Path) => {
+            crate::accept::check_texts::<super::update_payment_method::Path>(texts)
+        }
+        ("updatePaymentMethod", Part::Headers) => {
+            crate::accept::check_texts::<super::update_payment_method::Headers>(texts)
+        }
+        ("scrubPaymentMethod", Part::Path) => {
+            crate::accept::check_texts::<super::scrub_payment_method::Path>(texts)
+        }
+        ("scrubPaymentMethod", Part::Headers) => {
+            crate::accept::check_texts::<super::scrub_payment_method::Headers>(texts)
+        }
+        ("createInvoice", Part::Headers) => {
+            crate::accept::check_texts::<super::create_invoice::Headers>(texts)
+        }
+        ("getInvoice", Part::Path) => crate::accept::check_texts::<super::get_invoice::Path>(texts),
+        ("getInvoice", Part::Headers) => crate::accept::check_texts::<super::get_invoice::Headers>(texts),
+        ("postInvoice", Part::Path) => crate::accept::check_texts::<super::post_invoice::Path>(texts),
+        ("postInvoice", Part::Headers) => crate::accept::check_texts::<super::post_invoice::Headers>(texts),
+        ("createDebitMemo", Part::Headers) => {
+            crate::accept::check_texts::<super::create_debit_memo::Headers>(texts)
+        }
+        ("getDebitMemo", Part::Path) => crate::accept::check_texts::<super::get_debit_memo::Path>(texts),
+        ("getDebitMemo", Part::Headers) => {
+            crate::accept::check_texts::<super::get_debit_memo::Headers>(texts)
+        }
+        ("postDebitMemo", Part::Path) => crate::accept::check_texts::<super::post_debit_memo::Path>(texts),
+        ("postDebitMemo", Part::Headers) => {
+            crate::accept::check_texts::<super::post_debit_memo::Headers>(texts)
+        }
+        ("createCreditMemo", Part::Headers) => {
+            crate::accept::check_texts::<super::create_credit_memo::Headers>(texts)
+        }
+        ("getCreditMemo", Part::Path) => crate::accept::check_texts::<super::get_credit_memo::Path>(texts),
+        ("getCreditMemo", Part::Headers) => {
+            crate::accept::check_texts::<super::get_credit_memo::Headers>(texts)
+        }
+        ("postCreditMemo", Part::Path) => crate::accept::check_texts::<super::post_credit_memo::Path>(texts),
+        ("postCreditMemo", Part::Headers) => {
+            crate::accept::check_texts::<super::post_credit_memo::Headers>(texts)
+        }
+        ("listPayments", Part::Query) => crate::accept::check_texts::<super::list_payments::Query>(texts),
+        ("listPayments", Part::Headers) => crate::accept::check_texts::<super::list_payments::Headers>(texts),
+        ("createPayment", Part::Headers) => {
+            crate::accept::check_texts::<super::create_payment::Headers>(texts)
+        }
+        ("getPayment", Part::Path) => crate::accept::check_texts::<super::get_payment::Path>(texts),
+        ("getPayment", Part::Headers) => crate::accept::check_texts::<super::get_payment::Headers>(texts),
+        ("listPaymentGateways", Part::Headers) => {
+            crate::accept::check_texts::<super::list_payment_gateways::Headers>(texts)
+        }
+        _ => return None,
+    })
+}

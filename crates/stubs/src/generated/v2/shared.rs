@@ -301,3 +301,47 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         _ => return None,
     })
 }
+
+/// Whether an operation accepts parameters of one place, each a name and a text; `None` where it has none there.
+pub fn accepts_parameters(
+    operation: &str,
+    part: crate::extract::Part,
+    texts: &[(String, String)],
+) -> Option<Result<(), String>> {
+    use crate::extract::Part;
+    Some(match (operation, part) {
+        ("listPaymentRuns", Part::Query) => {
+            crate::accept::check_texts::<super::list_payment_runs::Query>(texts)
+        }
+        ("listPaymentRuns", Part::Headers) => {
+            crate::accept::check_texts::<super::list_payment_runs::Headers>(texts)
+        }
+        ("createPaymentRun", Part::Query) => {
+            crate::accept::check_texts::<super::create_payment_run::Query>(texts)
+        }
+        ("createPaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::create_payment_run::Headers>(texts)
+        }
+        ("getPaymentRun", Part::Path) => crate::accept::check_texts::<super::get_payment_run::Path>(texts),
+        ("getPaymentRun", Part::Query) => crate::accept::check_texts::<super::get_payment_run::Query>(texts),
+        ("getPaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment_run::Headers>(texts)
+        }
+        ("updatePaymentRun", Part::Path) => {
+            crate::accept::check_texts::<super::update_payment_run::Path>(texts)
+        }
+        ("updatePaymentRun", Part::Query) => {
+            crate::accept::check_texts::<super::update_payment_run::Query>(texts)
+        }
+        ("updatePaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::update_payment_run::Headers>(texts)
+        }
+        ("deletePaymentRun", Part::Path) => {
+            crate::accept::check_texts::<super::delete_payment_run::Path>(texts)
+        }
+        ("deletePaymentRun", Part::Headers) => {
+            crate::accept::check_texts::<super::delete_payment_run::Headers>(texts)
+        }
+        _ => return None,
+    })
+}
