@@ -1,5 +1,5 @@
 //! What happens to every request before and after its operation, from the outside in: it gets an identifier and a line
-//! in the log, its body is read and inflated within bounds, its caller is found out, and its idempotency key is honoured.
+//! in the log, its caller is found out, its body is read and inflated within bounds, and its idempotency key is honoured.
 
 mod admit;
 mod body;

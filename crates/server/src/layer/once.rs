@@ -107,7 +107,7 @@ pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Re
     let packed = serde_json::from_slice::<Packed>(&stored.0).ok().filter(|packed| packed.status < 300);
     let body = packed.and_then(|packed| serde_json::from_str(&packed.body).ok());
     body.ok_or_else(|| {
-        Rejection::new(Category::Conflict, "a request with this idempotency key is being worked on")
+        Rejection::new(Category::Conflict, "a request with this idempotency key is under way")
             .retry_after_s(1)
     })
 }
@@ -163,7 +163,7 @@ pub(crate) fn known_replay(known: Replay) -> Result<Response, Rejection> {
             Category::Conflict,
             Location::None,
             "",
-            "a request with this idempotency key is being worked on",
+            "a request with this idempotency key is under way",
         )
         .retry_after_s(1)),
     }

@@ -7,7 +7,7 @@ use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::command::NewPaymentMethod;
 use payment_runs_engine::ids::{GatewayId, Key, PaymentMethodId};
 use payment_runs_engine::payment_method::{Instrument, PaymentMethodKind};
-use payment_runs_engine::ports::{InstrumentDetails, TokenizeError};
+use payment_runs_engine::ports::{InstrumentDetails, OnceKey, TokenizeError};
 use payment_runs_stubs::{Category, Location, Rejection};
 use payment_runs_types::v1::{
     AccountCreditCard, CardHolderInfo, CreatePaymentMethodRequest, PaymentMethodType,
@@ -206,7 +206,7 @@ impl MethodPlan {
                 let gateway = self.gateway.or(account_gateway).or_else(default);
                 let gateway =
                     gateway.ok_or_else(|| Rejection::business_rule("there is no payment gateway"))?;
-                let key = exchange_key(call.ticket(), id);
+                let key = exchange_key(call.ticket().map(OnceTicket::key), id);
                 let exchanged = exchange(call, gateway, &details, &key, self.prefix).await?;
                 Instrument { brand: brand.or(exchanged.brand), ..exchanged }
             }
@@ -253,8 +253,8 @@ async fn exchange(
 }
 
 /// The idempotency key of the exchange: the same for a repeated request, else one of its own.
-fn exchange_key(ticket: Option<&OnceTicket>, id: PaymentMethodId) -> String {
-    let Some(key) = ticket.map(OnceTicket::key) else { return format!("{id}-token") };
+fn exchange_key(key: Option<&OnceKey>, id: PaymentMethodId) -> String {
+    let Some(key) = key else { return format!("{id}-token") };
     let mut digest = Sha256::new();
     for part in [key.client.as_bytes(), key.key.as_bytes(), &key.fingerprint] {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -263,4 +263,53 @@ fn exchange_key(ticket: Option<&OnceTicket>, id: PaymentMethodId) -> String {
     let whole: [u8; 32] = digest.finalize().into();
     let half = whole.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
     format!("{half:032x}-token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn once(client: &str, key: &str, fingerprint: u8) -> OnceKey {
+        OnceKey { client: client.to_owned(), key: key.to_owned(), fingerprint: [fingerprint; 32] }
+    }
+
+    #[test]
+    fn a_repeated_request_exchanges_under_the_same_key() {
+        let (one, other) = (PaymentMethodId::from_u128(1), PaymentMethodId::from_u128(2));
+        let first = exchange_key(Some(&once("client", "key", 1)), one);
+        assert_eq!(first, exchange_key(Some(&once("client", "key", 1)), other));
+        for different in [once("clien", "tkey", 1), once("client", "key2", 1), once("client", "key", 2)] {
+            assert_ne!(first, exchange_key(Some(&different), one), "{different:?}");
+        }
+        assert_ne!(
+            exchange_key(None, one),
+            exchange_key(None, other),
+            "each request without a key is its own"
+        );
+    }
+
+    #[test]
+    fn every_type_is_supported_or_refused_by_name() {
+        let supported: Vec<&str> = PaymentMethodType::ALL
+            .iter()
+            .filter(|one| kind(one).is_some())
+            .map(PaymentMethodType::as_str)
+            .collect();
+        assert_eq!(
+            supported,
+            [
+                "CreditCard",
+                "CreditCardReferenceTransaction",
+                "ACH",
+                "SEPA",
+                "BankTransfer",
+                "Cash",
+                "Check",
+                "DebitCard",
+                "Other",
+                "PayPal",
+                "WireTransfer"
+            ]
+        );
+    }
 }

@@ -5,7 +5,7 @@ use payment_runs_engine::document::{Document, DocumentKind};
 use payment_runs_engine::ids::Key;
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::refusal::Noun;
-use payment_runs_stubs::Rejection;
+use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::Decimal;
 use payment_runs_types::v1::CreatePaymentRequest;
 
@@ -124,11 +124,12 @@ fn check_part(owner: &Owner, part: &Part, document: Option<&Document>, located: 
         return;
     };
     if owner.account.as_ref().is_some_and(|account| account.id != document.account) {
-        located.invalid(by, "belongs to another account");
+        located.push(Category::BusinessRule, by, "belongs to another account");
     } else if owner.currency.is_some_and(|currency| currency != document.currency) {
-        located.invalid(by, format!("is owed in {}", document.currency));
+        located.push(Category::BusinessRule, by, format!("is owed in {}", document.currency));
     } else if part.new.amount_minor > document.balance_minor {
-        located.invalid(part.path("amount"), format!("is more than the balance of the {noun}"));
+        let message = format!("is more than the balance of the {noun}");
+        located.push(Category::BusinessRule, part.path("amount"), message);
     }
 }
 
