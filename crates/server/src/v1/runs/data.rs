@@ -186,3 +186,7 @@ fn charge(payment: &Payment, applied_minor: i64) -> PaymentRunTransaction {
         error_message: payment.answer.message.clone().filter(|_| failed).map(Some),
     }
 }
+
+#[cfg(test)]
+#[path = "data_tests.rs"]
+mod tests;
