@@ -8,7 +8,7 @@ use std::time::Duration;
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::ports::{
-    Access, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Spawner, StoreError, Work,
+    Access, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner, StoreError, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_gateway::registry::GatewayRegistry;
@@ -208,6 +208,7 @@ impl Parts<'_> {
     fn server_ports(self, spawner: &SystemSpawner) -> Ports {
         Ports {
             ledger: Arc::new(self.store.clone()) as Arc<dyn Ledger>,
+            search: Arc::new(self.store.clone()) as Arc<dyn Search>,
             access: Arc::new(self.store.clone()) as Arc<dyn Access>,
             once: Arc::new(self.store.clone()) as Arc<dyn OnceStore>,
             gateways: Arc::clone(self.registry) as Arc<dyn Gateways>,

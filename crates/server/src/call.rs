@@ -85,7 +85,21 @@ impl<'a> Call<'a> {
     where
         T: Serialize + DeserializeOwned,
     {
-        match self.execute_raw(command, wording, answer.clone()).await? {
+        self.execute_as(StatusCode::OK, command, wording, answer).await
+    }
+
+    /// Like [`Call::execute`], with another status of success.
+    pub(crate) async fn execute_as<T>(
+        &self,
+        status: StatusCode,
+        command: Command,
+        wording: &Wording,
+        answer: impl Fn(&Output) -> Option<T> + Clone + Send + 'static,
+    ) -> Result<T, Rejection>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match self.execute_with(status, command, wording, answer.clone()).await? {
             Done::Now(output) => answer(&output).ok_or_else(unexpected_output),
             Done::Before(body) => Ok(body),
         }
@@ -101,9 +115,22 @@ impl<'a> Call<'a> {
     where
         T: Serialize + DeserializeOwned,
     {
+        self.execute_with(StatusCode::OK, command, wording, answer).await
+    }
+
+    async fn execute_with<T>(
+        &self,
+        status: StatusCode,
+        command: Command,
+        wording: &Wording,
+        answer: impl Fn(&Output) -> Option<T> + Send + 'static,
+    ) -> Result<Done<T>, Rejection>
+    where
+        T: Serialize + DeserializeOwned,
+    {
         let once = self.ticket().map(|ticket| {
             ticket.once(move |output| match answer(output) {
-                Some(body) => (StatusCode::OK, Some(body)),
+                Some(body) => (status, Some(body)),
                 None => (StatusCode::INTERNAL_SERVER_ERROR, None),
             })
         });

@@ -17,7 +17,7 @@ use crate::v2::V2Api;
 /// The whole server as one service: every documented route, and an answer in the right shape for every other one.
 pub fn router(app: App) -> Router {
     let apis = payment_runs_stubs::v1::router(V1Api::new(app.clone()))
-        .merge(payment_runs_stubs::v2::router(V2Api))
+        .merge(payment_runs_stubs::v2::router(V2Api::new(app.clone())))
         .merge(payment_runs_stubs::ops::router(OpsApi::new(app.clone())));
     apis.fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

@@ -63,6 +63,15 @@ impl Zone {
     }
 }
 
+/// An instant written with its offset from UTC, also with a blank instead of the `T`.
+pub(crate) fn read_instant(text: &str) -> Option<Timestamp> {
+    let read: Result<OffsetDateTime, _> = match text.split_once(' ') {
+        Some((date, time)) => format!("{date}T{time}").parse(),
+        None => text.parse(),
+    };
+    read.ok().map(OffsetDateTime::timestamp)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]

@@ -1,4 +1,4 @@
-//! The v1 surface over the engine: each operation delegates to its resource. Object query answers 501 until it is served.
+//! The v1 surface over the engine: each operation delegates to its resource.
 
 mod accounts;
 mod credit_memos;
@@ -20,8 +20,8 @@ use payment_runs_stubs::v1::{
     create_payment_method, create_payment_run, create_token, delete_payment_run, get_account,
     get_credit_memo, get_debit_memo, get_invoice, get_payment, get_payment_method, get_payment_run,
     get_payment_run_data, get_payment_run_summary, list_payment_gateways, list_payment_runs, list_payments,
-    post_credit_memo, post_debit_memo, post_invoice, scrub_payment_method, update_account,
-    update_payment_method, update_payment_run,
+    post_credit_memo, post_debit_memo, post_invoice, query_payment_run, query_payment_runs,
+    scrub_payment_method, update_account, update_payment_method, update_payment_run,
 };
 use payment_runs_stubs::{OperationInfo, Rejection, RequestContext, v1};
 use payment_runs_types::v1::{
@@ -33,6 +33,7 @@ use payment_runs_types::v1::{
 use crate::app::App;
 use crate::call::Call;
 use crate::failure::refuse_operation;
+use crate::query;
 
 /// Implements the generated trait of v1.
 #[derive(Clone)]
@@ -136,6 +137,27 @@ impl v1::Api for V1Api {
     ) -> Result<get_payment_run_data::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         runs::data(&call, &path.payment_run_key).await.map(get_payment_run_data::Response::Status200)
+    }
+
+    async fn query_payment_runs(
+        &self,
+        context: RequestContext,
+        query: query_payment_runs::Query,
+        _headers: query_payment_runs::Headers,
+    ) -> Result<query_payment_runs::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        query::list(&call, query).await.map(query_payment_runs::Response::Status200)
+    }
+
+    async fn query_payment_run(
+        &self,
+        context: RequestContext,
+        path: query_payment_run::Path,
+        query: query_payment_run::Query,
+        _headers: query_payment_run::Headers,
+    ) -> Result<query_payment_run::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        query::get(&call, &path.key, query).await.map(query_payment_run::Response::Status200)
     }
 
     async fn create_account(
