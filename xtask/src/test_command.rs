@@ -197,3 +197,38 @@ impl Step {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Step {
+        let mut step = Step::new("shell", "sh", "-c", "nothing");
+        step.arguments.push(script.to_owned());
+        step.summarised = true;
+        step
+    }
+
+    #[test]
+    fn the_summary_of_the_tests_is_found() {
+        let script = "echo '  PASS one' >&2; echo '   Summary [ 0.1s] 1 test run: 1 passed' >&2; echo done";
+        let (passed, summary) = shell(script).run(Path::new(".")).unwrap();
+        assert!(passed);
+        assert_eq!(summary.as_deref(), Some("   Summary [ 0.1s] 1 test run: 1 passed"));
+    }
+
+    #[test]
+    fn a_failure_is_told() {
+        let (passed, summary) = shell("exit 3").run(Path::new(".")).unwrap();
+        assert!(!passed && summary.is_none());
+    }
+
+    #[test]
+    fn every_check_names_its_remedy() {
+        for full in [false, true] {
+            let steps = steps(&crate::root(), full).unwrap();
+            assert!(steps.iter().all(|step| !step.mend.is_empty()));
+            assert_eq!(steps.iter().filter(|step| step.summarised).count(), if full { 2 } else { 1 });
+        }
+    }
+}
