@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use xtask::codegen::{Contents, stubs, write};
 use xtask::spec::{ir::Api, load, load_file, read};
@@ -27,7 +28,32 @@ fn good_documents_become_stubs() {
             let api = load_file(path.parent().unwrap(), path.file_name().unwrap().as_ref()).unwrap();
             insta::assert_snapshot!(emitted(&api));
         });
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs");
+        let api = load_file(&folder, Path::new("shapes.yaml")).unwrap();
+        insta::assert_snapshot!("shapes", emitted(&api));
     });
+}
+
+/// An error of the emitter tells the place and the remedy.
+#[test]
+fn a_parameter_that_no_text_can_be_is_an_error() {
+    let text = "
+openapi: 3.0.3
+info: {title: T, version: 1.0.0}
+paths:
+  /a:
+    get:
+      operationId: getIt
+      parameters:
+        - {name: code, in: query, schema: {$ref: '#/components/schemas/Code'}}
+      responses: {'200': {description: Done.}}
+components:
+  schemas:
+    Code: {type: string, maxLength: 3}
+";
+    let api = load("t", "t.yaml", read("t.yaml", text).unwrap()).unwrap();
+    let error = stubs::emit(&api).unwrap_err().to_string();
+    assert_eq!(error, "/paths/~1a/get/parameters/0/schema: `Code` is no enum; write its schema in place");
 }
 
 /// A document of one operation with the path, parameters and answer given.

@@ -52,6 +52,7 @@ pub(super) fn structure(api: &Api, operation: &Operation, place: Place) -> Resul
 }
 
 fn field(api: &Api, param: &Param) -> Result<TokenStream> {
+    text_only(api, &param.schema)?;
     let name = ident(&param.ident);
     let inner = rust_type(&param.schema, &Scope::other(&api.name))?;
     let kind = if param.required { inner.clone() } else { quote!(Option<#inner>) };
@@ -68,6 +69,17 @@ fn field(api: &Api, param: &Param) -> Result<TokenStream> {
         #features
         pub #name: #kind,
     })
+}
+
+/// Parameters are read from text, which scalars in place and enums can be, and named scalars cannot.
+fn text_only(api: &Api, schema: &Schema) -> Result<()> {
+    match (&schema.kind, api.component(schema)) {
+        (Kind::Array(array), _) => text_only(api, &array.items),
+        (_, Some(component)) if !matches!(component.schema.kind, Kind::Enum(_)) => {
+            bail!("{}: `{}` is no enum; write its schema in place", schema.pointer, component.name)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn field_docs(param: &Param) -> TokenStream {

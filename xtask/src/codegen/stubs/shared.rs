@@ -19,6 +19,7 @@ pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
         let (name, wire) = (ident(&component.name), &component.name);
         quote!(#wire => crate::accept::check::<payment_runs_types::#types::#name>(json),)
     });
+    let models = registry(&quote!(component), &quote!(json), arms.collect());
     let parameters = parameters(api);
     Ok(quote! {
         #about
@@ -32,10 +33,7 @@ pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
 
         /// Whether the model of a component accepts a value as a request would bring it; `None` for an unknown name.
         pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), String>> {
-            Some(match component {
-                #(#arms)*
-                _ => return None,
-            })
+            #models
         }
 
         #parameters
@@ -49,9 +47,10 @@ fn parameters(api: &Api) -> TokenStream {
         let places = PLACES.iter().filter(|(place, ..)| params::has(operation, *place));
         places.map(move |(_, name, ..)| {
             let name = ident(name);
-            quote!((#id, Part::#name) => crate::accept::check_texts::<super::#module::#name>(texts),)
+            quote!((#id, crate::extract::Part::#name) => crate::accept::check_texts::<super::#module::#name>(texts),)
         })
     });
+    let known = registry(&quote!((operation, part)), &quote!(texts), arms.collect());
     quote! {
         /// Whether an operation accepts parameters of one place, each a name and a text; `None` where it has none there.
         pub fn accepts_parameters(
@@ -59,11 +58,23 @@ fn parameters(api: &Api) -> TokenStream {
             part: crate::extract::Part,
             texts: &[(String, String)],
         ) -> Option<Result<(), String>> {
-            use crate::extract::Part;
-            Some(match (operation, part) {
-                #(#arms)*
-                _ => return None,
-            })
+            #known
         }
+    }
+}
+
+/// The body of a function that judges a value by what a key names.
+fn registry(key: &TokenStream, value: &TokenStream, arms: Vec<TokenStream>) -> TokenStream {
+    if arms.is_empty() {
+        return quote! {
+            let _ = (#key, #value);
+            None
+        };
+    }
+    quote! {
+        Some(match #key {
+            #(#arms)*
+            _ => return None,
+        })
     }
 }

@@ -94,15 +94,22 @@ pub fn accepts_parameters(
     part: crate::extract::Part,
     texts: &[(String, String)],
 ) -> Option<Result<(), String>> {
-    use crate::extract::Part;
     Some(match (operation, part) {
-        ("listDecisions", Part::Path) => crate::accept::check_texts::<super::list_decisions::Path>(texts),
-        ("listDecisions", Part::Query) => crate::accept::check_texts::<super::list_decisions::Query>(texts),
-        ("listDecisions", Part::Headers) => {
+        ("listDecisions", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::list_decisions::Path>(texts)
+        }
+        ("listDecisions", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_decisions::Query>(texts)
+        }
+        ("listDecisions", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::list_decisions::Headers>(texts)
         }
-        ("getProgress", Part::Path) => crate::accept::check_texts::<super::get_progress::Path>(texts),
-        ("getProgress", Part::Headers) => crate::accept::check_texts::<super::get_progress::Headers>(texts),
+        ("getProgress", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_progress::Path>(texts)
+        }
+        ("getProgress", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_progress::Headers>(texts)
+        }
         _ => return None,
     })
 }

@@ -313,128 +313,161 @@ pub fn accepts_parameters(
     part: crate::extract::Part,
     texts: &[(String, String)],
 ) -> Option<Result<(), String>> {
-    use crate::extract::Part;
     Some(match (operation, part) {
-        ("createToken", Part::Headers) => crate::accept::check_texts::<super::create_token::Headers>(texts),
-        ("listPaymentRuns", Part::Query) => {
+        ("createToken", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_token::Headers>(texts)
+        }
+        ("listPaymentRuns", crate::extract::Part::Query) => {
             crate::accept::check_texts::<super::list_payment_runs::Query>(texts)
         }
-        ("listPaymentRuns", Part::Headers) => {
+        ("listPaymentRuns", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::list_payment_runs::Headers>(texts)
         }
-        ("createPaymentRun", Part::Headers) => {
+        ("createPaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_payment_run::Headers>(texts)
         }
-        ("getPaymentRun", Part::Path) => crate::accept::check_texts::<super::get_payment_run::Path>(texts),
-        ("getPaymentRun", Part::Headers) => {
+        ("getPaymentRun", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_payment_run::Path>(texts)
+        }
+        ("getPaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_payment_run::Headers>(texts)
         }
-        ("updatePaymentRun", Part::Path) => {
+        ("updatePaymentRun", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::update_payment_run::Path>(texts)
         }
-        ("updatePaymentRun", Part::Headers) => {
+        ("updatePaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::update_payment_run::Headers>(texts)
         }
-        ("deletePaymentRun", Part::Path) => {
+        ("deletePaymentRun", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::delete_payment_run::Path>(texts)
         }
-        ("deletePaymentRun", Part::Headers) => {
+        ("deletePaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::delete_payment_run::Headers>(texts)
         }
-        ("getPaymentRunSummary", Part::Path) => {
+        ("getPaymentRunSummary", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::get_payment_run_summary::Path>(texts)
         }
-        ("getPaymentRunSummary", Part::Headers) => {
+        ("getPaymentRunSummary", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_payment_run_summary::Headers>(texts)
         }
-        ("getPaymentRunData", Part::Path) => {
+        ("getPaymentRunData", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::get_payment_run_data::Path>(texts)
         }
-        ("getPaymentRunData", Part::Headers) => {
+        ("getPaymentRunData", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_payment_run_data::Headers>(texts)
         }
-        ("queryPaymentRuns", Part::Query) => {
+        ("queryPaymentRuns", crate::extract::Part::Query) => {
             crate::accept::check_texts::<super::query_payment_runs::Query>(texts)
         }
-        ("queryPaymentRuns", Part::Headers) => {
+        ("queryPaymentRuns", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::query_payment_runs::Headers>(texts)
         }
-        ("queryPaymentRun", Part::Path) => {
+        ("queryPaymentRun", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::query_payment_run::Path>(texts)
         }
-        ("queryPaymentRun", Part::Query) => {
+        ("queryPaymentRun", crate::extract::Part::Query) => {
             crate::accept::check_texts::<super::query_payment_run::Query>(texts)
         }
-        ("queryPaymentRun", Part::Headers) => {
+        ("queryPaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::query_payment_run::Headers>(texts)
         }
-        ("createAccount", Part::Headers) => {
+        ("createAccount", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_account::Headers>(texts)
         }
-        ("getAccount", Part::Path) => crate::accept::check_texts::<super::get_account::Path>(texts),
-        ("getAccount", Part::Headers) => crate::accept::check_texts::<super::get_account::Headers>(texts),
-        ("updateAccount", Part::Path) => crate::accept::check_texts::<super::update_account::Path>(texts),
-        ("updateAccount", Part::Headers) => {
+        ("getAccount", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_account::Path>(texts)
+        }
+        ("getAccount", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_account::Headers>(texts)
+        }
+        ("updateAccount", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::update_account::Path>(texts)
+        }
+        ("updateAccount", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::update_account::Headers>(texts)
         }
-        ("createPaymentMethod", Part::Headers) => {
+        ("createPaymentMethod", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_payment_method::Headers>(texts)
         }
-        ("getPaymentMethod", Part::Path) => {
+        ("getPaymentMethod", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::get_payment_method::Path>(texts)
         }
-        ("getPaymentMethod", Part::Headers) => {
+        ("getPaymentMethod", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_payment_method::Headers>(texts)
         }
-        ("updatePaymentMethod", Part::Path) => {
+        ("updatePaymentMethod", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::update_payment_method::Path>(texts)
         }
-        ("updatePaymentMethod", Part::Headers) => {
+        ("updatePaymentMethod", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::update_payment_method::Headers>(texts)
         }
-        ("scrubPaymentMethod", Part::Path) => {
+        ("scrubPaymentMethod", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::scrub_payment_method::Path>(texts)
         }
-        ("scrubPaymentMethod", Part::Headers) => {
+        ("scrubPaymentMethod", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::scrub_payment_method::Headers>(texts)
         }
-        ("createInvoice", Part::Headers) => {
+        ("createInvoice", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_invoice::Headers>(texts)
         }
-        ("getInvoice", Part::Path) => crate::accept::check_texts::<super::get_invoice::Path>(texts),
-        ("getInvoice", Part::Headers) => crate::accept::check_texts::<super::get_invoice::Headers>(texts),
-        ("postInvoice", Part::Path) => crate::accept::check_texts::<super::post_invoice::Path>(texts),
-        ("postInvoice", Part::Headers) => crate::accept::check_texts::<super::post_invoice::Headers>(texts),
-        ("createDebitMemo", Part::Headers) => {
+        ("getInvoice", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_invoice::Path>(texts)
+        }
+        ("getInvoice", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_invoice::Headers>(texts)
+        }
+        ("postInvoice", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::post_invoice::Path>(texts)
+        }
+        ("postInvoice", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::post_invoice::Headers>(texts)
+        }
+        ("createDebitMemo", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_debit_memo::Headers>(texts)
         }
-        ("getDebitMemo", Part::Path) => crate::accept::check_texts::<super::get_debit_memo::Path>(texts),
-        ("getDebitMemo", Part::Headers) => {
+        ("getDebitMemo", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_debit_memo::Path>(texts)
+        }
+        ("getDebitMemo", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_debit_memo::Headers>(texts)
         }
-        ("postDebitMemo", Part::Path) => crate::accept::check_texts::<super::post_debit_memo::Path>(texts),
-        ("postDebitMemo", Part::Headers) => {
+        ("postDebitMemo", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::post_debit_memo::Path>(texts)
+        }
+        ("postDebitMemo", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::post_debit_memo::Headers>(texts)
         }
-        ("createCreditMemo", Part::Headers) => {
+        ("createCreditMemo", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_credit_memo::Headers>(texts)
         }
-        ("getCreditMemo", Part::Path) => crate::accept::check_texts::<super::get_credit_memo::Path>(texts),
-        ("getCreditMemo", Part::Headers) => {
+        ("getCreditMemo", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_credit_memo::Path>(texts)
+        }
+        ("getCreditMemo", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_credit_memo::Headers>(texts)
         }
-        ("postCreditMemo", Part::Path) => crate::accept::check_texts::<super::post_credit_memo::Path>(texts),
-        ("postCreditMemo", Part::Headers) => {
+        ("postCreditMemo", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::post_credit_memo::Path>(texts)
+        }
+        ("postCreditMemo", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::post_credit_memo::Headers>(texts)
         }
-        ("listPayments", Part::Query) => crate::accept::check_texts::<super::list_payments::Query>(texts),
-        ("listPayments", Part::Headers) => crate::accept::check_texts::<super::list_payments::Headers>(texts),
-        ("createPayment", Part::Headers) => {
+        ("listPayments", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_payments::Query>(texts)
+        }
+        ("listPayments", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_payments::Headers>(texts)
+        }
+        ("createPayment", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_payment::Headers>(texts)
         }
-        ("getPayment", Part::Path) => crate::accept::check_texts::<super::get_payment::Path>(texts),
-        ("getPayment", Part::Headers) => crate::accept::check_texts::<super::get_payment::Headers>(texts),
-        ("listPaymentGateways", Part::Headers) => {
+        ("getPayment", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_payment::Path>(texts)
+        }
+        ("getPayment", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment::Headers>(texts)
+        }
+        ("listPaymentGateways", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::list_payment_gateways::Headers>(texts)
         }
         _ => return None,

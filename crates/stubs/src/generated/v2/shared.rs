@@ -308,38 +308,41 @@ pub fn accepts_parameters(
     part: crate::extract::Part,
     texts: &[(String, String)],
 ) -> Option<Result<(), String>> {
-    use crate::extract::Part;
     Some(match (operation, part) {
-        ("listPaymentRuns", Part::Query) => {
+        ("listPaymentRuns", crate::extract::Part::Query) => {
             crate::accept::check_texts::<super::list_payment_runs::Query>(texts)
         }
-        ("listPaymentRuns", Part::Headers) => {
+        ("listPaymentRuns", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::list_payment_runs::Headers>(texts)
         }
-        ("createPaymentRun", Part::Query) => {
+        ("createPaymentRun", crate::extract::Part::Query) => {
             crate::accept::check_texts::<super::create_payment_run::Query>(texts)
         }
-        ("createPaymentRun", Part::Headers) => {
+        ("createPaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::create_payment_run::Headers>(texts)
         }
-        ("getPaymentRun", Part::Path) => crate::accept::check_texts::<super::get_payment_run::Path>(texts),
-        ("getPaymentRun", Part::Query) => crate::accept::check_texts::<super::get_payment_run::Query>(texts),
-        ("getPaymentRun", Part::Headers) => {
+        ("getPaymentRun", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_payment_run::Path>(texts)
+        }
+        ("getPaymentRun", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::get_payment_run::Query>(texts)
+        }
+        ("getPaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_payment_run::Headers>(texts)
         }
-        ("updatePaymentRun", Part::Path) => {
+        ("updatePaymentRun", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::update_payment_run::Path>(texts)
         }
-        ("updatePaymentRun", Part::Query) => {
+        ("updatePaymentRun", crate::extract::Part::Query) => {
             crate::accept::check_texts::<super::update_payment_run::Query>(texts)
         }
-        ("updatePaymentRun", Part::Headers) => {
+        ("updatePaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::update_payment_run::Headers>(texts)
         }
-        ("deletePaymentRun", Part::Path) => {
+        ("deletePaymentRun", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::delete_payment_run::Path>(texts)
         }
-        ("deletePaymentRun", Part::Headers) => {
+        ("deletePaymentRun", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::delete_payment_run::Headers>(texts)
         }
         _ => return None,
