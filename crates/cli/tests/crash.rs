@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use jiff::civil::date;
@@ -122,6 +122,8 @@ fn invoice(account: AccountId, ordinal: u32, stamps: Stamps) -> Document {
 struct Server {
     process: Child,
     url: String,
+    // Held open, since the program writes more than its first line.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -135,10 +137,15 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next().expect("the server says where it listens").unwrap();
-        let url = first.strip_prefix("Payment runs on ").expect("the first line is the address").to_owned();
-        Self { process, url }
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut first = String::new();
+        output.read_line(&mut first).unwrap();
+        let url = first
+            .trim_end()
+            .strip_prefix("Payment runs on ")
+            .expect("the first line is the address")
+            .to_owned();
+        Self { process, url, _output: output }
     }
 
     fn client(&self) -> Connection {
