@@ -21,9 +21,14 @@ pub struct OperationInfo {
 
 impl OperationInfo {
     /// The operation behind a method and the route that the router matched (`axum::extract::MatchedPath`). A HEAD
-    /// request belongs to the route's GET.
+    /// request without an operation of its own belongs to the route's GET.
     pub fn find(operations: &[&'static Self], method: &Method, route: &str) -> Option<&'static Self> {
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        operations.iter().find(|operation| operation.method == *method && operation.route == route).copied()
+        let find = |method: &Method| {
+            operations
+                .iter()
+                .find(|operation| operation.method == *method && operation.route == route)
+                .copied()
+        };
+        find(method).or_else(|| if method == Method::HEAD { find(&Method::GET) } else { None })
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
         let (name, wire) = (ident(&component.name), &component.name);
         quote!(#wire => crate::accept::check::<payment_runs_types::#types::#name>(json),)
     });
-    let models = registry(&quote!(component), &quote!(json), arms.collect());
+    let models = registry(&quote!(component), &quote!(json), &arms.collect::<Vec<_>>());
     let parameters = parameters(api);
     Ok(quote! {
         #about
@@ -50,7 +50,7 @@ fn parameters(api: &Api) -> TokenStream {
             quote!((#id, crate::extract::Part::#name) => crate::accept::check_texts::<super::#module::#name>(texts),)
         })
     });
-    let known = registry(&quote!((operation, part)), &quote!(texts), arms.collect());
+    let known = registry(&quote!((operation, part)), &quote!(texts), &arms.collect::<Vec<_>>());
     quote! {
         /// Whether an operation accepts parameters of one place, each a name and a text; `None` where it has none there.
         pub fn accepts_parameters(
@@ -64,7 +64,7 @@ fn parameters(api: &Api) -> TokenStream {
 }
 
 /// The body of a function that judges a value by what a key names.
-fn registry(key: &TokenStream, value: &TokenStream, arms: Vec<TokenStream>) -> TokenStream {
+fn registry(key: &TokenStream, value: &TokenStream, arms: &[TokenStream]) -> TokenStream {
     if arms.is_empty() {
         return quote! {
             let _ = (#key, #value);
