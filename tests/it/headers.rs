@@ -118,13 +118,3 @@ async fn unknown_paths_and_methods_are_told_apart() {
         assert!(answer.header("zuora-request-id").is_some());
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_served_yet_says_so_in_its_own_shape() {
-    let server = TestServer::start().await;
-    let v2 = server.caller.get("/v2/payment_runs").await;
-    assert_eq!((v2.status, &v2.body["type"]), (501, &json!("not_implemented")), "{}", v2.body);
-    let query = server.caller.get("/object-query/payment-runs").await;
-    assert_eq!(query.status, 501, "{}", query.body);
-    assert!(query.body["reasons"][0]["code"].is_i64());
-}

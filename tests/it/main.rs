@@ -3,8 +3,11 @@
 
 mod bad_input;
 mod billing_objects;
+mod contract_served;
 mod headers;
 mod idempotency;
+mod object_query;
 mod payment_runs;
 mod samples;
 mod schedules;
+mod v2;
