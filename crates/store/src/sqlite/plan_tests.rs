@@ -132,3 +132,33 @@ fn events_are_only_ever_appended() {
         assert!(error.to_string().contains("events are never"), "{error}");
     }
 }
+
+#[test]
+fn hot_statements_are_prepared_once() {
+    let (_folder, db) = open();
+    let mut faults = Vec::new();
+    for sql in [
+        work::select::SCAN,
+        &work::view::RANGE,
+        work::settle::PAYMENT,
+        work::settle::PARTS,
+        work::settle::UPDATE,
+        work::balances::HOLD,
+        work::balances::PAY_AND_RELEASE,
+        &row::document::OPEN,
+        &row::credit::OPEN,
+        &row::payment::UNAPPLIED,
+    ] {
+        let mut statement = db.prepare(sql).unwrap();
+        for value in 0..10 {
+            let values = vec![value; statement.parameter_count()];
+            let mut rows = statement.query(rusqlite::params_from_iter(values)).unwrap();
+            while rows.next().unwrap().is_some() {}
+        }
+        let count = statement.get_status(rusqlite::StatementStatus::RePrepare);
+        if count > 0 {
+            faults.push(format!("prepared {count} times more:\n{sql}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}

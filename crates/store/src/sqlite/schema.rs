@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::lock::FileLock;
@@ -117,6 +118,9 @@ fn connect(path: &std::path::Path, cache_kib: i64) -> Result<Connection, OpenErr
         db.pragma_update(None, "cache_size", -cache_kib)?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         db.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+        // Plans never depend on the values of parameters. Otherwise SQLite prepares hot statements anew each time they
+        // are bound, to look whether a value makes a better plan, which costs more than the statements themselves.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(db)
     };

@@ -9,6 +9,14 @@ use rusqlite::{CachedStatement, Connection, params};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{BlobId, execute, execute_one, time};
 
+/// Keeps a free document.
+pub(crate) const HOLD: &str =
+    "UPDATE document SET held_by = ?4 WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by IS NULL";
+/// Pays a part of a document by the payment that holds it, and lets go of it.
+pub(crate) const PAY_AND_RELEASE: &str = "UPDATE document SET balance_minor = balance_minor - ?4, \
+     paid_minor = paid_minor + ?4, held_by = NULL, updated_at = ?6 \
+     WHERE entity = ?1 AND account = ?2 AND id = ?3 AND balance_minor >= ?4 AND held_by = ?5";
+
 /// A payment pays a part of a document.
 pub(crate) fn pay(
     db: &Connection,
@@ -32,9 +40,6 @@ pub(crate) fn pay_and_release(
     payment: PaymentId,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let sql = "UPDATE document SET balance_minor = balance_minor - ?4, paid_minor = paid_minor + ?4, \
-               held_by = NULL, updated_at = ?6 \
-               WHERE entity = ?1 AND account = ?2 AND id = ?3 AND balance_minor >= ?4 AND held_by = ?5";
     let values = params![
         entity.0,
         account.to_blob(),
@@ -43,7 +48,7 @@ pub(crate) fn pay_and_release(
         payment.to_blob(),
         time(now)
     ];
-    execute_one(db, sql, values, "pay a held document")
+    execute_one(db, PAY_AND_RELEASE, values, "pay a held document")
 }
 
 /// A credit pays a part of a document. Money of an unapplied payment counts as paid, other credit as credited.
@@ -118,8 +123,7 @@ pub(crate) struct Hold<'a> {
 impl<'a> Hold<'a> {
     /// Prepares the statement once for many documents.
     pub(crate) fn prepare(db: &'a Connection) -> Result<Self, Failure> {
-        let sql = "UPDATE document SET held_by = ?4 WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by IS NULL";
-        Ok(Self { statement: db.prepare_cached(sql)? })
+        Ok(Self { statement: db.prepare_cached(HOLD)? })
     }
 
     /// Keeps one document; fails when another payment has it.

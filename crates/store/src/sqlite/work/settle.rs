@@ -31,6 +31,11 @@ pub(crate) const PARTS: &str = "SELECT p.document, p.amount_minor, d.kind, d.bal
      WHERE p.entity = ?1 AND p.payment = ?2 AND d.entity = ?1 AND d.account = ?3 AND d.id = p.document \
      ORDER BY p.ordinal";
 
+/// Moves a payment on, if it still is in the state it was read in.
+pub(crate) const UPDATE: &str = "UPDATE payment SET state = ?4, reference = coalesce(?5, reference), code = ?6, \
+     message = ?7, unapplied_minor = ?8, settled_at = ?9, next_look_up_at = ?10, updated_at = ?11 \
+     WHERE entity = ?1 AND id = ?2 AND state = ?3";
+
 /// On whose behalf outcomes are recorded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mode {
@@ -166,9 +171,6 @@ fn write_payment(
     let leaves_rest = effect.state == PaymentState::Processed && !stored.standalone;
     let unapplied_minor = if leaves_rest { stored.amount_minor - applied } else { 0 };
     let is_in_doubt = effect.state.is_in_doubt();
-    let sql = "UPDATE payment SET state = ?4, reference = coalesce(?5, reference), code = ?6, message = ?7, \
-               unapplied_minor = ?8, settled_at = ?9, next_look_up_at = ?10, updated_at = ?11 \
-               WHERE entity = ?1 AND id = ?2 AND state = ?3";
     let values = params![
         entity.0,
         settlement.payment.to_blob(),
@@ -182,7 +184,7 @@ fn write_payment(
         is_in_doubt.then(|| time(now)),
         time(now),
     ];
-    execute_one(db, sql, values, "record an outcome")
+    execute_one(db, UPDATE, values, "record an outcome")
 }
 
 fn write_documents(
