@@ -9,6 +9,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::{App, COMPRESS_OVER_BYTES};
+use crate::contract;
 use crate::layer::{admit, identify, read_body, refuse, replay};
 use crate::ops::OpsApi;
 use crate::v1::V1Api;
@@ -18,7 +19,8 @@ use crate::v2::V2Api;
 pub fn router(app: App) -> Router {
     let apis = payment_runs_stubs::v1::router(V1Api::new(app.clone()))
         .merge(payment_runs_stubs::v2::router(V2Api::new(app.clone())))
-        .merge(payment_runs_stubs::ops::router(OpsApi::new(app.clone())));
+        .merge(payment_runs_stubs::ops::router(OpsApi::new(app.clone())))
+        .merge(contract::routes());
     apis.fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::disable())

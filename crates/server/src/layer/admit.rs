@@ -7,14 +7,16 @@ use axum::response::Response;
 use super::refuse;
 use crate::app::App;
 use crate::auth::authenticate;
+use crate::contract::is_contract_path;
 use crate::failure::auth_failure;
 
-/// Paths that anyone may call.
+/// Paths that anyone may call, beside those of the contract.
 const PUBLIC_PATHS: &[&str] = &["/oauth/token", "/healthz", "/readyz"];
 
 /// Finds out who calls; operations find a `Caller` among the request's extensions.
 pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    if PUBLIC_PATHS.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if PUBLIC_PATHS.contains(&path) || is_contract_path(path) {
         return next.run(request).await;
     }
     match authenticate(&app, request.headers()).await {
