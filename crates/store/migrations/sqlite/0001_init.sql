@@ -225,7 +225,8 @@ CREATE TABLE payment (
     next_look_up_at INTEGER,
     PRIMARY KEY (entity, id),
     CHECK ((run IS NULL) = (chunk IS NULL)),
-    CHECK (kind = 1 OR (idempotency_key IS NOT NULL AND body IS NOT NULL AND gateway IS NOT NULL))
+    -- What is in doubt can be sent again exactly as it was, or be asked about.
+    CHECK (state > 2 OR (idempotency_key IS NOT NULL AND body IS NOT NULL AND gateway IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX payment_number ON payment (entity, number);
 -- The last line of defence: one charge per thing that is paid, whatever else goes wrong.

@@ -7,7 +7,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::missing_panics_doc,
-    clippy::missing_docs_in_private_items,
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
     missing_docs,
     reason = "these are tests, which fail by panicking and say in their names what they show"
 )]
@@ -18,6 +19,7 @@ pub mod credits;
 pub mod documents;
 mod fixtures;
 pub mod large;
+pub mod load;
 pub mod once;
 pub mod payments;
 pub mod records;
@@ -41,6 +43,8 @@ macro_rules! for_each_case {
             credits::credits_go_first_and_money_is_conserved,
             documents::documents_are_created_and_posted,
             documents::refused_documents_leave_nothing,
+            load::loading_again_takes_no_money_back,
+            load::numbers_that_are_taken_are_refused_whole,
             large::a_large_account_is_opened_in_order,
             large::a_restarted_selection_cuts_the_same_chunks,
             once::a_claim_is_in_flight_until_answered_or_released,

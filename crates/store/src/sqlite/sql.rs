@@ -211,14 +211,16 @@ pub(crate) fn insert_sql(table: &str, columns: &str) -> String {
     format!("INSERT INTO {table} ({columns}) VALUES ({})", marks.join(", "))
 }
 
-/// Like [`insert_sql`], but a row with the same key is replaced.
-pub(crate) fn upsert_sql(table: &str, columns: &str, key: &str) -> String {
+/// Like [`insert_sql`], but a row with the same key is changed, except for its key and the columns in `kept`, and only
+/// while `guard` holds for it.
+pub(crate) fn upsert_sql(table: &str, columns: &str, key: &str, kept: &[&str], guard: &str) -> String {
     let keys: Vec<&str> = key.split(',').map(str::trim).collect();
     let sets: Vec<String> = columns
         .split(',')
         .map(str::trim)
-        .filter(|column| !keys.contains(column))
+        .filter(|column| !keys.contains(column) && !kept.contains(column))
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
-    format!("{} ON CONFLICT ({key}) DO UPDATE SET {}", insert_sql(table, columns), sets.join(", "))
+    let insert = insert_sql(table, columns);
+    format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {} WHERE {guard}", sets.join(", "))
 }

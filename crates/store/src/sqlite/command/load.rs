@@ -9,7 +9,8 @@ use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
 use crate::sqlite::sequence::{Sequence, pass_all};
 
-/// Writes everything, in place of what has the same identifiers, and moves the sequences past the numbers it brings.
+/// Writes everything, over what has the same identifiers, and moves the sequences past the numbers it brings. Loading the
+/// same again never takes money back: what was paid, used or counted here since stays.
 pub(crate) fn load(db: &Connection, entity: EntityKey, load: &Load) -> Result<(), Failure> {
     for gateway in &load.gateways {
         row::gateway::upsert(db, entity, gateway)?;
@@ -27,7 +28,7 @@ pub(crate) fn load(db: &Connection, entity: EntityKey, load: &Load) -> Result<()
         row::credit::upsert(db, entity, memo)?;
     }
     for payment in &load.payments {
-        row::payment::upsert(db, entity, payment)?;
+        row::payment::insert_if_new(db, entity, payment)?;
     }
     pass_numbers(db, entity, load)
 }

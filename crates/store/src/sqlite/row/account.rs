@@ -18,7 +18,8 @@ pub(crate) const SELECTED: &str = "id, number, name, currency, auto_pay, batch, 
      default_payment_method, status, organization, credit_balance_minor, created_at, created_by, updated_at, updated_by";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("account", COLUMNS));
-static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("account", COLUMNS, "entity, id"));
+static UPSERT: LazyLock<String> =
+    LazyLock::new(|| upsert_sql("account", COLUMNS, "entity, id", &["credit_balance_minor"], "1"));
 static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM account WHERE entity = ?1 AND id = ?2"));
 static BY_NUMBER: LazyLock<String> =
@@ -46,7 +47,8 @@ pub(crate) fn insert(db: &Connection, entity: EntityKey, account: &Account) -> R
     write(db, &INSERT, entity, account)
 }
 
-/// Writes the account, in place of one with the same identifier if there is one.
+/// Writes the account, over one with the same identifier if there is one, whose credit balance stays: only the work moves
+/// money.
 pub(crate) fn upsert(db: &Connection, entity: EntityKey, account: &Account) -> Result<(), Failure> {
     write(db, &UPSERT, entity, account)
 }

@@ -19,7 +19,10 @@ const SELECTED: &str = "id, number, account, status, currency, amount_minor, una
      effective_date, reason_code, comment, created_at, created_by, updated_at, updated_by";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("credit_memo", COLUMNS));
-static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("credit_memo", COLUMNS, "entity, account, id"));
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let untouched = "credit_memo.unapplied_minor = credit_memo.amount_minor";
+    upsert_sql("credit_memo", COLUMNS, "entity, account, id", &[], untouched)
+});
 static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM credit_memo WHERE entity = ?1 AND id = ?2"));
 static BY_NUMBER: LazyLock<String> =
@@ -52,7 +55,8 @@ pub(crate) fn insert(db: &Connection, entity: EntityKey, memo: &CreditMemo) -> R
     write(db, &INSERT, entity, memo)
 }
 
-/// Writes the credit memo, in place of one with the same identifier if there is one.
+/// Writes the credit memo, over one with the same identifier if there is one, unless some of that one was used: then it
+/// stays as it is.
 pub(crate) fn upsert(db: &Connection, entity: EntityKey, memo: &CreditMemo) -> Result<(), Failure> {
     write(db, &UPSERT, entity, memo)
 }

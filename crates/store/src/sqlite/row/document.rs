@@ -26,7 +26,10 @@ const ITEM_COLUMNS: &str = "entity, account, document, ordinal, amount_minor, ta
      service_start, service_end";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("document", COLUMNS));
-static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("document", COLUMNS, "entity, account, id"));
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let untouched = "document.held_by IS NULL AND document.paid_minor = 0 AND document.credited_minor = 0";
+    upsert_sql("document", COLUMNS, "entity, account, id", &[], untouched)
+});
 static INSERT_ITEM: LazyLock<String> = LazyLock::new(|| insert_sql("document_item", ITEM_COLUMNS));
 static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {SELECTED} FROM document WHERE entity = ?1 AND id = ?2"));
@@ -70,7 +73,8 @@ pub(crate) fn insert(db: &Connection, entity: EntityKey, document: &Document) ->
     write(db, &INSERT, entity, document)
 }
 
-/// Writes the document, in place of one with the same identifier if there is one.
+/// Writes the document, over one with the same identifier if there is one, unless money has moved for that one or is
+/// about to: then it stays as it is.
 pub(crate) fn upsert(db: &Connection, entity: EntityKey, document: &Document) -> Result<(), Failure> {
     write(db, &UPSERT, entity, document)
 }

@@ -9,8 +9,9 @@ use rusqlite::{Connection, params};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{BlobId, Columns, all, execute, upsert_sql};
 
-static UPSERT: LazyLock<String> =
-    LazyLock::new(|| upsert_sql("gateway", "entity, id, name, kind, is_active, is_default", "entity, id"));
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    upsert_sql("gateway", "entity, id, name, kind, is_active, is_default", "entity, id", &[], "1")
+});
 
 pub(crate) fn read(row: &mut Columns<'_>) -> Result<GatewayConfig, Failure> {
     Ok(GatewayConfig {

@@ -27,8 +27,6 @@ pub(crate) const INTENT_SELECTED: &str =
 const PART_COLUMNS: &str = "entity, payment, ordinal, document, amount_minor";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| crate::sqlite::sql::insert_sql("payment", COLUMNS));
-static UPSERT: LazyLock<String> =
-    LazyLock::new(|| crate::sqlite::sql::upsert_sql("payment", COLUMNS, "entity, id"));
 static INSERT_PART: LazyLock<String> =
     LazyLock::new(|| crate::sqlite::sql::insert_sql("payment_part", PART_COLUMNS));
 static BY_ID: LazyLock<String> =
@@ -183,12 +181,13 @@ pub(crate) fn insert(
     insert_parts(&mut prepare_insert_part(db)?, entity, payment)
 }
 
-/// Writes a payment that was made elsewhere, in place of one with the same identifier if there is one.
-pub(crate) fn upsert(db: &Connection, entity: EntityKey, payment: &Payment) -> Result<(), Failure> {
-    let sql = "DELETE FROM payment_part WHERE entity = ?1 AND payment = ?2";
-    execute(db, sql, params![entity.0, payment.id.to_blob()])?;
-    insert_with(&mut db.prepare_cached(&UPSERT)?, entity, payment, &Backing::default())?;
-    insert_parts(&mut prepare_insert_part(db)?, entity, payment)
+/// Writes a payment that was made elsewhere. One with the same identifier stays as it is: payments are never undone.
+pub(crate) fn insert_if_new(db: &Connection, entity: EntityKey, payment: &Payment) -> Result<(), Failure> {
+    let sql = "SELECT 1 FROM payment WHERE entity = ?1 AND id = ?2";
+    match first(db, sql, params![entity.0, payment.id.to_blob()], |_| Ok(()))? {
+        Some(()) => Ok(()),
+        None => insert(db, entity, payment, &Backing::default()),
+    }
 }
 
 /// Adds what a credit application took from an unapplied payment to the parts of that payment.

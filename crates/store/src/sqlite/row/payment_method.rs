@@ -18,8 +18,19 @@ const COLUMNS: &str = "entity, id, account, kind, kind_name, status, mask, brand
      consecutive_failures, last_failed_at, last_transaction_at, last_transaction, processed_payments, error_payments, \
      created_at, created_by, updated_at, updated_by";
 
+/// What only outcomes change.
+const HISTORY: &[&str] = &[
+    "consecutive_failures",
+    "last_failed_at",
+    "last_transaction_at",
+    "last_transaction",
+    "processed_payments",
+    "error_payments",
+];
+
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("payment_method", COLUMNS));
-static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("payment_method", COLUMNS, "entity, id"));
+static UPSERT: LazyLock<String> =
+    LazyLock::new(|| upsert_sql("payment_method", COLUMNS, "entity, id", HISTORY, "1"));
 static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {COLUMNS} FROM payment_method WHERE entity = ?1 AND id = ?2"));
 
@@ -58,7 +69,7 @@ pub(crate) fn insert(db: &Connection, entity: EntityKey, method: &PaymentMethod)
     write(db, &INSERT, entity, method)
 }
 
-/// Writes the payment method, in place of one with the same identifier if there is one.
+/// Writes the payment method, over one with the same identifier if there is one, whose history stays.
 pub(crate) fn upsert(db: &Connection, entity: EntityKey, method: &PaymentMethod) -> Result<(), Failure> {
     write(db, &UPSERT, entity, method)
 }

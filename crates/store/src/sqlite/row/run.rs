@@ -29,7 +29,7 @@ pub(crate) const SELECTED: &str = "id, number, status, filter_account, filter_ba
      completed_at, error_message, created_at, created_by, updated_at, updated_by";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("run", COLUMNS));
-static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("run", COLUMNS, "entity, id"));
+static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("run", COLUMNS, "entity, id", &[], "1"));
 static INSERT_RECORD: LazyLock<String> =
     LazyLock::new(|| insert_sql("run_record", "entity, run, position, account, body"));
 static BY_ID: LazyLock<String> =
