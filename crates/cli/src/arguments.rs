@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// How log lines are written to standard error; RUST_LOG says which.
+    /// How log lines are written to standard error; `RUST_LOG` says which.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log: LogFormat,
 }
@@ -48,7 +48,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "ADDRESS", default_value_t = LISTEN_DEFAULT)]
     pub(crate) listen: SocketAddr,
     /// The database; the file is made when it does not exist.
-    #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.db")]
+    #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.sqlite")]
     pub(crate) database: Database,
     /// The payment gateway's base address; without it a simulator is started on loopback.
     #[arg(long, value_name = "URL")]
@@ -63,7 +63,13 @@ pub(crate) struct ServeArguments {
     )]
     pub(crate) gateway_secret: Option<String>,
     /// The client that may call the APIs; generated at the first start when not given.
-    #[arg(long, value_name = "ID", env = "PAYMENT_RUNS_CLIENT_ID", requires = "client_secret")]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "PAYMENT_RUNS_CLIENT_ID",
+        hide_env_values = true,
+        requires = "client_secret"
+    )]
     pub(crate) client_id: Option<String>,
     /// That client's secret. Prefer the environment, since other users of the machine can see arguments.
     #[arg(

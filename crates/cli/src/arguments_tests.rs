@@ -34,7 +34,7 @@ fn help_says_what_there_is() {
 fn serve_needs_nothing() {
     let Command::Serve(serve) = parse("payment-runs serve").unwrap().command else { panic!("not serve") };
     assert_eq!(serve.listen, "127.0.0.1:8080".parse().unwrap());
-    assert_eq!(serve.database, "sqlite:payment-runs.db".parse().unwrap());
+    assert_eq!(serve.database, "sqlite:payment-runs.sqlite".parse().unwrap());
     assert_eq!((serve.gateway.as_deref(), serve.default_zuora_version.as_deref()), (None, None));
 }
 

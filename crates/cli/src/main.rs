@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What is logged where RUST_LOG does not say: a server tells what it does, a demo shows it by itself.
+/// What is logged where `RUST_LOG` does not say: a server tells what it does, a demo shows it by itself.
 fn default_level(command: &Command) -> &'static str {
     match command {
         Command::Serve(_) | Command::GatewaySimulator(_) => "info",

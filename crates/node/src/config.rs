@@ -30,7 +30,7 @@ pub enum Database {
 
 /// A text that names no database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a database is named `{SQLITE_SCHEME}PATH`, such as `{SQLITE_SCHEME}payment-runs.db`")]
+#[error("a database is named `{SQLITE_SCHEME}PATH`, such as `{SQLITE_SCHEME}payment-runs.sqlite`")]
 pub struct ParseDatabaseError;
 
 impl FromStr for Database {

@@ -28,7 +28,7 @@ use crate::arguments::DemoArguments;
 use crate::signal::StopSignal;
 
 /// How often the run is asked how far it is.
-const POLL_INTERVAL: SignedDuration = SignedDuration::from_millis(20);
+const POLL_INTERVAL: SignedDuration = SignedDuration::from_millis(50);
 /// How long a run may show no progress before the demo gives up.
 const STALL_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// Bare calls under way at once: as fast as a client on the same machine gets.
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let mut signal = StopSignal::listen()?;
     let screen = Screen::new(arguments.json);
     let folder = tempfile::tempdir().context("there is no temporary folder")?;
-    let database = folder.path().join("payment-runs.db");
+    let database = folder.path().join("payment-runs.sqlite");
     let mut config = NodeConfig::new(Database::Sqlite(database.clone()));
     config.listen = arguments.listen;
     let node = Node::start(config).await.context("the server could not start")?;

@@ -1,0 +1,187 @@
+//! The real program: what it prints, how it ends, and that it stops in order when it is asked to.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use payment_runs_client::Connection;
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_payment-runs"));
+    for name in
+        ["PAYMENT_RUNS_CLIENT_ID", "PAYMENT_RUNS_CLIENT_SECRET", "PAYMENT_RUNS_GATEWAY_SECRET", "RUST_LOG"]
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn demo(more: &[&str]) -> Output {
+    program().args(["demo", "--once", "--scale", "0.0005"]).args(more).output().unwrap()
+}
+
+/// A running program whose lines are read as they come.
+struct Running {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child =
+            program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// What follows the words on the first line that starts with them.
+    fn told(&mut self, words: &str) -> String {
+        let mut line = String::new();
+        while self.output.read_line(&mut line).unwrap() > 0 {
+            if let Some(rest) = line.strip_prefix(words) {
+                return rest.trim().to_owned();
+            }
+            line.clear();
+        }
+        panic!("the program ended without `{words}`");
+    }
+
+    /// Asks it to stop as a service manager does.
+    fn stop(mut self) -> (ExitStatus, String) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing behind; one that has ended cannot be killed, which is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn database(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("serve.db").display())
+}
+
+async fn runs_of(url: &str, id: &str, secret: &str) -> Result<usize, payment_runs_client::Error> {
+    let connection = Connection::builder(url).credentials(id, secret).build().unwrap();
+    let answer = connection.v1().list_payment_runs().send().await?.into_inner();
+    Ok(answer.payment_runs.len())
+}
+
+#[test]
+fn the_demo_ends_with_one_line_for_programs() {
+    let output = demo(&["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let number = |name: &str| line[name].as_u64().unwrap_or_else(|| panic!("no number `{name}` in {line}"));
+    assert_eq!(number("receivables"), 750);
+    assert_eq!(number("collected") + number("declined") + number("skipped"), 750);
+    assert_eq!(number("collected") + number("declined"), number("gatewayCharges"));
+    assert!(number("declined") > 0 && number("skipped") > 0, "{line}");
+    assert_eq!((number("doubleCharges"), number("lostPayments"), number("faults")), (0, 0, 0));
+    assert!(line["amountCollected"].is_string() && line["reconciled"] == true, "{line}");
+}
+
+#[test]
+fn the_demo_collects_the_same_every_time() {
+    let collected = || {
+        let text = String::from_utf8(demo(&["--json"]).stdout).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        [&line["collected"], &line["declined"], &line["skipped"], &line["amountCollected"]]
+            .map(ToString::to_string)
+    };
+    assert_eq!(collected(), collected());
+}
+
+#[test]
+fn the_demo_shows_tables_to_people() {
+    let output = demo(&[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for words in ["payments collected", "auto_pay_off_account", "Every cent agrees.", "receivables a second"]
+    {
+        assert!(text.contains(words), "no `{words}` in {text}");
+    }
+    assert!(!text.contains('\u{1b}') && output.stderr.is_empty(), "no terminal, no colours and no bars");
+}
+
+#[tokio::test]
+async fn serve_makes_credentials_up_once_and_stops_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path());
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", &database];
+    let mut first = Running::start(&arguments);
+    let url = first.told("Payment runs on ");
+    let gateway = first.told("Gateway: ");
+    assert!(gateway.starts_with("built-in simulator on http://127.0.0.1:"), "{gateway}");
+    let (id, secret) = (first.told("Client id: "), first.told("Client secret: "));
+    assert_eq!(runs_of(&url, &id, &secret).await.unwrap(), 0);
+    let (status, rest) = first.stop();
+    assert!(status.success(), "{status}: {rest}");
+
+    let mut second = Running::start(&arguments);
+    let url = second.told("Payment runs on ");
+    assert_eq!(second.told("Clients: "), "those of the database");
+    assert_eq!(runs_of(&url, &id, &secret).await.unwrap(), 0);
+    assert!(second.stop().0.success());
+}
+
+#[tokio::test]
+async fn serve_uses_the_simulator_it_is_pointed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let mut bank = Running::start(&[
+        "gateway-simulator",
+        "--listen",
+        "127.0.0.1:0",
+        "--journal",
+        journal.to_str().unwrap(),
+    ]);
+    let gateway = bank.told("Gateway simulator on ");
+    let database = database(folder.path());
+    let mut server = Running::start(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--database",
+        &database,
+        "--gateway",
+        &gateway,
+        "--client-id",
+        "tour",
+        "--client-secret",
+        "not-a-secret",
+    ]);
+    let url = server.told("Payment runs on ");
+    assert_eq!(server.told("Gateway: "), gateway);
+    assert_eq!(runs_of(&url, "tour", "not-a-secret").await.unwrap(), 0);
+    assert!(runs_of(&url, "tour", "another").await.is_err());
+    assert!(server.stop().0.success());
+    assert!(bank.stop().0.success());
+    assert!(journal.exists());
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = format!("sqlite:{}", folder.path().join("no/such/folder/x.db").display());
+    let output =
+        program().args(["serve", "--listen", "127.0.0.1:0", "--database", &nowhere]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("the server could not start: the database `sqlite:"), "{words}");
+    let https = ["--database", "sqlite:unused.db", "--gateway", "https://bank.example"];
+    let output =
+        program().current_dir(folder.path()).args(["serve", "--listen", "127.0.0.1:0"]).args(https).output();
+    let words = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(words.contains("the gateway `https://bank.example` cannot be used"), "{words}");
+}
