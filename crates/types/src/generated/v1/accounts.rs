@@ -88,14 +88,14 @@ crate::text_enum::json_schema!(Contact);
 
 /// A card in the older inline form, with month and year as text. From the v1 reference, "Create an
 /// account".
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct AccountCreditCard {
     /// The card number. Exchanged for a mask and a gateway token; neither stored nor logged.
     #[serde(rename = "cardNumber")]
-    #[cfg_attr(feature = "utoipa", schema(pattern = "^[0-9]{12,19}$"))]
+    #[cfg_attr(feature = "utoipa", schema(pattern = "^[0-9]{12,19}$", write_only))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{12,19}$")))]
     pub card_number: String,
     /// The brands of card.
@@ -119,12 +119,25 @@ pub struct AccountCreditCard {
     /// The security code. Passed to the gateway, never stored.
     #[serde(rename = "securityCode")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$"))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$", write_only))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{3,4}$")))]
     pub security_code: Option<String>,
 }
 
 crate::object::object!(AccountCreditCard);
+
+impl std::fmt::Debug for AccountCreditCard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountCreditCard")
+            .field("card_number", &format_args!("\"…\""))
+            .field("card_type", &self.card_type)
+            .field("expiration_month", &self.expiration_month)
+            .field("expiration_year", &self.expiration_year)
+            .field("card_holder_info", &self.card_holder_info)
+            .field("security_code", &format_args!("\"…\""))
+            .finish()
+    }
+}
 
 crate::text_enum::json_schema!(AccountCreditCard, CreditCardType, CardHolderInfo);
 

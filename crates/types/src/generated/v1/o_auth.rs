@@ -16,7 +16,7 @@ crate::text_enum::text_enum!(GrantType, ClientCredentials = "client_credentials"
 crate::text_enum::json_schema!(GrantType);
 
 /// The credentials of a client. From the v1 reference, "Create an OAuth token".
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -26,7 +26,7 @@ pub struct CreateTokenRequest {
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 36)))]
     pub client_id: String,
     /// The secret shown when the client was created.
-    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 42))]
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 42, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 42)))]
     pub client_secret: String,
     /// How a token is granted.
@@ -35,6 +35,16 @@ pub struct CreateTokenRequest {
 }
 
 crate::object::object!(CreateTokenRequest);
+
+impl std::fmt::Debug for CreateTokenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateTokenRequest")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &format_args!("\"…\""))
+            .field("grant_type", &self.grant_type)
+            .finish()
+    }
+}
 
 crate::text_enum::json_schema!(CreateTokenRequest, GrantType);
 

@@ -351,7 +351,7 @@ crate::text_enum::text_enum!(
 crate::text_enum::json_schema!(BankAccountType);
 
 /// Tokens that a gateway gave for a payment method. From the v1 reference, "Create a payment method".
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -365,24 +365,34 @@ pub struct PaymentMethodTokens {
     /// The first token.
     #[serde(rename = "tokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
     /// The second token.
     #[serde(rename = "secondTokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 64))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 64, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 64)))]
     pub second_token_id: Option<String>,
 }
 
 crate::object::object!(PaymentMethodTokens);
 
+impl std::fmt::Debug for PaymentMethodTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PaymentMethodTokens")
+            .field("gateway_type", &self.gateway_type)
+            .field("token_id", &format_args!("\"…\""))
+            .field("second_token_id", &format_args!("\"…\""))
+            .finish()
+    }
+}
+
 crate::text_enum::json_schema!(PaymentMethodTokens);
 
 /// A new payment method. Fields that are not listed are ignored. From the v1 reference, "Create a
 /// payment method".
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -411,7 +421,7 @@ pub struct CreatePaymentMethodRequest {
     /// The card number. Exchanged for a mask and a gateway token; neither stored nor logged.
     #[serde(rename = "cardNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{12,19}$"))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{12,19}$", write_only))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{12,19}$")))]
     pub card_number: Option<String>,
     /// The brands of card.
@@ -441,13 +451,13 @@ pub struct CreatePaymentMethodRequest {
     /// The security code. Passed to the gateway, never stored.
     #[serde(rename = "securityCode")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$"))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$", write_only))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{3,4}$")))]
     pub security_code: Option<String>,
     /// The gateway's token of a card (type `CreditCardReferenceTransaction`).
     #[serde(rename = "tokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
     /// Tokens that a gateway gave for a payment method.
@@ -464,7 +474,7 @@ pub struct CreatePaymentMethodRequest {
     /// The number of the bank account. Exchanged for a mask and a gateway token; neither stored nor logged.
     #[serde(rename = "bankAccountNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 70))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 70, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 70)))]
     pub bank_account_number: Option<String>,
     /// Who holds the bank account.
@@ -487,6 +497,30 @@ pub struct CreatePaymentMethodRequest {
 }
 
 crate::object::object!(CreatePaymentMethodRequest);
+
+impl std::fmt::Debug for CreatePaymentMethodRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreatePaymentMethodRequest")
+            .field("type_", &self.type_)
+            .field("account_key", &self.account_key)
+            .field("make_default", &self.make_default)
+            .field("auth_gateway", &self.auth_gateway)
+            .field("card_number", &format_args!("\"…\""))
+            .field("card_type", &self.card_type)
+            .field("expiration_month", &self.expiration_month)
+            .field("expiration_year", &self.expiration_year)
+            .field("card_holder_info", &self.card_holder_info)
+            .field("security_code", &format_args!("\"…\""))
+            .field("token_id", &format_args!("\"…\""))
+            .field("tokens", &self.tokens)
+            .field("bank_aba_code", &self.bank_aba_code)
+            .field("bank_account_number", &format_args!("\"…\""))
+            .field("bank_account_name", &self.bank_account_name)
+            .field("bank_account_type", &self.bank_account_type)
+            .field("skip_validation", &self.skip_validation)
+            .finish()
+    }
+}
 
 crate::text_enum::json_schema!(
     CreatePaymentMethodRequest,
