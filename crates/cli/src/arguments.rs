@@ -50,18 +50,9 @@ pub(crate) struct ServeArguments {
     /// The database; the file is made when it does not exist.
     #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.sqlite")]
     pub(crate) database: Database,
-    /// The payment gateway's base address; without it a simulator is started on loopback.
-    #[arg(long, value_name = "URL")]
-    pub(crate) gateway: Option<String>,
-    /// The secret key for the payment gateway.
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "PAYMENT_RUNS_GATEWAY_SECRET",
-        hide_env_values = true,
-        requires = "gateway"
-    )]
-    pub(crate) gateway_secret: Option<String>,
+    /// The payment gateway.
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArguments,
     /// The client that may call the APIs; generated at the first start when not given.
     #[arg(
         long,
@@ -83,6 +74,41 @@ pub(crate) struct ServeArguments {
     /// The `Zuora-Version` of requests that name none, such as 2023-10-24; the latest when not given.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub(crate) default_zuora_version: Option<String>,
+}
+
+/// The arguments of `serve` about the payment gateway.
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArguments {
+    /// The payment gateway's base address; without it a simulator is started on loopback.
+    #[arg(long = "gateway", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The secret key for the payment gateway.
+    #[arg(
+        long = "gateway-secret",
+        value_name = "KEY",
+        env = "PAYMENT_RUNS_GATEWAY_SECRET",
+        hide_env_values = true,
+        requires = "url"
+    )]
+    pub(crate) secret: Option<String>,
+    /// Charges under way at once at most.
+    #[arg(long = "gateway-concurrency", value_name = "CHARGES", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: Option<u16>,
+    /// Charges per second at most; no limit when not given.
+    #[arg(long = "gateway-rate", value_name = "CHARGES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate_per_s: Option<u32>,
+    /// What it means when the gateway's search does not find a charge.
+    #[arg(long = "gateway-search", value_enum, value_name = "KIND", default_value_t = GatewaySearch::Delayed, requires = "url")]
+    pub(crate) search: GatewaySearch,
+}
+
+/// What it means when a gateway's search does not find a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GatewaySearch {
+    /// New charges appear after a while, so nothing is known; the payment stays unknown and is looked up again.
+    Delayed,
+    /// It was never made. Only for gateways whose search knows every charge at once, such as the simulator.
+    Final,
 }
 
 impl ServeArguments {

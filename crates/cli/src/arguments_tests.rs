@@ -35,7 +35,7 @@ fn serve_needs_nothing() {
     let Command::Serve(serve) = parse("payment-runs serve").unwrap().command else { panic!("not serve") };
     assert_eq!(serve.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(serve.database, "sqlite:payment-runs.sqlite".parse().unwrap());
-    assert_eq!((serve.gateway.as_deref(), serve.default_zuora_version.as_deref()), (None, None));
+    assert_eq!((serve.gateway.url.as_deref(), serve.default_zuora_version.as_deref()), (None, None));
 }
 
 #[test]
@@ -62,6 +62,8 @@ fn half_credentials_are_refused() {
 fn values_out_of_range_are_refused() {
     for line in [
         "payment-runs serve --listen nowhere",
+        "payment-runs serve --gateway-rate 0",
+        "payment-runs serve --gateway-concurrency 0",
         "payment-runs serve --database postgres://x",
         "payment-runs serve --database sqlite:",
         "payment-runs serve --default-zuora-version latest",

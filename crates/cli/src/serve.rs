@@ -1,10 +1,11 @@
 //! `payment-runs serve`: the server with a worker inside.
 
 use anyhow::Context as _;
-use payment_runs_gateway::stripe::{SecretKey, StripeConfig};
+use payment_runs_gateway::simulator::SimulatorConfig;
+use payment_runs_gateway::stripe::{SecretKey, StripeConfig, default_settings};
 use payment_runs_node::{GatewayChoice, Node, NodeConfig};
 
-use crate::arguments::ServeArguments;
+use crate::arguments::{GatewayArguments, GatewaySearch, ServeArguments};
 use crate::signal::StopSignal;
 
 /// The secret key sent where none was given: simulators take any.
@@ -26,17 +27,32 @@ fn config(arguments: &ServeArguments) -> NodeConfig {
     config.listen = arguments.listen;
     config.credentials = arguments.credentials();
     config.default_version.clone_from(&arguments.default_zuora_version);
-    if let Some(url) = &arguments.gateway {
-        let secret = arguments.gateway_secret.as_deref().unwrap_or(GATEWAY_SECRET_DEFAULT);
-        config.gateway = GatewayChoice::Remote(StripeConfig::new(url, SecretKey::new(secret)));
-    }
+    config.gateway = gateway(&arguments.gateway);
     config
+}
+
+fn gateway(arguments: &GatewayArguments) -> GatewayChoice {
+    let mut settings = default_settings();
+    settings.rate_per_s = arguments.rate_per_s;
+    if let Some(concurrency) = arguments.concurrency {
+        settings.concurrency = usize::from(concurrency);
+    }
+    let Some(url) = &arguments.url else {
+        return GatewayChoice::BuiltIn { simulator: SimulatorConfig::default(), settings };
+    };
+    let secret = SecretKey::new(arguments.secret.as_deref().unwrap_or(GATEWAY_SECRET_DEFAULT));
+    let look_up_is_authoritative = arguments.search == GatewaySearch::Final;
+    GatewayChoice::Remote(StripeConfig {
+        settings,
+        look_up_is_authoritative,
+        ..StripeConfig::new(url, secret)
+    })
 }
 
 fn announce(node: &Node, arguments: &ServeArguments) {
     println!("Payment runs on {}", node.url());
     println!("Database: {}", arguments.database);
-    match (node.simulator(), &arguments.gateway) {
+    match (node.simulator(), &arguments.gateway.url) {
         (Some(simulator), _) => {
             let journal = arguments.database.journal_path();
             println!("Gateway: built-in simulator on {} (no real money moves)", simulator.url());
@@ -52,5 +68,42 @@ fn announce(node: &Node, arguments: &ServeArguments) {
         }
         (None, Some(client_id)) => println!("Client id: {client_id}"),
         (None, None) => println!("Clients: those of the database"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn chosen(line: &str) -> GatewayChoice {
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Serve(serve) = arguments.command else { panic!("not serve") };
+        config(&serve).gateway
+    }
+
+    #[test]
+    fn without_an_address_the_simulator_is_built_in() {
+        let GatewayChoice::BuiltIn { settings, .. } = chosen("payment-runs serve --gateway-rate 50") else {
+            panic!("not built in")
+        };
+        assert_eq!((settings.rate_per_s, settings.concurrency), (Some(50), default_settings().concurrency));
+    }
+
+    #[test]
+    fn what_a_search_does_not_find_is_unknown_unless_told_otherwise() {
+        let line = "payment-runs serve --gateway http://bank --gateway-concurrency 7";
+        for (more, is_final) in
+            [("", false), (" --gateway-search delayed", false), (" --gateway-search final", true)]
+        {
+            let GatewayChoice::Remote(stripe) = chosen(&format!("{line}{more}")) else {
+                panic!("not remote")
+            };
+            assert_eq!(stripe.look_up_is_authoritative, is_final, "{more}");
+            assert_eq!(stripe.settings.concurrency, 7);
+        }
     }
 }
