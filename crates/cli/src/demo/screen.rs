@@ -9,8 +9,8 @@ pub(crate) struct Screen {
     output_is_for_the_result: bool,
 }
 
-const COLORED: &str = "{msg:<12} {bar:40.cyan/blue} {human_pos} of {human_len}, {per_sec}";
-const PLAIN: &str = "{msg:<12} {bar:40} {human_pos} of {human_len}, {per_sec}";
+const COLORED: &str = "{msg:<12} {bar:40.cyan/blue} {human_pos} of {human_len}";
+const PLAIN: &str = "{msg:<12} {bar:40} {human_pos} of {human_len}";
 
 impl Screen {
     /// A screen; with `output_is_for_the_result` words go to standard error.
