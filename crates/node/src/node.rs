@@ -8,7 +8,8 @@ use std::time::Duration;
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::ports::{
-    Access, AsyncRequests, BoxFuture, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner, StoreError, Work,
+    Access, AsyncRequests, BoxFuture, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner,
+    StoreError, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_gateway::registry::GatewayRegistry;
@@ -51,7 +52,11 @@ struct RunningWorker {
 
 impl RunningWorker {
     /// Runs `work` in the background, with a future that is ready when it is to end.
-    fn start<F>(name: &'static str, spawner: &SystemSpawner, work: impl FnOnce(BoxFuture<'static, ()>) -> F) -> Self
+    fn start<F>(
+        name: &'static str,
+        spawner: &SystemSpawner,
+        work: impl FnOnce(BoxFuture<'static, ()>) -> F,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -108,8 +113,7 @@ impl Node {
         let spawner = SystemSpawner::default();
         let app = App::new(parts.server_ports(&spawner), settings);
         let queued = app.clone();
-        let queue =
-            RunningWorker::start("queue", &spawner, |stop| work_off_async_requests(queued, stop));
+        let queue = RunningWorker::start("queue", &spawner, |stop| work_off_async_requests(queued, stop));
         let acceptor = Acceptor::start(listener, router(app), config.drain).map_err(listen_error)?;
         let worker =
             config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, settings));
