@@ -14,6 +14,10 @@ use crate::payment::PaymentState;
 use crate::ports::{Clock, Gateway, Gateways, Intent, LookUp, Outcome};
 use crate::stopping::Stopping;
 
+/// Look-ups that come before "never seen" is believed of a charge that may have been sent: a delivery whose answer was lost
+/// can still arrive. The look-ups lie at least [`crate::recover::LookUpPolicy::again_after`] apart.
+pub const LOOK_UPS_BEFORE_BELIEF: u32 = 2;
+
 /// How often and how patiently a charge is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendPolicy {
@@ -100,10 +104,14 @@ impl Collector {
         let mut unanswered = 0;
         for deliveries in 1_u32.. {
             let place = self.admit(intent, stopping).await?;
-            if self.age(gateway, intent) == KeyAge::Old {
+            if self.must_ask(gateway, intent, may_have_been_sent) {
                 match look_up(gateway, intent).await {
                     LookUp::Found(outcome) => return Some(outcome),
                     LookUp::CannotTell { why } => return Some(Outcome::Unknown { why }),
+                    LookUp::NeverSeen if may_have_been_sent => {
+                        let why = "an earlier delivery may still be under way".to_owned();
+                        return Some(Outcome::Unknown { why });
+                    }
                     LookUp::NeverSeen => {}
                 }
             }
@@ -150,8 +158,15 @@ impl Collector {
         }
     }
 
-    /// Asks what became of a payment in doubt. One that the gateway never saw, or whose key it still remembers, is
-    /// delivered once more.
+    /// Whether the gateway is asked before a delivery. One that remembers no keys at all is asked only about charges that
+    /// may have been sent, since it could not tell a repetition from a first delivery anyway.
+    fn must_ask(&self, gateway: &dyn Gateway, intent: &Intent, may_have_been_sent: bool) -> bool {
+        let remembers_keys = !gateway.settings().key_life.is_zero();
+        self.age(gateway, intent) == KeyAge::Old && (may_have_been_sent || remembers_keys)
+    }
+
+    /// Asks what became of a payment in doubt. One that the gateway has not seen for some while, or whose key it still
+    /// remembers, is delivered once more.
     async fn ask_again(
         &self,
         gateway: &dyn Gateway,
@@ -161,7 +176,8 @@ impl Collector {
         let place = self.admit(intent, stopping).await?;
         let found = look_up(gateway, intent).await;
         let may_send = intent.state == PaymentState::Unknown
-            && (found == LookUp::NeverSeen || self.age(gateway, intent) == KeyAge::Young);
+            && (self.age(gateway, intent) == KeyAge::Young
+                || (found == LookUp::NeverSeen && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF));
         let outcome = match found {
             LookUp::Found(outcome) => outcome,
             LookUp::NeverSeen | LookUp::CannotTell { .. } if may_send => {

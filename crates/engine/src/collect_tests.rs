@@ -109,6 +109,8 @@ struct World {
     charges: Vec<Outcome>,
     look_up: LookUp,
     looks_up: bool,
+    look_ups: u32,
+    key_life: Duration,
 }
 
 impl World {
@@ -121,6 +123,8 @@ impl World {
             charges: charges.to_vec(),
             look_up,
             looks_up: true,
+            look_ups: 0,
+            key_life: 2 * HOUR,
         }
     }
 
@@ -130,7 +134,7 @@ impl World {
             concurrency: 1,
             rate_per_s: None,
             timeout: Duration::from_secs(1),
-            key_life: 2 * HOUR,
+            key_life: self.key_life,
             supports_look_up: self.looks_up,
         };
         let script = Arc::new(Script {
@@ -142,7 +146,8 @@ impl World {
         let clock = Arc::new(LeapClock(Mutex::new(now())));
         let gateways = Arc::new(One(Some(script.clone())));
         let collector = Collector::new(gateways, clock.clone(), SendPolicy::default());
-        let intent = intent(self.state, now().checked_sub(self.age).unwrap(), self.sent);
+        let created_at = now().checked_sub(self.age).unwrap();
+        let intent = Intent { look_ups: self.look_ups, ..intent(self.state, created_at, self.sent) };
         let outcome = collector.resolve(&intent, &Stopping::never()).await;
         let calls = script.calls.lock().unwrap().clone();
         let took = clock.now().duration_since(now()).unsigned_abs();
@@ -203,7 +208,13 @@ async fn an_old_key_is_never_sent_before_the_gateway_was_asked() {
     for sent in [false, true] {
         let old = |look_up| World { age: HOUR, sent, look_up, ..World::new(&[approved()]) };
         check("found", old(LookUp::Found(declined())), Some(declined()), "l").await;
-        check("never seen", old(LookUp::NeverSeen), Some(approved()), "lc").await;
+        let (outcome, calls, _) = old(LookUp::NeverSeen).resolve().await;
+        if sent {
+            assert!(matches!(outcome, Some(Outcome::Unknown { .. })), "a delivery may still be under way");
+            assert_eq!(calls, "l");
+        } else {
+            assert_eq!((outcome, calls.as_str()), (Some(approved()), "lc"));
+        }
         check("cannot tell", old(cannot_tell()), Some(unknown()), "l").await;
         let world = World { looks_up: false, ..old(LookUp::NeverSeen) };
         let (outcome, calls, _) = world.resolve().await;
@@ -212,6 +223,21 @@ async fn an_old_key_is_never_sent_before_the_gateway_was_asked() {
             World { age: HOUR.saturating_sub(Duration::from_millis(1)), sent, ..World::new(&[approved()]) };
         check("young", young, Some(approved()), "c").await;
     }
+}
+
+#[tokio::test]
+async fn a_gateway_without_keys_gets_a_lost_charge_once() {
+    let world =
+        |look_up, charges: &[Outcome]| World { key_life: Duration::ZERO, look_up, ..World::new(charges) };
+    check("answered", world(LookUp::NeverSeen, &[approved()]), Some(approved()), "c").await;
+    check("refused first", world(LookUp::NeverSeen, &[not_sent(), approved()]), Some(approved()), "cc").await;
+    let (outcome, calls, _) = world(LookUp::NeverSeen, &[unknown(), approved()]).resolve().await;
+    assert!(
+        matches!(outcome, Some(Outcome::Unknown { .. })),
+        "the first delivery may still arrive: {outcome:?}"
+    );
+    assert_eq!(calls, "cl");
+    check("found", world(LookUp::Found(approved()), &[unknown()]), Some(approved()), "cl").await;
 }
 
 #[tokio::test]
@@ -253,7 +279,10 @@ async fn an_unknown_payment_is_asked_about_and_sent_again_only_when_that_is_safe
     };
     let (young, old) = (Duration::ZERO, HOUR);
     check("found", world(LookUp::Found(approved()), old, declined()), Some(approved()), "l").await;
-    check("never seen, old", world(LookUp::NeverSeen, old, declined()), Some(declined()), "lc").await;
+    check("never seen, asked once", world(LookUp::NeverSeen, old, declined()), None, "l").await;
+    let asked = World { look_ups: LOOK_UPS_BEFORE_BELIEF, ..world(LookUp::NeverSeen, old, declined()) };
+    check("never seen for a while", asked, Some(declined()), "lc").await;
+    check("never seen, young", world(LookUp::NeverSeen, young, declined()), Some(declined()), "lc").await;
     check("cannot tell, young", world(cannot_tell(), young, approved()), Some(approved()), "lc").await;
     check("cannot tell, old", world(cannot_tell(), old, approved()), None, "l").await;
     check("refused", world(cannot_tell(), young, not_sent()), None, "lc").await;
