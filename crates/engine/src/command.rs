@@ -281,6 +281,8 @@ pub struct RunChange {
     pub ignore_retry_rule: Option<bool>,
     /// Organizations.
     pub organizations: Option<Vec<OrganizationId>>,
+    /// Data records in place of those there are; none of them makes it a run with filters again.
+    pub records: Option<Vec<DataRecord>>,
 }
 
 /// Everything a caller can change.

@@ -66,11 +66,10 @@ pub fn check_run(run: &Run, settings: &Settings) -> Vec<Refusal> {
 /// The run after a change: each field alone. The result is checked with [`check_run`]; status and stamps stay.
 #[must_use]
 pub fn apply_change(run: &Run, change: &RunChange) -> Run {
-    let change = change.clone();
     let mut changed = run.clone();
     let (filter, options) = (&mut changed.filter, &mut changed.options);
     filter.account = change.account.apply(filter.account);
-    filter.batch = change.batch.apply(filter.batch.take());
+    filter.batch = change.batch.clone().apply(filter.batch.take());
     filter.bill_cycle_day = change.bill_cycle_day.apply(filter.bill_cycle_day);
     filter.bill_run = change.bill_run.apply(filter.bill_run);
     filter.currency = change.currency.apply(filter.currency);
@@ -87,7 +86,12 @@ pub fn apply_change(run: &Run, change: &RunChange) -> Run {
     *custom = change.use_custom_payment_methods.apply(custom.take());
     changed.target_date = change.target_date.apply(changed.target_date);
     changed.run_at = change.run_at.apply(changed.run_at);
-    changed.organizations = change.organizations.unwrap_or(changed.organizations);
+    if let Some(organizations) = &change.organizations {
+        changed.organizations.clone_from(organizations);
+    }
+    if let Some(records) = &change.records {
+        changed.record_count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+    }
     changed
 }
 

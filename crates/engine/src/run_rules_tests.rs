@@ -148,4 +148,15 @@ fn a_change_keeps_sets_and_clears() {
     assert!(!changed.options.collect_payment);
     let refusals = check_run(&changed, &Settings::default());
     assert_eq!(refusals, [Refusal::OneNeeded { fields: &[Field::RunDate, Field::TargetDate] }]);
+
+    let records = RunChange { records: Some(vec![DataRecord::default(); 3]), ..RunChange::default() };
+    let with_records = apply_change(&run, &records);
+    assert_eq!(with_records.record_count, 3);
+    let refusals = check_run(&with_records, &Settings::default());
+    assert!(
+        refusals.contains(&Refusal::Excludes { field: Field::Data, other: Field::Batch }),
+        "{refusals:?}"
+    );
+    let without = RunChange { records: Some(Vec::new()), ..RunChange::default() };
+    assert_eq!(apply_change(&with_records, &without), run);
 }

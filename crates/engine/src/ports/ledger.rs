@@ -15,7 +15,7 @@ use crate::command::{Load, Request};
 use crate::document::{CreditMemo, Document, DocumentItem, DocumentKind};
 use crate::ids::{AccountId, EntityKey, Key, RunId, UserId};
 use crate::money::Currency;
-use crate::payment::{Payment, PaymentState};
+use crate::payment::{Payment, PaymentKind, PaymentState};
 use crate::payment_method::PaymentMethod;
 use crate::refusal::Refusal;
 use crate::run::{DataRecord, Decision, Run, RunStatus, SkipReason, Tallies};
@@ -96,7 +96,55 @@ pub struct RunQuery {
     pub limit: u32,
 }
 
-/// Which payments.
+/// A field by which the v1 list of payments is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PaymentSort {
+    /// Number.
+    Number,
+    /// Identifier of the account.
+    Account,
+    /// Amount in major units, whatever the currency.
+    Amount,
+    /// What documents have taken, in major units.
+    AppliedAmount,
+    /// What no document has taken yet, in major units.
+    UnappliedAmount,
+    /// Who created it.
+    CreatedBy,
+    /// When it was created.
+    CreatedAt,
+    /// Day on which it counts.
+    EffectiveDate,
+    /// Who changed it.
+    UpdatedBy,
+    /// When it was changed.
+    UpdatedAt,
+}
+
+/// A condition on payments: equality, or `None` for null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentCondition {
+    /// Number.
+    Number(String),
+    /// Electronic or external.
+    Kind(PaymentKind),
+    /// Currency.
+    Currency(Currency),
+    /// Day on which it counts.
+    EffectiveDate(Date),
+    /// Created by.
+    CreatedBy(Option<UserId>),
+    /// Created at, to the second.
+    CreatedAt(Timestamp),
+    /// Changed by.
+    UpdatedBy(Option<UserId>),
+    /// Changed at, to the second.
+    UpdatedAt(Timestamp),
+    /// Matches nothing, because the value can belong to no payment.
+    Never,
+}
+
+/// Which payments, in what order, which page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PaymentQuery {
     /// Of this account.
@@ -105,6 +153,10 @@ pub struct PaymentQuery {
     pub run: Option<RunId>,
     /// In one of these states; empty means any.
     pub states: Vec<PaymentState>,
+    /// Further conditions, all of which hold.
+    pub conditions: Vec<PaymentCondition>,
+    /// Sort fields; `true` is ascending. The number breaks ties, highest first. Empty: newest first, by identifier.
+    pub sort: Vec<(PaymentSort, bool)>,
     /// How many to pass over.
     pub offset: u64,
     /// How many to give at most.
@@ -223,7 +275,7 @@ pub trait Ledger: Send + Sync {
     async fn find_credit_memo(&self, scope: &Scope, key: &Key) -> Result<Option<CreditMemo>, StoreError>;
     /// A payment with its parts.
     async fn find_payment(&self, scope: &Scope, key: &Key) -> Result<Option<Payment>, StoreError>;
-    /// Payments, newest first.
+    /// Payments without their run's records, in the order asked for.
     async fn list_payments(&self, scope: &Scope, query: PaymentQuery) -> Result<Vec<Payment>, StoreError>;
     /// A run that is not deleted.
     async fn find_run(&self, scope: &Scope, key: &Key) -> Result<Option<Run>, StoreError>;

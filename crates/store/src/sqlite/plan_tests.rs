@@ -4,12 +4,13 @@
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{AccountId, EntityKey, RunId};
 use payment_runs_engine::payment::PaymentState;
-use payment_runs_engine::ports::ledger::{DecisionPosition, DecisionQuery, RunQuery};
+use payment_runs_engine::ports::ledger::{
+    DecisionPosition, DecisionQuery, PaymentCondition, PaymentQuery, PaymentSort, RunQuery,
+};
 use payment_runs_engine::run::SkipReason;
 use rusqlite::Connection;
 
-use super::query::{self, Payments};
-use super::{read, row, schema, work};
+use super::{query, read, row, schema, work};
 
 /// The plan of a statement, a line per step, made in a file without statistics, as every new one is.
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
@@ -95,10 +96,13 @@ fn lists_walk_an_index() {
     let (_folder, db) = open();
     let scope = Scope::entity(EntityKey::FIRST);
     let (account, run) = (AccountId::from_u128(1), RunId::from_u128(2));
-    let payments = |account, run, states| {
-        let asked = Payments { account, run, states, offset: 0, limit: 10 };
-        query::payments(&scope, &asked).unwrap().sql
+    let payments = |account, run, states: &[PaymentState]| {
+        let asked = PaymentQuery { run, states: states.to_vec(), limit: 10, ..PaymentQuery::default() };
+        query::payments(&scope, account, &asked).unwrap().sql
     };
+    let by_number = PaymentQuery { sort: vec![(PaymentSort::Number, false)], ..PaymentQuery::default() };
+    let number = vec![PaymentCondition::Number("P-00000001".to_owned())];
+    let one_number = PaymentQuery { conditions: number, ..PaymentQuery::default() };
     let states = [PaymentState::Unknown, PaymentState::Pending];
     let after = Some(DecisionPosition { chunk: 1, ordinal: 2 });
     let decisions = |query: DecisionQuery| query::decisions(EntityKey::FIRST, run, &query).sql;
@@ -110,6 +114,11 @@ fn lists_walk_an_index() {
         (payments(None, None, &states[..]), "PRIMARY KEY (entity=?)"),
         (payments(Some(account), None, &states[..]), "INDEX payment_account (entity=? AND account=?)"),
         (payments(None, Some(run), &[][..]), "INDEX payment_run (entity=? AND run=?)"),
+        (query::payments(&scope, None, &by_number).unwrap().sql, "INDEX payment_number (entity=?)"),
+        (
+            query::payments(&scope, None, &one_number).unwrap().sql,
+            "INDEX payment_number (entity=? AND number=?)",
+        ),
         (decisions(page.clone()), "PRIMARY KEY (entity=? AND run=? AND (chunk,ordinal)>(?,?))"),
         (decisions(DecisionQuery { picked: Some(false), ..page.clone() }), "INDEX decision_skipped"),
         (decisions(DecisionQuery { reason: Some(SkipReason::RetryRule), ..page }), "INDEX decision_skipped"),

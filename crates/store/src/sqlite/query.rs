@@ -4,7 +4,9 @@
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{AccountId, EntityKey, RunId};
 use payment_runs_engine::payment::PaymentState;
-use payment_runs_engine::ports::ledger::{DecisionQuery, RunCondition, RunQuery, RunSort};
+use payment_runs_engine::ports::ledger::{
+    DecisionQuery, PaymentCondition, PaymentQuery, PaymentSort, RunCondition, RunQuery, RunSort,
+};
 use rusqlite::types::Value;
 
 use super::codes::Code;
@@ -127,26 +129,110 @@ pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
     Ok(query)
 }
 
-/// Which payments, with the account's key already resolved.
-pub(crate) struct Payments<'a> {
-    pub(crate) account: Option<AccountId>,
-    pub(crate) run: Option<RunId>,
-    pub(crate) states: &'a [PaymentState],
-    pub(crate) offset: u64,
-    pub(crate) limit: u32,
+/// The currencies whose amounts do not have two decimal places, with how many they have.
+const OTHER_PLACES: &[(u8, &[&str])] = &[
+    (
+        0,
+        &[
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV",
+            "XAF", "XOF", "XPF",
+        ],
+    ),
+    (3, &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]),
+    (4, &["CLF", "UYW"]),
+];
+/// The decimal places of every other currency.
+const PLACES: u8 = 2;
+/// The decimal places in which amounts of several currencies are compared; none has more.
+const PLACES_MAX: u8 = 4;
+
+/// An amount as callers see it, in the same unit whatever the currency.
+fn comparable(minor: &str) -> String {
+    let factor = |places: u8| 10_i64.pow(u32::from(PLACES_MAX - places));
+    let listed = OTHER_PLACES.iter().map(|(places, codes)| {
+        format!("WHEN currency IN ('{}') THEN {} ", codes.join("', '"), factor(*places))
+    });
+    format!("{minor} * (CASE {}ELSE {} END)", listed.collect::<String>(), factor(PLACES))
 }
 
-/// The statement of [`payment_runs_engine::ports::Ledger::list_payments`].
-pub(crate) fn payments(scope: &Scope, asked: &Payments<'_>) -> Result<Query, Failure> {
-    // Without statistics the planner takes the table's own order for the cheapest, and would walk the whole entity.
-    let index = match (asked.account, asked.run) {
+fn payment_column(sort: PaymentSort) -> String {
+    let column = match sort {
+        PaymentSort::Number => "number",
+        PaymentSort::Account => "account",
+        PaymentSort::Amount => return comparable("amount_minor"),
+        PaymentSort::AppliedAmount => {
+            let processed = PaymentState::Processed.code();
+            let applied = format!(
+                "(CASE WHEN state = {processed} AND standalone = 0 THEN amount_minor - unapplied_minor ELSE 0 END)"
+            );
+            return comparable(&applied);
+        }
+        PaymentSort::UnappliedAmount => return comparable("unapplied_minor"),
+        PaymentSort::CreatedBy => "created_by",
+        PaymentSort::CreatedAt => "created_at",
+        PaymentSort::EffectiveDate => "effective_date",
+        PaymentSort::UpdatedBy => "updated_by",
+        PaymentSort::UpdatedAt => "updated_at",
+    };
+    column.to_owned()
+}
+
+/// The order of a list of payments. Identifiers tell the order of creation.
+fn payment_order(sort: &[(PaymentSort, bool)]) -> String {
+    if sort.is_empty() {
+        return "id DESC".to_owned();
+    }
+    let order = |(sort, ascending): &(PaymentSort, bool)| {
+        format!("{} {}", payment_column(*sort), if *ascending { "ASC" } else { "DESC" })
+    };
+    let mut columns: Vec<String> = sort.iter().map(order).collect();
+    if !sort.iter().any(|(field, _)| *field == PaymentSort::Number) {
+        columns.push("number DESC".to_owned());
+    }
+    columns.join(", ")
+}
+
+fn and_payment(query: &mut Query, condition: &PaymentCondition) {
+    match condition {
+        PaymentCondition::Number(number) => query.and_equal("number", Some(Value::Text(number.clone()))),
+        PaymentCondition::Kind(kind) => query.and_equal("kind", Some(Value::Integer(kind.code()))),
+        PaymentCondition::Currency(currency) => {
+            query.and_equal("currency", Some(Value::Text(currency.code().to_owned())));
+        }
+        PaymentCondition::EffectiveDate(date) => {
+            query.and_equal("effective_date", Some(Value::Text(date.to_string())));
+        }
+        PaymentCondition::CreatedBy(user) => query.and_equal("created_by", user.map(bytes)),
+        PaymentCondition::CreatedAt(at) => query.and_second("created_at", Some(time(*at))),
+        PaymentCondition::UpdatedBy(user) => query.and_equal("updated_by", user.map(bytes)),
+        PaymentCondition::UpdatedAt(at) => query.and_second("updated_at", Some(time(*at))),
+        PaymentCondition::Never => query.and("0"),
+    }
+}
+
+/// The index by which payments are found. Without statistics the planner takes the table's own order for the cheapest, and
+/// would walk the whole entity.
+fn payment_index(account: Option<AccountId>, asked: &PaymentQuery) -> &'static str {
+    let by_number = asked.conditions.iter().any(|one| matches!(one, PaymentCondition::Number(_)))
+        || matches!(asked.sort.as_slice(), [(PaymentSort::Number, _), ..]);
+    match (account, asked.run) {
         (Some(_), _) => "INDEXED BY payment_account",
         (None, Some(_)) => "INDEXED BY payment_run",
+        (None, None) if by_number => "INDEXED BY payment_number",
         (None, None) => "",
-    };
+    }
+}
+
+/// The statement of [`payment_runs_engine::ports::Ledger::list_payments`], with the account's key resolved.
+pub(crate) fn payments(
+    scope: &Scope,
+    account: Option<AccountId>,
+    asked: &PaymentQuery,
+) -> Result<Query, Failure> {
+    let index = payment_index(account, asked);
     let mut query = Query::new(format!("SELECT {} FROM payment {index} WHERE 1", row::payment::SELECTED));
     query.and_equal("entity", Some(Value::Integer(i64::from(scope.entity.0))));
-    if let Some(account) = asked.account {
+    if let Some(account) = account {
         query.and_equal("account", Some(bytes(account)));
     }
     if let Some(run) = asked.run {
@@ -158,6 +244,9 @@ pub(crate) fn payments(scope: &Scope, asked: &Payments<'_>) -> Result<Query, Fai
         let marks: Vec<String> = asked.states.iter().map(|state| query.mark(state.code())).collect();
         query.and(&format!("state IN ({})", marks.join(", ")));
     }
+    for condition in &asked.conditions {
+        and_payment(&mut query, condition);
+    }
     if let Some(organizations) = &scope.organizations {
         let allowed = query.mark(to_json(organizations)?);
         query.and(&format!(
@@ -165,7 +254,8 @@ pub(crate) fn payments(scope: &Scope, asked: &Payments<'_>) -> Result<Query, Fai
              AND lower(hex(account.organization)) IN (SELECT value FROM json_each({allowed})))"
         ));
     }
-    query.sql.push_str(" ORDER BY id DESC");
+    query.sql.push_str(" ORDER BY ");
+    query.sql.push_str(&payment_order(&asked.sort));
     query.limit(asked.limit, asked.offset);
     Ok(query)
 }
@@ -197,4 +287,26 @@ pub(crate) fn decisions(entity: EntityKey, run: RunId, asked: &DecisionQuery) ->
     query.sql.push_str(" ORDER BY chunk, ordinal");
     query.limit(asked.limit, 0);
     query
+}
+
+#[cfg(test)]
+mod tests {
+    use payment_runs_engine::money::Currency;
+
+    use super::*;
+
+    #[test]
+    fn the_decimal_places_of_every_currency_are_known() {
+        let letters = || 'A'..='Z';
+        let mut known = 0;
+        for code in
+            letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))))
+        {
+            let Ok(currency) = Currency::from_code(&code) else { continue };
+            let listed = OTHER_PLACES.iter().find(|(_, codes)| codes.contains(&code.as_str()));
+            assert_eq!(currency.exponent(), listed.map_or(PLACES, |(places, _)| *places), "{code}");
+            known += 1;
+        }
+        assert!(known > 150, "{known}");
+    }
 }

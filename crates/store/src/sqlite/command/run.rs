@@ -15,7 +15,7 @@ use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
 use crate::sqlite::sequence::{Sequence, next_text};
-use crate::sqlite::sql::{execute_one, params_of};
+use crate::sqlite::sql::{execute, execute_one, params_of};
 
 pub(super) fn create(desk: &mut Desk<'_>, new: NewRun) -> Result<Output, Failure> {
     let settings = access::settings(desk.db, desk.entity())?;
@@ -60,6 +60,11 @@ pub(super) fn update(desk: &mut Desk<'_>, key: &Key, change: &RunChange) -> Resu
     desk.checked()?;
     desk.restamp(&mut changed.stamps);
     row::run::update(desk.db, desk.entity(), &changed)?;
+    if let Some(records) = &change.records {
+        let sql = "DELETE FROM run_record WHERE entity = ?1 AND run = ?2";
+        execute(desk.db, sql, params_of(desk.entity(), run.id))?;
+        insert_records(desk, &changed, records)?;
+    }
     record(desk, EventKind::RunUpdated, &changed)?;
     Ok(Output::Run(changed))
 }

@@ -8,7 +8,7 @@ use payment_runs_engine::run::{Decision, Run};
 use rusqlite::{Connection, params, params_from_iter};
 
 use crate::sqlite::failure::Failure;
-use crate::sqlite::query::{self, Payments};
+use crate::sqlite::query;
 use crate::sqlite::row;
 use crate::sqlite::sql::{BlobId, all, first, params_of, unsigned};
 
@@ -29,9 +29,7 @@ pub(crate) fn payments(
             None => return Ok(Vec::new()),
         },
     };
-    let asked =
-        Payments { account, run: asked.run, states: &asked.states, offset: asked.offset, limit: asked.limit };
-    let query = query::payments(scope, &asked)?;
+    let query = query::payments(scope, account, asked)?;
     let mut payments = all(db, &query.sql, params_from_iter(query.values), row::payment::read)?;
     for payment in &mut payments {
         payment.parts = row::payment::parts(db, scope.entity, payment.id)?;
