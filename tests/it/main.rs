@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod async_requests;
 mod bad_input;
 mod billing_objects;
 mod contract_served;

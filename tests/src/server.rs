@@ -32,6 +32,11 @@ impl TestServer {
         Self { node, caller }
     }
 
+    /// The node alone, to be stopped in order.
+    pub fn into_node(self) -> TestNode {
+        self.node
+    }
+
     /// The node.
     pub fn node(&self) -> &TestNode {
         &self.node

@@ -8,13 +8,14 @@ use std::time::Duration;
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::ports::{
-    Access, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner, StoreError, Work,
+    Access, AsyncRequests, BoxFuture, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner,
+    StoreError, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_gateway::registry::GatewayRegistry;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
-use payment_runs_server::{App, Ports, ServerSettings, router};
+use payment_runs_server::{App, Ports, ServerSettings, router, work_off_async_requests};
 use payment_runs_store::{Executor, SqliteStore};
 use tokio::sync::oneshot;
 
@@ -34,6 +35,7 @@ pub struct Node {
     address: SocketAddr,
     generated: Option<Credentials>,
     acceptor: Acceptor,
+    queue: RunningWorker,
     worker: Option<RunningWorker>,
     spawner: SystemSpawner,
     registry: Arc<GatewayRegistry>,
@@ -46,6 +48,39 @@ pub struct Node {
 struct RunningWorker {
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
+}
+
+impl RunningWorker {
+    /// Runs `work` in the background, with a future that is ready when it is to end.
+    fn start<F>(
+        name: &'static str,
+        spawner: &SystemSpawner,
+        work: impl FnOnce(BoxFuture<'static, ()>) -> F,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        // A sender that is gone means that the node was dropped without a stop: the work ends all the same.
+        let work = work(Box::pin(async { drop(stopped.await) }));
+        let task = async move {
+            work.await;
+            // Nobody may be waiting any more.
+            let _ = end.send(());
+        };
+        spawner.spawn(name, Box::pin(task));
+        Self { stop, ended }
+    }
+
+    /// Lets what is in hand end, at most this long.
+    async fn stop(self, at_most: Duration) {
+        // Sending fails only when the work has ended, which is what is wanted.
+        let _ = self.stop.send(());
+        if tokio::time::timeout(at_most, self.ended).await.is_err() {
+            tracing::warn!("a worker did not end in time; its work is taken up at the next start");
+        }
+    }
 }
 
 impl fmt::Debug for Node {
@@ -77,6 +112,8 @@ impl Node {
             ServerSettings { default_version: config.default_version, cursor_key: prepared.cursor_key };
         let spawner = SystemSpawner::default();
         let app = App::new(parts.server_ports(&spawner), settings);
+        let queued = app.clone();
+        let queue = RunningWorker::start("queue", &spawner, |stop| work_off_async_requests(queued, stop));
         let acceptor = Acceptor::start(listener, router(app), config.drain).map_err(listen_error)?;
         let worker =
             config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, settings));
@@ -84,6 +121,7 @@ impl Node {
             address: acceptor.address(),
             generated: prepared.generated,
             acceptor,
+            queue,
             worker,
             spawner,
             registry,
@@ -133,12 +171,9 @@ impl Node {
     /// at last the database. Each wait is bounded; whatever is cut off is found and finished by the next start.
     pub async fn stop(self) {
         self.acceptor.stop().await;
+        self.queue.stop(self.drain).await;
         if let Some(worker) = self.worker {
-            // Sending fails only when the worker has ended, which is what is wanted.
-            let _ = worker.stop.send(());
-            if tokio::time::timeout(self.drain, worker.ended).await.is_err() {
-                tracing::warn!("the worker did not end in time; its work is taken up at the next start");
-            }
+            worker.stop(self.drain).await;
         }
         if !self.spawner.drain(self.drain).await {
             tracing::warn!("background tasks did not end in time");
@@ -208,6 +243,7 @@ impl Parts<'_> {
     fn server_ports(self, spawner: &SystemSpawner) -> Ports {
         Ports {
             ledger: Arc::new(self.store.clone()) as Arc<dyn Ledger>,
+            async_requests: Arc::new(self.store.clone()) as Arc<dyn AsyncRequests>,
             search: Arc::new(self.store.clone()) as Arc<dyn Search>,
             access: Arc::new(self.store.clone()) as Arc<dyn Access>,
             once: Arc::new(self.store.clone()) as Arc<dyn OnceStore>,
@@ -234,14 +270,5 @@ impl Parts<'_> {
 
 fn start_worker(ports: WorkerPorts, spawner: &SystemSpawner, settings: WorkerSettings) -> RunningWorker {
     let worker = Worker::new(ports, settings);
-    let (stop, stopped) = oneshot::channel();
-    let (end, ended) = oneshot::channel();
-    let work = async move {
-        // A sender that is gone means that the node was dropped without a stop: the work ends all the same.
-        worker.run(async { drop(stopped.await) }).await;
-        // Nobody may be waiting any more.
-        let _ = end.send(());
-    };
-    spawner.spawn("worker", Box::pin(work));
-    RunningWorker { stop, ended }
+    RunningWorker::start("worker", spawner, |stop| async move { worker.run(stop).await })
 }

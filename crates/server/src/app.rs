@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{
-    Access, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore, Search, Spawner,
+    Access, AsyncRequests, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore, Search, Spawner,
 };
+use tokio::sync::Notify;
 
 /// How long an idempotency key and its answer are kept.
 pub const IDEMPOTENCY_LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -30,6 +31,8 @@ pub struct Ports {
     pub access: Arc<dyn Access>,
     /// Idempotency records.
     pub once: Arc<dyn OnceStore>,
+    /// Requests that are carried out later.
+    pub async_requests: Arc<dyn AsyncRequests>,
     /// Payment gateways.
     pub gateways: Arc<dyn Gateways>,
     /// How charges are written for them.
@@ -60,12 +63,23 @@ pub struct App {
     pub(crate) ports: Ports,
     /// The set-up.
     pub(crate) settings: Arc<ServerSettings>,
+    queue: Arc<Notify>,
 }
 
 impl App {
     /// Puts the ports and the set-up together.
     pub fn new(ports: Ports, settings: ServerSettings) -> Self {
-        Self { ports, settings: Arc::new(settings) }
+        Self { ports, settings: Arc::new(settings), queue: Arc::default() }
+    }
+
+    /// Tells whoever works the queue off that a request was accepted.
+    pub(crate) fn wake_queue(&self) {
+        self.queue.notify_one();
+    }
+
+    /// Waits until a request was accepted here since the last wait.
+    pub(crate) async fn queue_changed(&self) {
+        self.queue.notified().await;
     }
 
     /// The time now (UTC).

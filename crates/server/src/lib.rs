@@ -14,6 +14,7 @@ mod layer;
 mod money;
 mod ops;
 mod query;
+mod queue;
 mod refused;
 mod router;
 mod search;
@@ -25,4 +26,5 @@ pub use app::{
     App, BODY_BYTES_MAX, COMPRESS_OVER_BYTES, IDEMPOTENCY_LIFE, Ports, ServerSettings, TOKEN_LIFE_S,
 };
 pub use auth::{SecretError, hash_secret};
+pub use queue::work_off_async_requests;
 pub use router::router;

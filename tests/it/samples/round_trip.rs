@@ -141,6 +141,7 @@ const MODELS: &[Row] = &[
     ("ops", "getReadiness", None, carry::<ops::Readiness>, carry::<ops::ErrorResponse>),
     ("ops", "listDecisions", None, carry::<ops::DecisionPage>, carry::<ops::ErrorResponse>),
     ("ops", "getProgress", None, carry::<ops::Progress>, carry::<ops::ErrorResponse>),
+    ("ops", "getAsyncRequest", None, carry::<ops::AsyncRequest>, carry::<ops::ErrorResponse>),
 ];
 
 #[test]

@@ -2,6 +2,7 @@
 //! one of these, so that a simulation can replay a run from a seed.
 
 pub mod access;
+pub mod async_requests;
 pub mod clock;
 pub mod gateway;
 pub mod ledger;
@@ -16,6 +17,7 @@ use std::pin::Pin;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub use access::{Access, Client, Permission, Session};
+pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, Enqueued};
 pub use clock::{Clock, Entropy, Ids, Spawner};
 pub use gateway::{
     Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,

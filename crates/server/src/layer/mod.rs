@@ -10,7 +10,7 @@ mod version;
 pub(crate) use admit::admit;
 pub(crate) use body::read_body;
 pub(crate) use identify::{dashed, identify};
-pub(crate) use once::{OnceTicket, known_replay, replay, stored_success};
+pub(crate) use once::{OnceTicket, known_replay, pack, replay, stored_parts, stored_success};
 pub(crate) use version::OldVersion;
 
 use axum::response::Response;

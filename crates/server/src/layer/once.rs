@@ -40,9 +40,24 @@ pub(crate) struct OnceTicket {
 }
 
 impl OnceTicket {
+    /// A ticket for a key that is known to be new, or to have been answered.
+    pub(crate) fn new(key: OnceKey, expires_at: Timestamp) -> Self {
+        Self { key, expires_at, stored: Arc::default() }
+    }
+
     /// The key, for commands that call a gateway and must claim it first.
     pub(crate) fn key(&self) -> &OnceKey {
         &self.key
+    }
+
+    /// When the key's record may be forgotten (UTC).
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// Notes that the answer is stored, so that the layer does not store it again.
+    pub(crate) fn mark_stored(&self) {
+        self.stored.store(true, Ordering::Release);
     }
 
     /// Notes that the answer is not stored after all, because its transaction was rolled back.
@@ -101,6 +116,12 @@ pub(crate) fn unpack(stored: &StoredResponse) -> Response {
     response
 }
 
+/// Status and body of a stored answer; `None` when another version of the server packed it.
+pub(crate) fn stored_parts(stored: &StoredResponse) -> Option<(StatusCode, String)> {
+    let packed = serde_json::from_slice::<Packed>(&stored.0).ok()?;
+    Some((StatusCode::from_u16(packed.status).ok()?, packed.body))
+}
+
 /// The body of a stored success, as the operation's own type. A stored refusal is left to the layer, which gives it out
 /// when the request is repeated.
 pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Result<T, Rejection> {
@@ -122,11 +143,8 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
             let client =
                 parts.extensions.get::<Caller>().map(|caller| caller.client.clone()).unwrap_or_default();
             let fingerprint = fingerprint(&parts.method, parts.uri.path(), &parts.headers, &bytes);
-            let ticket = OnceTicket {
-                key: OnceKey { client, key, fingerprint },
-                expires_at: app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX),
-                stored: Arc::default(),
-            };
+            let expires_at = app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX);
+            let ticket = OnceTicket::new(OnceKey { client, key, fingerprint }, expires_at);
             match known_answer(&app, &ticket).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => return answer,

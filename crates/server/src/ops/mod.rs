@@ -1,11 +1,12 @@
 //! The operations API: whether the server is up, how far a run is, and why each document was collected or skipped.
 
+mod async_requests;
 mod decisions;
 mod progress;
 
 use axum::response::Response as HttpResponse;
 use payment_runs_engine::ports::StoreError;
-use payment_runs_stubs::ops::{get_health, get_progress, get_readiness, list_decisions};
+use payment_runs_stubs::ops::{get_async_request, get_health, get_progress, get_readiness, list_decisions};
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, ops};
 use payment_runs_types::ops::{Health, HealthStatus, Readiness, ReadinessStatus};
 
@@ -56,6 +57,16 @@ impl ops::Api for OpsApi {
     ) -> Result<list_decisions::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         decisions::list(&call, &path.key, query).await.map(list_decisions::Response::Status200)
+    }
+
+    async fn get_async_request(
+        &self,
+        context: RequestContext,
+        path: get_async_request::Path,
+        _headers: get_async_request::Headers,
+    ) -> Result<get_async_request::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        async_requests::get(&call, &path.id).await.map(get_async_request::Response::Status200)
     }
 
     async fn get_progress(

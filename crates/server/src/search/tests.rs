@@ -230,17 +230,17 @@ proptest! {
         if let Ok(condition) = filter(&V2, &format!("{known}.{}:{text}", OPERATORS[operator].0)) {
             prop_assert_eq!(condition.field, field);
             for value in condition.values {
-                let fits = match (field.kind(), value) {
+                let fits = matches!(
+                    (field.kind(), value),
                     (_, Value::Null)
-                    | (ValueKind::Text | ValueKind::Id, Value::Text(_))
-                    | (ValueKind::Id, Value::Id(_))
-                    | (ValueKind::Integer, Value::Integer(_))
-                    | (ValueKind::Bool, Value::Bool(_))
-                    | (ValueKind::Date, Value::Date(_))
-                    | (ValueKind::Time, Value::Time(_))
-                    | (ValueKind::Status, Value::Status(_)) => true,
-                    _ => false,
-                };
+                        | (ValueKind::Text | ValueKind::Id, Value::Text(_))
+                        | (ValueKind::Id, Value::Id(_))
+                        | (ValueKind::Integer, Value::Integer(_))
+                        | (ValueKind::Bool, Value::Bool(_))
+                        | (ValueKind::Date, Value::Date(_))
+                        | (ValueKind::Time, Value::Time(_))
+                        | (ValueKind::Status, Value::Status(_))
+                );
                 prop_assert!(fits);
             }
         }

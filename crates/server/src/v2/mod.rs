@@ -1,4 +1,4 @@
-//! The v2 surface over the engine: payment runs with snake_case names, real statuses, and a choice of fields.
+//! The v2 surface over the engine: payment runs with `snake_case` names, real statuses, and a choice of fields.
 
 mod create;
 mod fields;
@@ -18,14 +18,16 @@ use payment_runs_stubs::v2::{
     create_payment_run, delete_payment_run, get_payment_run, list_payment_runs, update_payment_run,
 };
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, v2};
-use payment_runs_types::v2::{CreatePaymentRunRequest, UpdatePaymentRunRequest};
+use payment_runs_types::v2::{AcceptedResponse, CreatePaymentRunRequest, UpdatePaymentRunRequest};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::call::Call;
 use crate::failure::refuse_operation;
+use crate::queue;
 use crate::search::Dialect;
 
-use fields::selection;
+use fields::{Selection, selection};
 
 /// What can be searched for, as the v2 reference names and writes it.
 pub(crate) const DIALECT: Dialect = Dialect {
@@ -108,11 +110,14 @@ impl v2::Api for V2Api {
         &self,
         context: RequestContext,
         query: create_payment_run::Query,
-        _headers: create_payment_run::Headers,
+        headers: create_payment_run::Headers,
         body: CreatePaymentRunRequest,
     ) -> Result<create_payment_run::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         let chosen = selection!(query);
+        if headers.async_ == Some(true) {
+            return accept(&call, &chosen, Some(&body)).await.map(create_payment_run::Response::Status202);
+        }
         create::create(&call, chosen, body).await.map(create_payment_run::Response::Status201)
     }
 
@@ -133,11 +138,14 @@ impl v2::Api for V2Api {
         context: RequestContext,
         path: update_payment_run::Path,
         query: update_payment_run::Query,
-        _headers: update_payment_run::Headers,
+        headers: update_payment_run::Headers,
         body: UpdatePaymentRunRequest,
     ) -> Result<update_payment_run::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         let chosen = selection!(query);
+        if headers.async_ == Some(true) {
+            return accept(&call, &chosen, Some(&body)).await.map(update_payment_run::Response::Status202);
+        }
         let updated = update::update(&call, &path.id, chosen, body).await;
         updated.map(update_payment_run::Response::Status200).map_err(of_the_run)
     }
@@ -146,9 +154,14 @@ impl v2::Api for V2Api {
         &self,
         context: RequestContext,
         path: delete_payment_run::Path,
-        _headers: delete_payment_run::Headers,
+        headers: delete_payment_run::Headers,
     ) -> Result<delete_payment_run::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
+        if headers.async_ == Some(true) {
+            let nothing = None::<&()>;
+            let accepted = accept(&call, &Selection::default(), nothing).await;
+            return accepted.map(delete_payment_run::Response::Status202);
+        }
         let deleted = read::delete(&call, &path.id).await;
         deleted.map(|()| delete_payment_run::Response::Status204).map_err(of_the_run)
     }
@@ -157,6 +170,17 @@ impl v2::Api for V2Api {
 /// Refuses callers who may not manage runs.
 fn require_management(call: &Call<'_>) -> Result<(), Rejection> {
     call.require(Permission::ManagePaymentRuns, "manage payment runs")
+}
+
+/// Accepts a request that its caller does not wait for. What can be known to be wrong at once is told at once.
+async fn accept<T: Serialize>(
+    call: &Call<'_>,
+    chosen: &Selection,
+    body: Option<&T>,
+) -> Result<AcceptedResponse, Rejection> {
+    require_management(call)?;
+    chosen.check()?;
+    queue::accept(call, body).await
 }
 
 /// There is no run of this identifier or number.

@@ -1,10 +1,12 @@
 //! Reading and deleting a payment run.
 
+use http::StatusCode;
 use payment_runs_engine::command::Command;
 use payment_runs_engine::ids::Key;
+use payment_runs_engine::ports::Output;
 use payment_runs_engine::refusal::Noun;
 use payment_runs_engine::run::DeletePolicy;
-use payment_runs_stubs::Rejection;
+use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::v2::PaymentRun;
 
 use super::fields::Selection;
@@ -32,5 +34,7 @@ pub(super) async fn get(call: &Call<'_>, key: &str, chosen: Selection) -> Result
 pub(super) async fn delete(call: &Call<'_>, key: &str) -> Result<(), Rejection> {
     require_management(call)?;
     let command = Command::DeleteRun(Key::new(key), DeletePolicy::CanceledOrPending);
-    call.run(command, &WORDING).await.map(drop)
+    let answer = |output: &Output| matches!(output, Output::Deleted).then_some(());
+    let deleted = call.execute_as(StatusCode::NO_CONTENT, command, &WORDING, answer).await;
+    deleted.map_err(|refused| if refused.category == Category::NotFound { no_run(key) } else { refused })
 }

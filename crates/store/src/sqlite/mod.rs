@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod async_requests;
 mod codes;
 mod command;
 mod events;

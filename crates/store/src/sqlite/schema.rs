@@ -8,7 +8,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::lock::FileLock;
 
 /// The steps of the schema in their order. A step that was released is never changed; a new one is added at the end.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_init.sql"),
+    include_str!("../../migrations/sqlite/0002_async_requests.sql"),
+];
 
 /// How long a statement waits for a lock that a reader's checkpoint may hold, in milliseconds.
 const BUSY_TIMEOUT_MS: u64 = 5_000;

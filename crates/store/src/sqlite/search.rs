@@ -133,7 +133,8 @@ fn compile(scope: &Scope, search: &RunSearch) -> Result<Query, Failure> {
         .map(|sort| format!("{} {}", expression(sort.field, search.ignore_case), direction(sort.ascending)))
         .collect();
     order.push(format!("run.id {}", direction(breaks_ties_upwards(search))));
-    query.sql.push_str(&format!(" ORDER BY {}", order.join(", ")));
+    query.sql.push_str(" ORDER BY ");
+    query.sql.push_str(&order.join(", "));
     query.limit(search.limit, 0);
     Ok(query)
 }

@@ -8,6 +8,7 @@ pub use progenitor_client::{ByteStream, Error, ResponseValue};
 #[allow(unused_imports, reason = "which of these are needed depends on the operations")]
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo, RequestBuilderExt, encode_path};
 
+pub mod async_requests;
 pub mod health;
 pub mod payment_runs;
 
@@ -20,6 +21,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "get_readiness", authenticated: false, idempotent_by_key: false, headers: &[] },
     Operation { id: "list_decisions", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "get_progress", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "get_async_request", authenticated: true, idempotent_by_key: false, headers: &[] },
 ];
 
 /// Calls the operations of this API. A [`Connection`](crate::Connection) hands it out.

@@ -2,7 +2,7 @@
 
 //! The trait of Payment runs operations API.
 
-use super::{get_health, get_progress, get_readiness, list_decisions};
+use super::{get_async_request, get_health, get_progress, get_readiness, list_decisions};
 use crate::{OperationInfo, Rejection, RequestContext};
 
 /// What operators and integrators need beside the payment run APIs: whether the server is up, how far a
@@ -77,6 +77,22 @@ pub trait Api: Clone + Send + Sync + 'static {
         path: get_progress::Path,
         headers: get_progress::Headers,
     ) -> impl Future<Output = Result<get_progress::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// See what came of an async request.
+    ///
+    /// Answers where a request stands that version 2 accepted with status 202, and how it was answered once
+    /// it was carried out. A client sees its own requests; one that may administer sees all of its entity.
+    /// Answers are kept for 7 days.
+    ///
+    /// `GET /ops/async-requests/{id}`
+    fn get_async_request(
+        &self,
+        context: RequestContext,
+        path: get_async_request::Path,
+        headers: get_async_request::Headers,
+    ) -> impl Future<Output = Result<get_async_request::Response, Rejection>> + Send {
         let _ = (context, path, headers);
         async { Err(Rejection::not_implemented()) }
     }

@@ -12,11 +12,13 @@
 )]
 
 mod api;
+mod async_requests;
 mod health;
 mod payment_runs;
 
 pub(crate) mod shared;
 pub use api::Api;
+pub use async_requests::get_async_request;
 pub use health::{get_health, get_readiness};
 pub use payment_runs::{get_progress, list_decisions};
 pub use shared::{accepts, accepts_parameters};
@@ -27,6 +29,7 @@ pub const OPERATIONS: &[&crate::OperationInfo] = &[
     &get_readiness::OPERATION,
     &list_decisions::OPERATION,
     &get_progress::OPERATION,
+    &get_async_request::OPERATION,
 ];
 
 /// Routes of the documented operations and of nothing else. Other paths and methods get axum's plain answers,
@@ -37,6 +40,7 @@ pub fn router<A: Api>(api: A) -> axum::Router {
         .route("/readyz", axum::routing::get(get_readiness::handle::<A>))
         .route("/ops/payment-runs/{key}/decisions", axum::routing::get(list_decisions::handle::<A>))
         .route("/ops/payment-runs/{key}/progress", axum::routing::get(get_progress::handle::<A>))
+        .route("/ops/async-requests/{id}", axum::routing::get(get_async_request::handle::<A>))
         .with_state(api)
 }
 
@@ -45,12 +49,13 @@ pub fn router<A: Api>(api: A) -> axum::Router {
 #[openapi(
     info(title = "Payment runs operations API", version = "1.0.0"),
     servers((url = "/")),
-    tags((name = "Health"), (name = "Payment runs")),
+    tags((name = "Health"), (name = "Payment runs"), (name = "Async requests")),
     paths(
         get_health::handle,
         get_readiness::handle,
         list_decisions::handle,
-        get_progress::handle
+        get_progress::handle,
+        get_async_request::handle
     ),
     components(
         schemas(
@@ -66,6 +71,10 @@ pub fn router<A: Api>(api: A) -> axum::Router {
             payment_runs_types::ops::Progress,
             payment_runs_types::ops::RunStatus,
             payment_runs_types::ops::CurrencyAmount,
+            payment_runs_types::ops::AsyncRequest,
+            payment_runs_types::ops::AsyncRequestStatus,
+            payment_runs_types::ops::AsyncResponse,
+            payment_runs_types::ops::AsyncResponseBody,
             payment_runs_types::ops::ErrorResponse,
             payment_runs_types::ops::ErrorType,
             payment_runs_types::ops::ErrorDetail

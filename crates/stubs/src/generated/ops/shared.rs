@@ -81,6 +81,10 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         "Progress" => crate::accept::check::<payment_runs_types::ops::Progress>(json),
         "RunStatus" => crate::accept::check::<payment_runs_types::ops::RunStatus>(json),
         "CurrencyAmount" => crate::accept::check::<payment_runs_types::ops::CurrencyAmount>(json),
+        "AsyncRequest" => crate::accept::check::<payment_runs_types::ops::AsyncRequest>(json),
+        "AsyncRequestStatus" => crate::accept::check::<payment_runs_types::ops::AsyncRequestStatus>(json),
+        "AsyncResponse" => crate::accept::check::<payment_runs_types::ops::AsyncResponse>(json),
+        "AsyncResponseBody" => crate::accept::check::<payment_runs_types::ops::AsyncResponseBody>(json),
         "ErrorResponse" => crate::accept::check::<payment_runs_types::ops::ErrorResponse>(json),
         "ErrorType" => crate::accept::check::<payment_runs_types::ops::ErrorType>(json),
         "ErrorDetail" => crate::accept::check::<payment_runs_types::ops::ErrorDetail>(json),
@@ -109,6 +113,12 @@ pub fn accepts_parameters(
         }
         ("getProgress", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_progress::Headers>(texts)
+        }
+        ("getAsyncRequest", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_async_request::Path>(texts)
+        }
+        ("getAsyncRequest", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_async_request::Headers>(texts)
         }
         _ => return None,
     })

@@ -10,10 +10,12 @@
     reason = "generated; the prose is the contract's"
 )]
 
+mod async_requests;
 mod health;
 mod payment_runs;
 mod shared;
 
+pub use async_requests::*;
 pub use health::*;
 pub use payment_runs::*;
 pub use shared::*;
@@ -37,6 +39,10 @@ pub fn components() -> utoipa::openapi::Components {
         .schema_from::<Progress>()
         .schema_from::<RunStatus>()
         .schema_from::<CurrencyAmount>()
+        .schema_from::<AsyncRequest>()
+        .schema_from::<AsyncRequestStatus>()
+        .schema_from::<AsyncResponse>()
+        .schema_from::<AsyncResponseBody>()
         .schema_from::<ErrorResponse>()
         .schema_from::<ErrorType>()
         .schema_from::<ErrorDetail>()

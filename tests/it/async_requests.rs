@@ -1,0 +1,177 @@
+//! Requests that their callers do not wait for.
+
+use payment_runs_tests::TestServer;
+use payment_runs_tests::caller::Answer;
+use payment_runs_tests::world::text;
+use serde_json::{Value, json};
+
+use payment_runs_engine::ids::EntityKey;
+use payment_runs_engine::ports::{AsyncRequest, AsyncRequests};
+use payment_runs_node::testing::{CLIENT_ID, TestNode};
+
+const RUNS: &str = "/v2/payment_runs";
+const NOW: &str = "2024-07-28T09:15:30Z";
+
+/// A server whose clock stands and whose runs stay pending.
+async fn still() -> TestServer {
+    TestServer::start_with(TestNode::builder().at(NOW.parse().unwrap()).without_worker()).await
+}
+
+async fn send(server: &TestServer, method: &str, path: &str, body: Option<Value>) -> Answer {
+    let call = server.caller.call(method, path).header("async", "true");
+    match body {
+        Some(body) => call.json(&body).await,
+        None => call.send().await,
+    }
+}
+
+/// Sends a request, and waits until it has been answered.
+async fn ended(server: &TestServer, method: &str, path: &str, body: Option<Value>) -> Value {
+    let accepted = send(server, method, path, body).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+    assert_eq!(accepted.body["request_id"].as_str(), accepted.header("zuora-request-id"));
+    answered(server, &text(&accepted.body, "request_id")).await
+}
+
+async fn answered(server: &TestServer, id: &str) -> Value {
+    let path = format!("/ops/async-requests/{id}");
+    server.caller.wait_for(&path, |request| request["status"] != "queued").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_created_changed_and_deleted_without_waiting() {
+    let server = still().await;
+    let body = json!({ "payment_run_date": "2024-08-01 11:00:00", "batch": "Batch1" });
+    let created = ended(&server, "POST", &format!("{RUNS}?fields[]=id,state"), Some(body)).await;
+    assert_eq!(
+        (&created["status"], &created["response"]["status"]),
+        (&json!("succeeded"), &json!(201)),
+        "{created}"
+    );
+    assert_eq!(
+        (&created["method"], &created["path"]),
+        (&json!("POST"), &json!("/v2/payment_runs?fields[]=id,state"))
+    );
+    assert_eq!((&created["accepted_at"], &created["ended_at"]), (&json!(NOW), &json!(NOW)));
+    assert_eq!(created["response"]["body"]["state"], "pending");
+    assert_eq!(
+        created["response"]["body"].as_object().map(serde_json::Map::len),
+        Some(2),
+        "the chosen fields"
+    );
+    let run = format!("{RUNS}/{}", text(&created["response"]["body"], "id"));
+
+    let changed = ended(&server, "PATCH", &run, Some(json!({ "batch": null, "currency": "EUR" }))).await;
+    assert_eq!(changed["response"]["status"], 200, "{changed}");
+    let shown = server.caller.get(&run).await.body;
+    assert_eq!(
+        (shown.get("batch"), &shown["currency"]),
+        (None, &json!("EUR")),
+        "null clears also when nobody waits"
+    );
+
+    let deleted = ended(&server, "DELETE", &run, None).await;
+    assert_eq!(deleted["response"], json!({ "status": 204, "body": null }), "{deleted}");
+    assert_eq!(server.caller.get(&run).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_can_be_read_and_what_is_malformed_is_refused_at_once() {
+    let server = still().await;
+    let refused = ended(&server, "POST", RUNS, Some(json!({ "batch": "Batch1" }))).await;
+    assert_eq!(
+        (&refused["status"], &refused["response"]["status"]),
+        (&json!("failed"), &json!(400)),
+        "{refused}"
+    );
+    assert_eq!(refused["response"]["body"]["errors"][0]["code"], "missing_parameter");
+    let missing = ended(&server, "DELETE", &format!("{RUNS}/PR-00000009"), None).await;
+    assert_eq!(missing["response"]["body"]["errors"][0]["message"], "there is no payment run PR-00000009");
+    let malformed = send(&server, "POST", RUNS, Some(json!({ "target_date": "soon" }))).await;
+    assert_eq!(malformed.status, 400);
+    let choice = send(
+        &server,
+        "POST",
+        &format!("{RUNS}?expand[]=account"),
+        Some(json!({ "target_date": "2024-07-31" })),
+    )
+    .await;
+    assert_eq!(choice.status, 400);
+    let reading = server.caller.call("GET", RUNS).header("async", "true").send().await;
+    assert_eq!((reading.status, &reading.body["data"]), (200, &json!([])), "reads ignore it");
+    for id in ["nothing", "0190b7c4-6f3a-7d21-9c55-0000000000ff"] {
+        assert_eq!(server.caller.get(&format!("/ops/async-requests/{id}")).await.status, 404, "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_is_queued_once() {
+    let server = still().await;
+    let body = json!({ "payment_run_date": "2024-08-01 11:00:00" });
+    let send = async || {
+        let call =
+            server.caller.call("POST", RUNS).header("async", "true").header("idempotency-key", "nightly");
+        call.json(&body).await
+    };
+    let (first, second) = (send().await, send().await);
+    assert_eq!((first.status, second.status, &first.body), (202, 202, &second.body));
+    answered(&server, &text(&first.body, "request_id")).await;
+    assert_eq!(server.caller.get(RUNS).await.body["data"].as_array().map(Vec::len), Some(1));
+}
+
+/// What a server keeps of a request that creates a run.
+fn queued(id: u128, permissions: &[&str]) -> AsyncRequest {
+    let user = "7e570000000070008000000000000002";
+    let body = json!({
+        "method": "POST", "path": RUNS, "body": r#"{"payment_run_date":"2024-08-01 11:00:00"}"#,
+        "caller": {
+            "client": CLIENT_ID, "user": user, "entity": 1, "organizations": null, "permissions": permissions,
+        },
+    });
+    AsyncRequest {
+        id,
+        entity: EntityKey::FIRST,
+        client: CLIENT_ID.to_owned(),
+        accepted_at: NOW.parse().unwrap(),
+        body: serde_json::to_vec(&body).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_left_behind_is_carried_out_by_the_next_one_and_only_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder =
+        |now: &str| TestNode::builder().at(now.parse().unwrap()).without_worker().in_folder(folder.path());
+    let id = "0190b7c4-6f3a-7d21-9c55-000000000003";
+    let number = 0x0190_b7c4_6f3a_7d21_9c55_0000_0000_0003;
+    let first = TestServer::start_with(builder(NOW)).await;
+    first.node().store().enqueue_async(queued(number, &["ManagePaymentRuns"]), None, 10).await.unwrap();
+    let stolen =
+        first.node().store().claim_async(NOW.parse().unwrap(), "2024-07-28T09:16:30Z".parse().unwrap()).await;
+    drop(stolen.unwrap());
+    first.into_node().stop().await;
+
+    // The process that held the claim is gone; another one takes over when the lease has ended.
+    let second = TestServer::start_with(builder("2024-07-28T09:16:30Z")).await;
+    let done = answered(&second, id).await;
+    assert_eq!(done["response"]["status"], 201, "{done}");
+    let run = text(&done["response"]["body"], "id");
+    second.into_node().stop().await;
+
+    // A process that ended between the effect and its answer: the answer is forgotten, the effect is not.
+    let database = rusqlite::Connection::open(folder.path().join("node.db")).unwrap();
+    database.execute("UPDATE async_request SET ended_at = NULL, response = NULL, due_at = 0", []).unwrap();
+    drop(database);
+    let third = TestServer::start_with(builder("2024-07-28T09:17:00Z")).await;
+    let again = answered(&third, id).await;
+    assert_eq!(
+        (&again["response"]["body"]["id"], &again["response"]["status"]),
+        (&json!(run), &json!(201)),
+        "{again}"
+    );
+    assert_eq!(
+        third.caller.get(RUNS).await.body["data"].as_array().map(Vec::len),
+        Some(1),
+        "one run, not two"
+    );
+}
