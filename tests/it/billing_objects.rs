@@ -154,3 +154,101 @@ async fn gateways_are_listed() {
     assert_eq!(body["paymentgateways"].as_array().map(Vec::len), Some(1), "{body}");
     assert_eq!(body["paymentgateways"][0]["isDefault"], true);
 }
+
+/// The numbers of the payments that a list shows, in its order.
+async fn numbers(server: &TestServer, query: &str) -> Vec<String> {
+    let answer = server.caller.get(&format!("/v1/payments{query}")).await;
+    assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+    let payments = answer.body["payments"].as_array().unwrap();
+    payments
+        .iter()
+        .map(|payment| text(payment, "number").trim_start_matches("P-0000000").to_owned())
+        .collect()
+}
+
+/// Four payments: external ones of 100 and 5 dollars and of 40 yen, and an electronic one of 70 dollars for an invoice, all
+/// on different days. Gives the two accounts.
+async fn four_payments(server: &TestServer) -> (String, String) {
+    let world = World::new(&server.caller);
+    let dollars = world.account("Dollars", CARD_APPROVED).await;
+    let yen = world.account_with("Yen", CARD_APPROVED, json!({ "currency": "JPY" })).await;
+    let invoice = world.invoice(&dollars, json!(70), "2024-07-01").await;
+    for (account, currency, amount, day, kind) in [
+        (&dollars, "USD", 100, "2024-07-29", "External"),
+        (&yen, "JPY", 40, "2024-07-28", "External"),
+        (&dollars, "USD", 70, "2024-07-30", "Electronic"),
+        (&dollars, "USD", 5, "2024-07-28", "External"),
+    ] {
+        let mut body = json!({
+            "accountId": account, "amount": amount, "currency": currency, "type": kind, "effectiveDate": day,
+        });
+        if kind == "Electronic" {
+            body["invoices"] = json!([{ "invoiceId": invoice, "amount": 70 }]);
+        }
+        server.caller.create("/v1/payments", body).await;
+        server.node().clock().advance(jiff::SignedDuration::from_secs(10));
+    }
+    (dollars, yen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_are_filtered_by_every_documented_field() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let (dollars, yen) = four_payments(&server).await;
+    let user =
+        server.caller.get("/v1/payments/P-00000001").await.body["createdById"].as_str().unwrap().to_owned();
+    for (query, expected) in [
+        (String::new(), &["4", "3", "2", "1"][..]),
+        (format!("?accountId={yen}"), &["2"]),
+        (format!("?accountId={dollars}&currency=USD&type=External"), &["4", "1"]),
+        (format!("?createdById={user}&effectiveDate=2024-07-28"), &["4", "2"]),
+        (format!("?updatedById={user}&status=Processed&number=P-00000003"), &["3"]),
+        ("?createdById=null".to_owned(), &[]),
+        ("?updatedById=someone".to_owned(), &[]),
+        ("?createdDate=2024-07-28%2010:15:10".to_owned(), &["2"]),
+        ("?updatedDate=2024-07-28T10:15:20".to_owned(), &["3"]),
+        ("?currency=JPY".to_owned(), &["2"]),
+        ("?currency=NOPE".to_owned(), &[]),
+        ("?type=Electronic".to_owned(), &["3"]),
+        ("?number=P-00000009".to_owned(), &[]),
+        ("?status=Draft".to_owned(), &[]),
+        ("?status=Error".to_owned(), &[]),
+    ] {
+        assert_eq!(numbers(&server, &query).await, expected, "{query}");
+    }
+    for wrong in
+        ["?effectiveDate=yesterday", "?type=Barter", "?createdDate=null", "?amount=5", "?sort=status"]
+    {
+        let answer = server.caller.get(&format!("/v1/payments{wrong}")).await;
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_are_sorted_by_every_documented_field() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let (dollars, yen) = four_payments(&server).await;
+    // Accounts that were made later have larger identifiers.
+    assert!(dollars < yen);
+    for (sort, expected) in [
+        ("-number", ["1", "2", "3", "4"]),
+        ("number", ["4", "3", "2", "1"]),
+        ("-accountId,-number", ["1", "3", "4", "2"]),
+        ("-amount", ["4", "2", "3", "1"]),
+        ("%2BappliedAmount,-amount", ["3", "4", "2", "1"]),
+        ("+unappliedAmount", ["1", "2", "4", "3"]),
+        ("createdById,-createdDate", ["1", "2", "3", "4"]),
+        ("createdDate", ["4", "3", "2", "1"]),
+        ("-effectiveDate", ["4", "2", "1", "3"]),
+        ("-updatedById", ["4", "3", "2", "1"]),
+        ("-updatedDate", ["1", "2", "3", "4"]),
+    ] {
+        assert_eq!(numbers(&server, &format!("?sort={sort}")).await, expected, "{sort}");
+    }
+    let first = server.caller.get("/v1/payments?pageSize=3&sort=-amount").await.body;
+    let next = text(&first, "nextPage");
+    assert_eq!(next, "/v1/payments?pageSize=3&sort=-amount&page=2");
+    let second = server.caller.get(&next).await.body;
+    assert_eq!(second["payments"][0]["number"], "P-00000001", "{second}");
+    assert_eq!(second["nextPage"], serde_json::Value::Null);
+}

@@ -1,6 +1,7 @@
 //! Pages, sort orders and parameters of the v1 lists.
 
 use http::Uri;
+use payment_runs_engine::ids::UserId;
 use payment_runs_stubs::{Category, Fault, Location, Rejection};
 
 /// Records per page unless the caller says otherwise, as documented.
@@ -13,7 +14,7 @@ const SIZE_MAX: u32 = 40;
 const SORT_FIELDS_MAX: usize = 2;
 
 /// The value by which a filter asks for records that have none.
-pub(super) const NULL: &str = "null";
+const NULL: &str = "null";
 
 /// One page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,15 @@ pub(super) fn sort_fields<T: Copy>(text: &str, sortable: &[(&str, T)]) -> Result
         return refuse(format!("must name at most {SORT_FIELDS_MAX} fields"));
     }
     Ok(fields)
+}
+
+/// A condition on a user: `null` means nobody; a text that is no identifier belongs to nobody either, but names someone.
+pub(super) fn user<C>(text: &str, condition: fn(Option<UserId>) -> C, never: C) -> C {
+    match text.parse() {
+        _ if text == NULL => condition(None),
+        Ok(id) => condition(Some(id)),
+        Err(_) => never,
+    }
 }
 
 #[cfg(test)]

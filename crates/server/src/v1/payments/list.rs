@@ -1,71 +1,112 @@
 //! The list of payments.
 
-use payment_runs_engine::ids::Key;
-use payment_runs_engine::payment::PaymentState;
-use payment_runs_engine::ports::ledger::PaymentQuery;
+use payment_runs_engine::ids::{Key, UserId};
+use payment_runs_engine::money::Currency;
+use payment_runs_engine::payment::{PaymentKind, PaymentState};
+use payment_runs_engine::ports::ledger::{PaymentCondition, PaymentQuery, PaymentSort};
+use payment_runs_stubs::Rejection;
 use payment_runs_stubs::v1::list_payments::Query;
-use payment_runs_stubs::{Category, Fault, Location, Rejection};
-use payment_runs_types::v1::{ListPaymentsResponse, PaymentStatus};
+use payment_runs_types::DateTime;
+use payment_runs_types::v1::{ListPaymentsResponse, PaymentStatus, PaymentType};
 
 use super::listed;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::time::Zone;
-use crate::v1::page::{Page, refuse_unknown_parameters};
+use crate::v1::page::{Page, refuse_unknown_parameters, sort_fields, user};
 
-/// The parameters of the list that are served.
-const PARAMETERS: &[&str] = &["page", "pageSize", "accountId", "status"];
-
-/// The documented parameters that are not served yet. Ignoring a filter would answer what nobody asked for.
-const NOT_SERVED: &[&str] = &[
+/// The parameters of the list.
+const PARAMETERS: &[&str] = &[
+    "page",
+    "pageSize",
+    "accountId",
     "createdById",
     "createdDate",
     "currency",
     "effectiveDate",
     "number",
+    "status",
     "type",
     "updatedById",
     "updatedDate",
     "sort",
 ];
 
-/// One page of payments, newest first.
+/// The fields by which the list can be sorted.
+const SORTABLE: &[(&str, PaymentSort)] = &[
+    ("number", PaymentSort::Number),
+    ("accountId", PaymentSort::Account),
+    ("amount", PaymentSort::Amount),
+    ("appliedAmount", PaymentSort::AppliedAmount),
+    ("unappliedAmount", PaymentSort::UnappliedAmount),
+    ("createdById", PaymentSort::CreatedBy),
+    ("createdDate", PaymentSort::CreatedAt),
+    ("effectiveDate", PaymentSort::EffectiveDate),
+    ("updatedById", PaymentSort::UpdatedBy),
+    ("updatedDate", PaymentSort::UpdatedAt),
+];
+
+/// The order of a list that names none, as documented: the highest number first.
+const SORT_DEFAULT: (PaymentSort, bool) = (PaymentSort::Number, false);
+
+/// One page of payments.
 pub(in crate::v1) async fn list(call: &Call<'_>, query: Query) -> Result<ListPaymentsResponse, Rejection> {
-    refuse_what_is_not_served(call)?;
-    refuse_unknown_parameters(&call.context.uri, &[PARAMETERS, NOT_SERVED].concat())?;
+    refuse_unknown_parameters(&call.context.uri, PARAMETERS)?;
+    let zone = Zone::of(&call.settings().await?);
     let page = Page::of(query.page, query.page_size);
-    let states = query.status.as_ref().map(states_of);
-    if states.is_some_and(<[PaymentState]>::is_empty) {
-        return Ok(ListPaymentsResponse { payments: Vec::new(), next_page: None, success: true });
-    }
-    let asked = PaymentQuery {
-        account: query.account_id.map(Key::new),
-        run: None,
-        states: states.unwrap_or_default().to_vec(),
-        offset: page.offset(),
-        limit: page.limit(),
-    };
+    let asked = read_query(&query, &page, &zone)?;
     let found = call.app.ports.ledger.list_payments(call.scope(), asked).await;
     let mut payments = found.map_err(|error| store_failure(&error))?;
     let next_page = page.cut(&mut payments, &call.context.uri);
-    let zone = Zone::of(&call.settings().await?);
     let payments = payments.iter().map(|payment| listed(payment, &zone)).collect();
     Ok(ListPaymentsResponse { payments, next_page, success: true })
 }
 
-fn refuse_what_is_not_served(call: &Call<'_>) -> Result<(), Rejection> {
-    let query = call.context.uri.query().unwrap_or_default();
-    let given =
-        form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| NOT_SERVED.contains(&name.as_ref()));
-    let faults: Vec<Fault> = given
-        .map(|(name, _)| Fault {
-            location: Location::Query,
-            field: name.into_owned(),
-            message: "is not served yet".to_owned(),
-            category: Category::NotImplemented,
-        })
-        .collect();
-    if faults.is_empty() { Ok(()) } else { Err(Rejection::from_faults(faults)) }
+fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<PaymentQuery, Rejection> {
+    let by_user = |text: &String, condition: fn(Option<UserId>) -> PaymentCondition| {
+        user(text, condition, PaymentCondition::Never)
+    };
+    let by_time = |at: DateTime, condition: fn(jiff::Timestamp) -> PaymentCondition| {
+        zone.instant(at).map_or(PaymentCondition::Never, condition)
+    };
+    let states = query.status.as_ref().map(states_of);
+    let conditions = [
+        query.created_by_id.as_ref().map(|text| by_user(text, PaymentCondition::CreatedBy)),
+        query.created_date.map(|at| by_time(at, PaymentCondition::CreatedAt)),
+        query.currency.as_deref().map(currency_condition),
+        query.effective_date.map(|date| PaymentCondition::EffectiveDate(date.into())),
+        query.number.clone().map(PaymentCondition::Number),
+        states.filter(|states| states.is_empty()).map(|_| PaymentCondition::Never),
+        query.type_.as_ref().map(kind_condition),
+        query.updated_by_id.as_ref().map(|text| by_user(text, PaymentCondition::UpdatedBy)),
+        query.updated_date.map(|at| by_time(at, PaymentCondition::UpdatedAt)),
+    ];
+    let mut sort = query.sort.as_deref().map_or(Ok(Vec::new()), |text| sort_fields(text, SORTABLE))?;
+    if sort.is_empty() {
+        sort.push(SORT_DEFAULT);
+    }
+    Ok(PaymentQuery {
+        account: query.account_id.as_deref().map(Key::new),
+        run: None,
+        states: states.unwrap_or_default().to_vec(),
+        conditions: conditions.into_iter().flatten().collect(),
+        sort,
+        offset: page.offset(),
+        limit: page.limit(),
+    })
+}
+
+/// A code that is no currency's belongs to no payment.
+fn currency_condition(code: &str) -> PaymentCondition {
+    Currency::from_code(code).map_or(PaymentCondition::Never, PaymentCondition::Currency)
+}
+
+fn kind_condition(kind: &PaymentType) -> PaymentCondition {
+    match kind {
+        PaymentType::Electronic => PaymentCondition::Kind(PaymentKind::Electronic),
+        PaymentType::External => PaymentCondition::Kind(PaymentKind::External),
+        PaymentType::Unknown(_) => PaymentCondition::Never,
+    }
 }
 
 /// The states behind a status; none behind those that no payment here has.

@@ -12,7 +12,7 @@ use super::write;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::time::Zone;
-use crate::v1::page::{NULL, Page, refuse_unknown_parameters, sort_fields};
+use crate::v1::page::{Page, refuse_unknown_parameters, sort_fields, user};
 
 /// The parameters of the list.
 const PARAMETERS: &[&str] = &[
@@ -54,7 +54,9 @@ pub(in crate::v1) async fn list(call: &Call<'_>, query: Query) -> Result<ListPay
 }
 
 fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<RunQuery, Rejection> {
-    let by_user = |text: &String, condition: fn(Option<UserId>) -> RunCondition| user(text, condition);
+    let by_user = |text: &String, condition: fn(Option<UserId>) -> RunCondition| {
+        user(text, condition, RunCondition::Never)
+    };
     let by_time = |at: DateTime, condition: fn(Option<jiff::Timestamp>) -> RunCondition| {
         zone.instant(at).map_or(RunCondition::Never, |at| condition(Some(at)))
     };
@@ -72,15 +74,6 @@ fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<RunQuery, Rejec
         offset: page.offset(),
         limit: page.limit(),
     })
-}
-
-/// `null` means nobody; a text that is no identifier belongs to nobody either, but names someone.
-fn user(text: &str, condition: fn(Option<UserId>) -> RunCondition) -> RunCondition {
-    match text.parse() {
-        _ if text == NULL => condition(None),
-        Ok(id) => condition(Some(id)),
-        Err(_) => RunCondition::Never,
-    }
 }
 
 fn status_condition(status: &PaymentRunStatus) -> RunCondition {
@@ -101,9 +94,10 @@ mod tests {
     #[test]
     fn users_are_named_by_identifier_or_null() {
         let id = UserId::from_u128(7);
-        assert_eq!(user(&id.to_string(), RunCondition::CreatedBy), RunCondition::CreatedBy(Some(id)));
-        assert_eq!(user("null", RunCondition::UpdatedBy), RunCondition::UpdatedBy(None));
-        assert_eq!(user("someone", RunCondition::UpdatedBy), RunCondition::Never);
+        let read = |text: &str| user(text, RunCondition::CreatedBy, RunCondition::Never);
+        assert_eq!(read(&id.to_string()), RunCondition::CreatedBy(Some(id)));
+        assert_eq!(read("null"), RunCondition::CreatedBy(None));
+        assert_eq!(read("someone"), RunCondition::Never);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use payment_runs_engine::run_rules::{apply_change, check_run};
 use payment_runs_stubs::Rejection;
 use payment_runs_types::v1::{UpdatePaymentRunRequest, UpdatePaymentRunResponse};
 
+use super::records::read_records;
 use super::resolve::Resolver;
 use super::{find, name, require_management, write};
 use crate::call::{Call, unexpected_output};
@@ -50,10 +51,8 @@ async fn read_change(
     body: UpdatePaymentRunRequest,
 ) -> Result<RunChange, Rejection> {
     resolver.advanced_filter(body.advanced_filter.flatten().as_deref());
-    if body.data.flatten().is_some_and(|records| !records.is_empty()) {
-        let message = "is not supported in a change: create another payment run for these records";
-        resolver.faults.invalid("data", message);
-    }
+    // Null clears like an empty array: the run goes back to its filters.
+    let records = body.data.map(|data| read_records(data.unwrap_or_default(), &mut resolver.faults));
     let organizations = match body.organization_labels {
         None => None,
         Some(labels) => Some(resolver.organizations(labels.as_deref()).await?),
@@ -91,6 +90,7 @@ async fn read_change(
         use_custom_payment_methods: change(body.use_custom_payment_methods, |flag| flag),
         ignore_retry_rule: flag(body.ignore_payment_run_retry_rule, default.ignore_retry_rule),
         organizations,
+        records,
     })
 }
 
