@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use payment_runs_tests::TestServer;
+use payment_runs_tests::caller::Caller;
 use payment_runs_tests::world::text;
 use serde_json::json;
 
@@ -116,5 +117,43 @@ async fn unknown_paths_and_methods_are_told_apart() {
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
         assert!(answer.body.is_object(), "{method} {path} answers in the shape of its surface");
         assert!(answer.header("zuora-request-id").is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_no_json_is_told_so_in_the_shape_of_the_surface() {
+    let server = TestServer::start().await;
+    let ask = |caller: &Caller, method: &'static str, path: &'static str, accept: &'static str| {
+        caller.call(method, path).header("accept", accept).send()
+    };
+    let caller = &server.caller;
+    let v1 = ask(caller, "GET", "/v1/payment-runs", "text/html, application/xml;q=0.9").await;
+    let reason = json!({
+        "code": 50_000_045, "message": "'Accept' must allow application/json, the only media type of answers",
+    });
+    assert_eq!((v1.status, &v1.body["reasons"]), (406, &json!([reason])), "{}", v1.body);
+    let query = ask(caller, "GET", "/object-query/payment-runs", "application/json;q=0").await;
+    assert_eq!((query.status, &query.body["reasons"]), (406, &json!([reason])), "{}", query.body);
+    let v2 = ask(caller, "DELETE", "/v2/payment_runs/PR-00000001", "application/problem+json").await;
+    assert_eq!((v2.status, &v2.body["errors"][0]["code"]), (406, &json!("not_acceptable")), "{}", v2.body);
+    assert_eq!(v2.body["errors"][0]["parameter"], "Accept", "{}", v2.body);
+    let ops = ask(caller, "GET", "/ops/payment-runs/PR-00000001/progress", "text/plain").await;
+    assert_eq!((ops.status, &ops.body["errors"][0]["code"]), (406, &json!("not_acceptable")), "{}", ops.body);
+    let token = ask(&caller.anonymous(), "POST", "/oauth/token", "text/html").await;
+    assert_eq!(token.status, 406, "{}", token.body);
+    assert!(
+        token.body["message"].as_str().is_some_and(|text| text.contains("application/json")),
+        "{}",
+        token.body
+    );
+
+    assert_eq!(
+        ask(caller, "GET", "/v1/nothing", "text/html").await.status,
+        404,
+        "what is not there comes first"
+    );
+    assert_eq!(ask(&caller.anonymous(), "GET", "/v1/payment-runs", "text/html").await.status, 401);
+    for fine in ["*/*", "application/*", "text/html, application/json;q=0.1"] {
+        assert_eq!(ask(caller, "GET", "/v1/payment-runs", fine).await.status, 200, "{fine}");
     }
 }

@@ -7,6 +7,7 @@ mod billing_objects;
 mod contract_served;
 mod headers;
 mod idempotency;
+mod limits;
 mod object_query;
 mod payment_runs;
 mod samples;

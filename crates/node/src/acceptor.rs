@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -78,8 +79,8 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(connection(stream, router.clone(), stopped.clone(), place));
+            Ok((stream, peer)) => {
+                connections.spawn(connection(stream, peer, router.clone(), stopped.clone(), place));
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
@@ -98,14 +99,19 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
 
 async fn connection(
     stream: TcpStream,
+    peer: SocketAddr,
     router: Router,
     mut stopped: watch::Receiver<bool>,
     place: OwnedSemaphorePermit,
 ) {
     // Answers are small and are awaited: filling packets first would only delay them.
     let _ = stream.set_nodelay(true);
-    let service =
-        service_fn(move |request: http::Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        // The token endpoint counts by address.
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)

@@ -11,6 +11,7 @@ use payment_runs_engine::ports::GatewaySettings;
 use payment_runs_engine::runner::WorkerSettings;
 use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_gateway::stripe::{StripeConfig, default_settings};
+use payment_runs_server::Limits;
 
 /// Where a server listens unless told otherwise: this machine only.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -135,6 +136,8 @@ pub struct NodeConfig {
     pub credentials: Option<Credentials>,
     /// The `Zuora-Version` of requests that name none; `None` means the latest.
     pub default_version: Option<String>,
+    /// How many requests a caller may send.
+    pub limits: Limits,
     /// What a first start makes.
     pub first_start: FirstStart,
     /// How runs are worked on; `None` leaves the work to others.
@@ -158,6 +161,7 @@ impl NodeConfig {
             },
             credentials: None,
             default_version: None,
+            limits: Limits::default(),
             first_start: FirstStart::default(),
             worker: Some(WorkerSettings::default()),
             drain: DRAIN_DEFAULT,

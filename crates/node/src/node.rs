@@ -108,8 +108,11 @@ impl Node {
         let registry = Arc::new(register(&prepared, &gateway));
         let encoder = Arc::new(EncodeByGateway { gateways: Arc::clone(&registry), fallback: gateway });
         let parts = Parts { store: &store, registry: &registry, encoder: &encoder, seams: &seams };
-        let settings =
-            ServerSettings { default_version: config.default_version, cursor_key: prepared.cursor_key };
+        let settings = ServerSettings {
+            default_version: config.default_version,
+            cursor_key: prepared.cursor_key,
+            limits: config.limits,
+        };
         let spawner = SystemSpawner::default();
         let app = App::new(parts.server_ports(&spawner), settings);
         let queued = app.clone();

@@ -8,6 +8,8 @@ use payment_runs_engine::ports::{
 };
 use tokio::sync::Notify;
 
+use crate::limits::{Limiter, Limits};
+
 /// How long an idempotency key and its answer are kept.
 pub const IDEMPOTENCY_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -54,6 +56,8 @@ pub struct ServerSettings {
     pub default_version: Option<String>,
     /// Signs cursors, so that a foreign or altered one is refused.
     pub cursor_key: [u8; 32],
+    /// How many requests a caller may send.
+    pub limits: Limits,
 }
 
 /// The server's state, shared by every request.
@@ -63,13 +67,16 @@ pub struct App {
     pub(crate) ports: Ports,
     /// The set-up.
     pub(crate) settings: Arc<ServerSettings>,
+    /// Counts the requests.
+    pub(crate) limiter: Arc<Limiter>,
     queue: Arc<Notify>,
 }
 
 impl App {
     /// Puts the ports and the set-up together.
     pub fn new(ports: Ports, settings: ServerSettings) -> Self {
-        Self { ports, settings: Arc::new(settings), queue: Arc::default() }
+        let limiter = Arc::new(Limiter::new(settings.limits));
+        Self { ports, settings: Arc::new(settings), limiter, queue: Arc::default() }
     }
 
     /// Tells whoever works the queue off that a request was accepted.

@@ -11,6 +11,7 @@ mod cursor;
 mod failure;
 mod faults;
 mod layer;
+mod limits;
 mod money;
 mod ops;
 mod query;
@@ -26,5 +27,6 @@ pub use app::{
     App, BODY_BYTES_MAX, COMPRESS_OVER_BYTES, IDEMPOTENCY_LIFE, Ports, ServerSettings, TOKEN_LIFE_S,
 };
 pub use auth::{SecretError, hash_secret};
+pub use limits::Limits;
 pub use queue::work_off_async_requests;
 pub use router::router;

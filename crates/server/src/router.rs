@@ -10,7 +10,7 @@ use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::{App, COMPRESS_OVER_BYTES};
 use crate::contract;
-use crate::layer::{admit, identify, read_body, refuse, replay};
+use crate::layer::{acceptable, admit, identify, limit, read_body, refuse, replay};
 use crate::ops::OpsApi;
 use crate::v1::V1Api;
 use crate::v2::V2Api;
@@ -26,6 +26,8 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(app.clone(), replay))
         .layer(from_fn(read_body))
+        .layer(from_fn(acceptable))
+        .layer(from_fn_with_state(app.clone(), limit))
         .layer(from_fn_with_state(app.clone(), admit))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_OVER_BYTES)))
         .layer(from_fn_with_state(app, identify))

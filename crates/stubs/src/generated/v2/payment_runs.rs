@@ -140,6 +140,8 @@ pub mod list_payment_runs {
         Status404(payment_runs_types::v2::ErrorResponse),
         /// The path exists, but not with this method (405).
         Status405(payment_runs_types::v2::ErrorResponse),
+        /// The caller does not take JSON, the only media type of answers (406).
+        Status406(payment_runs_types::v2::ErrorResponse),
         /// A quota is used up (429). Wait as long as `retry-after` says.
         Status429(payment_runs_types::v2::ErrorResponse),
         /// The server failed (500). With an idempotency key the call may be repeated.
@@ -171,6 +173,9 @@ pub mod list_payment_runs {
                 }
                 Self::Status405(body) => {
                     crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
+                }
+                Self::Status406(body) => {
+                    crate::answer::json(http::StatusCode::NOT_ACCEPTABLE, "application/json", &body)
                 }
                 Self::Status429(body) => {
                     crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
@@ -210,6 +215,7 @@ pub mod list_payment_runs {
                 crate::v2::shared::answer_forbidden("403"),
                 crate::v2::shared::answer_not_found("404"),
                 crate::v2::shared::answer_method_not_allowed("405"),
+                crate::v2::shared::answer_not_acceptable("406"),
                 crate::v2::shared::answer_too_many_requests("429"),
                 crate::v2::shared::answer_internal_server_error("500"),
                 crate::v2::shared::answer_not_implemented("501"),
@@ -388,6 +394,8 @@ pub mod create_payment_run {
         Status404(payment_runs_types::v2::ErrorResponse),
         /// The path exists, but not with this method (405).
         Status405(payment_runs_types::v2::ErrorResponse),
+        /// The caller does not take JSON, the only media type of answers (406).
+        Status406(payment_runs_types::v2::ErrorResponse),
         /// A call with the same idempotency key is still running, or the payment run is being changed elsewhere
         /// (409).
         Status409(payment_runs_types::v2::ErrorResponse),
@@ -433,6 +441,9 @@ pub mod create_payment_run {
                 }
                 Self::Status405(body) => {
                     crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
+                }
+                Self::Status406(body) => {
+                    crate::answer::json(http::StatusCode::NOT_ACCEPTABLE, "application/json", &body)
                 }
                 Self::Status409(body) => {
                     crate::answer::json(http::StatusCode::CONFLICT, "application/json", &body)
@@ -485,6 +496,7 @@ pub mod create_payment_run {
                 crate::v2::shared::answer_forbidden("403"),
                 crate::v2::shared::answer_not_found("404"),
                 crate::v2::shared::answer_method_not_allowed("405"),
+                crate::v2::shared::answer_not_acceptable("406"),
                 crate::v2::shared::answer_conflict("409"),
                 crate::v2::shared::answer_content_too_large("413"),
                 crate::v2::shared::answer_unsupported_media_type("415"),
@@ -681,6 +693,8 @@ pub mod get_payment_run {
         Status404(payment_runs_types::v2::ErrorResponse),
         /// The path exists, but not with this method (405).
         Status405(payment_runs_types::v2::ErrorResponse),
+        /// The caller does not take JSON, the only media type of answers (406).
+        Status406(payment_runs_types::v2::ErrorResponse),
         /// A quota is used up (429). Wait as long as `retry-after` says.
         Status429(payment_runs_types::v2::ErrorResponse),
         /// The server failed (500). With an idempotency key the call may be repeated.
@@ -712,6 +726,9 @@ pub mod get_payment_run {
                 }
                 Self::Status405(body) => {
                     crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
+                }
+                Self::Status406(body) => {
+                    crate::answer::json(http::StatusCode::NOT_ACCEPTABLE, "application/json", &body)
                 }
                 Self::Status429(body) => {
                     crate::answer::json(http::StatusCode::TOO_MANY_REQUESTS, "application/json", &body)
@@ -751,6 +768,7 @@ pub mod get_payment_run {
                 crate::v2::shared::answer_forbidden("403"),
                 crate::v2::shared::answer_not_found("404"),
                 crate::v2::shared::answer_method_not_allowed("405"),
+                crate::v2::shared::answer_not_acceptable("406"),
                 crate::v2::shared::answer_too_many_requests("429"),
                 crate::v2::shared::answer_internal_server_error("500"),
                 crate::v2::shared::answer_not_implemented("501"),
@@ -941,6 +959,8 @@ pub mod update_payment_run {
         Status404(payment_runs_types::v2::ErrorResponse),
         /// The path exists, but not with this method (405).
         Status405(payment_runs_types::v2::ErrorResponse),
+        /// The caller does not take JSON, the only media type of answers (406).
+        Status406(payment_runs_types::v2::ErrorResponse),
         /// A call with the same idempotency key is still running, or the payment run is being changed elsewhere
         /// (409).
         Status409(payment_runs_types::v2::ErrorResponse),
@@ -984,6 +1004,9 @@ pub mod update_payment_run {
                 }
                 Self::Status405(body) => {
                     crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
+                }
+                Self::Status406(body) => {
+                    crate::answer::json(http::StatusCode::NOT_ACCEPTABLE, "application/json", &body)
                 }
                 Self::Status409(body) => {
                     crate::answer::json(http::StatusCode::CONFLICT, "application/json", &body)
@@ -1036,6 +1059,7 @@ pub mod update_payment_run {
                 crate::v2::shared::answer_forbidden("403"),
                 crate::v2::shared::answer_not_found("404"),
                 crate::v2::shared::answer_method_not_allowed("405"),
+                crate::v2::shared::answer_not_acceptable("406"),
                 crate::v2::shared::answer_conflict("409"),
                 crate::v2::shared::answer_content_too_large("413"),
                 crate::v2::shared::answer_unsupported_media_type("415"),
@@ -1173,6 +1197,8 @@ pub mod delete_payment_run {
         Status404(payment_runs_types::v2::ErrorResponse),
         /// The path exists, but not with this method (405).
         Status405(payment_runs_types::v2::ErrorResponse),
+        /// The caller does not take JSON, the only media type of answers (406).
+        Status406(payment_runs_types::v2::ErrorResponse),
         /// A call with the same idempotency key is still running, or the payment run is being changed elsewhere
         /// (409).
         Status409(payment_runs_types::v2::ErrorResponse),
@@ -1210,6 +1236,9 @@ pub mod delete_payment_run {
                 }
                 Self::Status405(body) => {
                     crate::answer::json(http::StatusCode::METHOD_NOT_ALLOWED, "application/json", &body)
+                }
+                Self::Status406(body) => {
+                    crate::answer::json(http::StatusCode::NOT_ACCEPTABLE, "application/json", &body)
                 }
                 Self::Status409(body) => {
                     crate::answer::json(http::StatusCode::CONFLICT, "application/json", &body)
@@ -1250,6 +1279,7 @@ pub mod delete_payment_run {
                 crate::v2::shared::answer_forbidden("403"),
                 crate::v2::shared::answer_not_found("404"),
                 crate::v2::shared::answer_method_not_allowed("405"),
+                crate::v2::shared::answer_not_acceptable("406"),
                 crate::v2::shared::answer_conflict("409"),
                 crate::v2::shared::answer_too_many_requests("429"),
                 crate::v2::shared::answer_internal_server_error("500"),

@@ -158,6 +158,16 @@ pub(crate) fn answer_method_not_allowed(status: &str) -> crate::witness::Answer 
     )
 }
 
+/// `NotAcceptable`.
+pub(crate) fn answer_not_acceptable(status: &str) -> crate::witness::Answer {
+    crate::witness::answer(
+        status,
+        "The caller does not take JSON, the only media type of answers (406).",
+        crate::v2::shared::ANSWER_HEADERS_1,
+        vec![("application/json", crate::witness::reference::<payment_runs_types::v2::ErrorResponse>())],
+    )
+}
+
 /// `TooManyRequests`.
 pub(crate) fn answer_too_many_requests(status: &str) -> crate::witness::Answer {
     crate::witness::answer(
