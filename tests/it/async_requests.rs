@@ -1,13 +1,18 @@
 //! Requests that their callers do not wait for.
 
+use std::path::Path;
+
+use jiff::Timestamp;
 use payment_runs_tests::TestServer;
-use payment_runs_tests::caller::Answer;
+use payment_runs_tests::caller::{Answer, Caller};
 use payment_runs_tests::world::text;
 use serde_json::{Value, json};
 
-use payment_runs_engine::ids::EntityKey;
-use payment_runs_engine::ports::{AsyncRequest, AsyncRequests};
-use payment_runs_node::testing::{CLIENT_ID, TestNode};
+use payment_runs_engine::ids::{EntityKey, UserId};
+use payment_runs_engine::ports::{Access, AsyncRequest, AsyncRequests, Client, Entropy, Permission};
+use payment_runs_node::testing::{CLIENT_ID, ENTITY, TestNode};
+use payment_runs_server::hash_secret;
+use payment_runs_store::{Executor, SqliteStore};
 
 const RUNS: &str = "/v2/payment_runs";
 const NOW: &str = "2024-07-28T09:15:30Z";
@@ -119,6 +124,26 @@ async fn a_repeated_request_is_queued_once() {
     assert_eq!(server.caller.get(RUNS).await.body["data"].as_array().map(Vec::len), Some(1));
 }
 
+/// The database of a process that is gone.
+struct LeftBehind(SqliteStore);
+
+impl LeftBehind {
+    fn open(folder: &Path) -> Self {
+        Self(SqliteStore::open(folder.join("node.db"), Executor::Inline).unwrap())
+    }
+
+    async fn enqueue(&self, request: AsyncRequest) {
+        self.0.enqueue_async(request, None, 10).await.unwrap();
+    }
+
+    /// Takes a request for a minute.
+    async fn claim(&self, now: &str) {
+        let now: Timestamp = now.parse().unwrap();
+        let lease_until = now.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
+        assert!(self.0.claim_async(now, lease_until).await.unwrap().is_some());
+    }
+}
+
 /// What a server keeps of a request that creates a run.
 fn queued(id: u128, permissions: &[&str]) -> AsyncRequest {
     let user = "7e570000000070008000000000000002";
@@ -137,40 +162,102 @@ fn queued(id: u128, permissions: &[&str]) -> AsyncRequest {
     }
 }
 
+/// A caller of another client, which may do only this.
+async fn other_client(server: &TestServer, permissions: Vec<Permission>) -> Caller {
+    struct Zeros;
+    impl Entropy for Zeros {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(0);
+        }
+    }
+    let client = Client {
+        id: "another-client".to_owned(),
+        secret_hash: hash_secret("secret", &Zeros).unwrap(),
+        user: UserId::from_u128(9),
+        entities: vec![(EntityKey::FIRST, ENTITY)],
+        organizations: None,
+        permissions,
+        is_active: true,
+    };
+    server.node().store().put_client(client).await.unwrap();
+    let caller = server.caller.anonymous();
+    caller.log_in("another-client", "secret").await;
+    caller
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_sees_its_own_requests_and_may_not_more_than_otherwise() {
+    let server = still().await;
+    let body = json!({ "payment_run_date": "2024-08-01 11:00:00" });
+    let own = ended(&server, "POST", RUNS, Some(body.clone())).await;
+    let path = format!("/ops/async-requests/{}", text(&own, "id"));
+    let reader = other_client(&server, vec![]).await;
+    assert_eq!(reader.get(&path).await.status, 404);
+    let refused = reader.call("POST", RUNS).header("async", "true").json(&body).await;
+    assert_eq!((refused.status, &refused.body["type"]), (403, &json!("forbidden")));
+    let operator = other_client(&server, vec![Permission::Administer]).await;
+    assert_eq!(operator.get(&path).await.body, own);
+
+    // Without the permission to charge, nothing is charged, also when nobody waits.
+    let manager = other_client(&server, vec![Permission::ManagePaymentRuns]).await;
+    let accepted = manager.call("POST", RUNS).header("async", "true").json(&body).await;
+    let path = format!("/ops/async-requests/{}", text(&accepted.body, "request_id"));
+    let done = manager.wait_for(&path, |request| request["status"] != "queued").await;
+    assert_eq!(done["response"]["body"]["collect_payment"], false, "{done}");
+    assert_eq!(done["response"]["body"]["created_by_id"], UserId::from_u128(9).to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_carried_out_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = LeftBehind::open(folder.path());
+    // Begun a month ago, and nobody knows any more how far it came.
+    left.enqueue(queued(7, &["ManagePaymentRuns"])).await;
+    left.claim(NOW).await;
+    left.enqueue(AsyncRequest { body: b"{}".to_vec(), ..queued(8, &[]) }).await;
+    drop(left);
+    let builder = TestNode::builder().at("2024-08-28T00:00:00Z".parse().unwrap()).without_worker();
+    let server = TestServer::start_with(builder.in_folder(folder.path())).await;
+    let reason = async |id: u128| {
+        let request = answered(&server, &format!("{id:032x}")).await;
+        text(&request["response"]["body"]["errors"][0], "message")
+    };
+    assert_eq!(reason(7).await, "it is not known whether the request took effect");
+    assert_eq!(reason(8).await, "the request was queued by another version of the server");
+    assert_eq!(server.caller.get(RUNS).await.body["data"], json!([]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_left_behind_is_carried_out_by_the_next_one_and_only_once() {
     let folder = tempfile::tempdir().unwrap();
     let builder =
         |now: &str| TestNode::builder().at(now.parse().unwrap()).without_worker().in_folder(folder.path());
     let id = "0190b7c4-6f3a-7d21-9c55-000000000003";
-    let number = 0x0190_b7c4_6f3a_7d21_9c55_0000_0000_0003;
-    let first = TestServer::start_with(builder(NOW)).await;
-    first.node().store().enqueue_async(queued(number, &["ManagePaymentRuns"]), None, 10).await.unwrap();
-    let stolen =
-        first.node().store().claim_async(NOW.parse().unwrap(), "2024-07-28T09:16:30Z".parse().unwrap()).await;
-    drop(stolen.unwrap());
-    first.into_node().stop().await;
+    let left = LeftBehind::open(folder.path());
+    left.enqueue(queued(0x0190_b7c4_6f3a_7d21_9c55_0000_0000_0003, &["ManagePaymentRuns"])).await;
+    left.claim(NOW).await;
+    drop(left);
 
     // The process that held the claim is gone; another one takes over when the lease has ended.
-    let second = TestServer::start_with(builder("2024-07-28T09:16:30Z")).await;
-    let done = answered(&second, id).await;
+    let first = TestServer::start_with(builder("2024-07-28T09:16:30Z")).await;
+    let done = answered(&first, id).await;
     assert_eq!(done["response"]["status"], 201, "{done}");
     let run = text(&done["response"]["body"], "id");
-    second.into_node().stop().await;
+    first.into_node().stop().await;
 
     // A process that ended between the effect and its answer: the answer is forgotten, the effect is not.
     let database = rusqlite::Connection::open(folder.path().join("node.db")).unwrap();
     database.execute("UPDATE async_request SET ended_at = NULL, response = NULL, due_at = 0", []).unwrap();
     drop(database);
-    let third = TestServer::start_with(builder("2024-07-28T09:17:00Z")).await;
-    let again = answered(&third, id).await;
+    let second = TestServer::start_with(builder("2024-07-28T09:17:00Z")).await;
+    let again = answered(&second, id).await;
     assert_eq!(
         (&again["response"]["body"]["id"], &again["response"]["status"]),
         (&json!(run), &json!(201)),
         "{again}"
     );
     assert_eq!(
-        third.caller.get(RUNS).await.body["data"].as_array().map(Vec::len),
+        second.caller.get(RUNS).await.body["data"].as_array().map(Vec::len),
         Some(1),
         "one run, not two"
     );

@@ -120,7 +120,7 @@ async fn answer(
         // The record of an effect may be forgotten by now.
         return Ok(packed(refused(id, "it is not known whether the request took effect")).await);
     }
-    let Some(request) = rebuild(record, key, now) else {
+    let Some(request) = rebuild(&record, key, now) else {
         return Ok(packed(refused(id, "the request was queued by another version of the server")).await);
     };
     match router.clone().oneshot(request).await {
@@ -141,7 +141,7 @@ fn key_of(record: &AsyncRecord) -> OnceKey {
 }
 
 /// The request as it came, but for the header that asked not to wait.
-fn rebuild(record: AsyncRecord, key: OnceKey, now: Timestamp) -> Option<Request<Body>> {
+fn rebuild(record: &AsyncRecord, key: OnceKey, now: Timestamp) -> Option<Request<Body>> {
     let queued: Queued = serde_json::from_slice(&record.request.body).ok()?;
     let mut request = Request::builder().method(queued.method.as_str()).uri(queued.path.as_str());
     if queued.body.is_some() {
