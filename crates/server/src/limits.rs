@@ -280,7 +280,9 @@ fn take(quotas: &[Quota], used: &mut [Used], now_s: i64) -> (bool, Standing) {
     }
     let in_quota = quotas.iter().zip(used.iter()).all(|(quota, used)| used.requests < quota.requests);
     if in_quota {
-        used.iter_mut().for_each(|used| used.requests += 1);
+        for used in used.iter_mut() {
+            used.requests += 1;
+        }
     }
     (in_quota, standing(quotas, used, now_s))
 }
@@ -298,13 +300,9 @@ fn standing(quotas: &[Quota], used: &[Used], now_s: i64) -> Standing {
     });
     let (requests, remaining, reset_s) =
         nearest.map_or((0, 0, 0), |both| (both.0.requests, left(&both), reset_s(both.0)));
-    let listed: String =
-        quotas.iter().map(|quota| format!(", {};w={}", quota.requests, quota.window_s)).collect();
-    Standing {
-        policy: format!("{requests}{listed}"),
-        remaining,
-        reset_s: u64::try_from(reset_s).unwrap_or_default(),
-    }
+    let each = quotas.iter().map(|quota| format!("{};w={}", quota.requests, quota.window_s));
+    let policy: Vec<String> = std::iter::once(requests.to_string()).chain(each).collect();
+    Standing { policy: policy.join(", "), remaining, reset_s: u64::try_from(reset_s).unwrap_or_default() }
 }
 
 /// What an address counts as: an IPv4 address also where it is written as IPv6, and the network of an IPv6 address.
