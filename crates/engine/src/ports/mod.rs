@@ -16,7 +16,10 @@ use std::pin::Pin;
 /// A boxed future, as object-safe ports return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-pub use access::{Access, Client, Permission, Session};
+pub use access::{
+    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, Named, NewEntity, ORGANIZATIONS_MAX,
+    Permission, Session,
+};
 pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, Enqueued};
 pub use clock::{Clock, Entropy, Ids, Spawner};
 pub use gateway::{

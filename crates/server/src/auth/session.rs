@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::ids::{EntityId, OrganizationId, UserId};
+use payment_runs_engine::ids::{EntityId, EntityKey, OrganizationId, UserId};
 use payment_runs_engine::ports::{Client, Permission, StoreError};
 
 use super::token::token_digest;
@@ -23,6 +23,8 @@ pub(crate) struct Caller {
     pub(crate) user: UserId,
     /// What it may see and change.
     pub(crate) scope: Scope,
+    /// The entities it may act in, of which the request is in one.
+    pub(crate) entities: Vec<(EntityKey, EntityId)>,
     /// What it may do.
     pub(crate) permissions: Vec<Permission>,
 }
@@ -61,7 +63,15 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Calle
     let client = session.map(|session| session.client).filter(|client| client.is_active);
     let client = client.ok_or(AuthFailure::Unauthenticated)?;
     let scope = scope_of(&client, headers)?;
-    Ok(Caller { client: client.id, user: client.user, scope, permissions: client.permissions })
+    if let Some(named) = scope.organizations.as_ref().filter(|_| headers.contains_key(ORGANIZATIONS_HEADER)) {
+        // A client may have organizations of other entities, too, or all: what it names must be one of this entity.
+        let known = app.ports.access.organizations(scope.entity).await?;
+        if let Some(foreign) = named.iter().find(|id| known.iter().all(|(known, _)| known != *id)) {
+            return Err(AuthFailure::ForeignOrganization(foreign.to_string()));
+        }
+    }
+    let Client { id, user, entities, permissions, .. } = client;
+    Ok(Caller { client: id, user, scope, entities, permissions })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -106,7 +116,6 @@ fn named_organizations(client: &Client, list: &str) -> Result<Vec<OrganizationId
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use http::HeaderValue;
-    use payment_runs_engine::ids::EntityKey;
 
     use super::*;
 

@@ -43,8 +43,9 @@ pub(crate) async fn issue_token(
     let mut bytes = [0_u8; TOKEN_BYTES];
     app.ports.entropy.fill(&mut bytes);
     let token = format!("{:032x}", u128::from_be_bytes(bytes));
-    app.ports.access.put_token(token_digest(&token), &client.id, expiry(app.now())).await?;
-    Ok(Some(IssuedToken { token, client }))
+    // The secret may have been replaced while it was being checked; then it has bought nothing.
+    let is_stored = app.ports.access.put_token(token_digest(&token), &client, expiry(app.now())).await?;
+    Ok(is_stored.then_some(IssuedToken { token, client }))
 }
 
 /// When a token given now ends.

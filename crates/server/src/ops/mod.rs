@@ -1,14 +1,24 @@
 //! The operations API: whether the server is up, how far a run is, and why each document was collected or skipped.
 
+mod administration;
 mod async_requests;
 mod decisions;
 mod progress;
 
 use axum::response::Response as HttpResponse;
 use payment_runs_engine::ports::StoreError;
-use payment_runs_stubs::ops::{get_async_request, get_health, get_progress, get_readiness, list_decisions};
+use payment_runs_stubs::ops::{
+    create_client, create_entity, create_organization, delete_client, get_async_request, get_client,
+    get_health, get_progress, get_readiness, get_settings, list_clients, list_decisions, list_entities,
+    list_organizations, rotate_client, update_client, update_organization, update_settings,
+};
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, ops};
-use payment_runs_types::ops::{Health, HealthStatus, Readiness, ReadinessStatus};
+use payment_runs_types::ops::{
+    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, Health, HealthStatus, Readiness,
+    ReadinessStatus, Settings, UpdateClientRequest, UpdateOrganizationRequest,
+};
+
+use administration::{administration, clients, entities, organizations, settings};
 
 use crate::app::App;
 use crate::call::Call;
@@ -77,6 +87,137 @@ impl ops::Api for OpsApi {
     ) -> Result<get_progress::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         progress::get(&call, &path.key).await.map(get_progress::Response::Status200)
+    }
+
+    async fn list_clients(
+        &self,
+        context: RequestContext,
+        query: list_clients::Query,
+        _headers: list_clients::Headers,
+    ) -> Result<list_clients::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        clients::list(&call, query).await.map(list_clients::Response::Status200)
+    }
+
+    async fn create_client(
+        &self,
+        context: RequestContext,
+        _headers: create_client::Headers,
+        body: CreateClientRequest,
+    ) -> Result<create_client::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        clients::create(&call, body).await.map(create_client::Response::Status201)
+    }
+
+    async fn get_client(
+        &self,
+        context: RequestContext,
+        path: get_client::Path,
+        _headers: get_client::Headers,
+    ) -> Result<get_client::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        clients::get(&call, &path.client_id).await.map(get_client::Response::Status200)
+    }
+
+    async fn update_client(
+        &self,
+        context: RequestContext,
+        path: update_client::Path,
+        _headers: update_client::Headers,
+        body: UpdateClientRequest,
+    ) -> Result<update_client::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        clients::update(&call, &path.client_id, body).await.map(update_client::Response::Status200)
+    }
+
+    async fn delete_client(
+        &self,
+        context: RequestContext,
+        path: delete_client::Path,
+        _headers: delete_client::Headers,
+    ) -> Result<delete_client::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        clients::deactivate(&call, &path.client_id).await.map(delete_client::Response::Status200)
+    }
+
+    async fn rotate_client(
+        &self,
+        context: RequestContext,
+        path: rotate_client::Path,
+        _headers: rotate_client::Headers,
+    ) -> Result<rotate_client::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        clients::rotate(&call, &path.client_id).await.map(rotate_client::Response::Status200)
+    }
+
+    async fn list_entities(
+        &self,
+        context: RequestContext,
+        _headers: list_entities::Headers,
+    ) -> Result<list_entities::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        entities::list(&call).await.map(list_entities::Response::Status200)
+    }
+
+    async fn create_entity(
+        &self,
+        context: RequestContext,
+        _headers: create_entity::Headers,
+        body: CreateEntityRequest,
+    ) -> Result<create_entity::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        entities::create(&call, body).await.map(create_entity::Response::Status201)
+    }
+
+    async fn list_organizations(
+        &self,
+        context: RequestContext,
+        _headers: list_organizations::Headers,
+    ) -> Result<list_organizations::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        organizations::list(&call).await.map(list_organizations::Response::Status200)
+    }
+
+    async fn create_organization(
+        &self,
+        context: RequestContext,
+        _headers: create_organization::Headers,
+        body: CreateOrganizationRequest,
+    ) -> Result<create_organization::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        organizations::create(&call, body).await.map(create_organization::Response::Status201)
+    }
+
+    async fn update_organization(
+        &self,
+        context: RequestContext,
+        path: update_organization::Path,
+        _headers: update_organization::Headers,
+        body: UpdateOrganizationRequest,
+    ) -> Result<update_organization::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        organizations::rename(&call, &path.organization_id, body)
+            .await
+            .map(update_organization::Response::Status200)
+    }
+
+    async fn get_settings(
+        &self,
+        context: RequestContext,
+        _headers: get_settings::Headers,
+    ) -> Result<get_settings::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        settings::get(&call).await.map(get_settings::Response::Status200)
+    }
+
+    async fn update_settings(
+        &self,
+        context: RequestContext,
+        _headers: update_settings::Headers,
+        body: Settings,
+    ) -> Result<update_settings::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        settings::put(&call, &body).await.map(update_settings::Response::Status200)
     }
 }
 

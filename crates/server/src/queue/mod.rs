@@ -57,6 +57,8 @@ impl QueuedCaller {
 
     fn into_caller(self) -> Caller {
         let scope = Scope { entity: self.entity, organizations: self.organizations };
-        Caller { client: self.client, user: self.user, scope, permissions: self.permissions }
+        // No queued operation looks beyond the entity of its request.
+        let entities = Vec::new();
+        Caller { client: self.client, user: self.user, scope, entities, permissions: self.permissions }
     }
 }

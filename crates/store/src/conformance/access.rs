@@ -1,8 +1,8 @@
 //! Clients, tokens, entities, settings, gateways, organizations, secrets.
 
 use payment_runs_engine::account::GatewayConfig;
-use payment_runs_engine::ids::{EntityId, GatewayId, OrganizationId};
-use payment_runs_engine::ports::{Client, Permission};
+use payment_runs_engine::ids::{EntityId, EntityKey, GatewayId, OrganizationId};
+use payment_runs_engine::ports::{Client, ClientChange, ClientQuery, Named, NewEntity, Permission};
 use payment_runs_engine::settings::Settings;
 
 use super::fixtures::{ENTITY, Stand, USER, at};
@@ -27,7 +27,7 @@ pub async fn clients_and_sessions(stand: Stand<'_>) {
     assert!(access.has_clients().await.unwrap());
     assert_eq!(access.find_client("one").await.unwrap(), Some(client("one")));
 
-    access.put_token([1; 32], "one", at(100)).await.unwrap();
+    assert!(access.put_token([1; 32], &client("one"), at(100)).await.unwrap());
     let session = access.find_session([1; 32], at(99)).await.unwrap().unwrap();
     assert_eq!((session.client, session.expires_at), (client("one"), at(100)));
     assert_eq!(access.find_session([1; 32], at(100)).await.unwrap(), None, "it has ended");
@@ -69,4 +69,113 @@ pub async fn entities_settings_gateways_organizations_and_secrets(stand: Stand<'
 
     assert_eq!(access.ensure_secret("cursor", [4; 32]).await.unwrap(), [4; 32]);
     assert_eq!(access.ensure_secret("cursor", [5; 32]).await.unwrap(), [4; 32], "the first one stays");
+}
+
+pub async fn clients_are_created_changed_and_listed(stand: Stand<'_>) {
+    let access = stand.access;
+    for id in ["c", "a", "b"] {
+        assert!(access.create_client(client(id)).await.unwrap());
+    }
+    let other = Client { secret_hash: "another".to_owned(), ..client("a") };
+    assert!(!access.create_client(other).await.unwrap(), "the identifier is taken");
+    assert_eq!(access.find_client("a").await.unwrap(), Some(client("a")), "nothing was overwritten");
+
+    let elsewhere = Client {
+        entities: vec![(ENTITY, EntityId::from_u128(7)), (EntityKey(2), EntityId::from_u128(8))],
+        ..client("d")
+    };
+    access.create_client(elsewhere).await.unwrap();
+    let query = |after: Option<&str>, limit| ClientQuery {
+        entity: ENTITY,
+        entities: vec![ENTITY],
+        organizations: None,
+        after: after.map(str::to_owned),
+        limit,
+    };
+    let listed = async |query| {
+        let clients = access.list_clients(query).await.unwrap();
+        clients.into_iter().map(|client| client.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(query(None, 2)).await, ["a", "b"]);
+    assert_eq!(listed(query(Some("b"), 2)).await, ["c"], "whoever reaches farther is left out");
+    let wider = ClientQuery { entities: vec![ENTITY, EntityKey(2)], ..query(Some("b"), 9) };
+    assert_eq!(listed(wider).await, ["c", "d"]);
+    let narrower = ClientQuery { organizations: Some(vec![]), ..query(None, 9) };
+    assert_eq!(listed(narrower).await, [""; 0]);
+
+    let change =
+        ClientChange { permissions: Some(vec![]), organizations: Some(None), ..ClientChange::default() };
+    let changed = access.update_client("b", change).await.unwrap().unwrap();
+    assert_eq!(changed, Client { permissions: vec![], organizations: None, ..client("b") });
+    assert_eq!(access.find_client("b").await.unwrap(), Some(changed));
+    assert_eq!(access.update_client("nobody", ClientChange::default()).await.unwrap(), None);
+}
+
+pub async fn a_new_secret_ends_old_tokens(stand: Stand<'_>) {
+    let access = stand.access;
+    for id in ["one", "two"] {
+        access.create_client(client(id)).await.unwrap();
+    }
+    access.put_token([1; 32], &client("one"), at(100)).await.unwrap();
+    access.put_token([2; 32], &client("two"), at(100)).await.unwrap();
+    let rotated = ClientChange { secret_hash: Some("new".to_owned()), ..ClientChange::default() };
+    let one = access.update_client("one", rotated).await.unwrap().unwrap();
+    assert_eq!(access.find_session([1; 32], at(0)).await.unwrap(), None);
+    assert!(access.find_session([2; 32], at(0)).await.unwrap().is_some(), "another client keeps its token");
+    assert!(!access.put_token([3; 32], &client("one"), at(100)).await.unwrap(), "had with the old secret");
+    assert_eq!(access.find_session([3; 32], at(0)).await.unwrap(), None);
+    assert!(access.put_token([4; 32], &one, at(100)).await.unwrap());
+
+    let off = ClientChange { is_active: Some(false), ..ClientChange::default() };
+    access.update_client("one", off).await.unwrap();
+    assert_eq!(access.find_session([4; 32], at(0)).await.unwrap(), None);
+    assert!(!access.put_token([5; 32], &one, at(100)).await.unwrap(), "it is switched off");
+    let on = ClientChange { is_active: Some(true), ..ClientChange::default() };
+    access.update_client("one", on).await.unwrap();
+    assert_eq!(access.find_session([4; 32], at(0)).await.unwrap(), None, "old tokens do not come back");
+}
+
+pub async fn entities_and_organizations_have_names_of_their_own(stand: Stand<'_>) {
+    let access = stand.access;
+    access.ensure_entity(ENTITY, EntityId::from_u128(7), "First").await.unwrap();
+    access.create_client(client("one")).await.unwrap();
+    let gateway = GatewayConfig {
+        id: GatewayId::from_u128(1),
+        name: "Default".to_owned(),
+        kind: "stripe".to_owned(),
+        is_active: true,
+        is_default: true,
+    };
+    access.put_gateway(ENTITY, gateway.clone()).await.unwrap();
+    let new = |name: &str| NewEntity {
+        id: EntityId::from_u128(8),
+        name: name.to_owned(),
+        like: ENTITY,
+        client: "one".to_owned(),
+    };
+    assert_eq!(access.create_entity(new("First")).await.unwrap(), Named::Taken);
+    let Named::Done(second) = access.create_entity(new("Second")).await.unwrap() else { panic!("not made") };
+    assert_eq!((second.id, second.name.as_str()), (EntityId::from_u128(8), "Second"));
+    assert_eq!(access.gateways(second.key).await.unwrap(), [gateway], "it begins with the same gateways");
+    let entities = access.find_client("one").await.unwrap().unwrap().entities;
+    assert_eq!(entities, [(ENTITY, EntityId::from_u128(7)), (second.key, second.id)]);
+    let names: Vec<String> = access.entities().await.unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["First", "Second"]);
+
+    let (east, west) = (OrganizationId::from_u128(1), OrganizationId::from_u128(2));
+    assert_eq!(access.create_organization(ENTITY, east, "East").await.unwrap(), Named::Done(()));
+    assert_eq!(access.create_organization(ENTITY, west, "East").await.unwrap(), Named::Taken);
+    assert_eq!(access.create_organization(ENTITY, west, "West").await.unwrap(), Named::Done(()));
+    assert_eq!(access.rename_organization(ENTITY, west, "East").await.unwrap(), Named::Taken);
+    assert_eq!(
+        access.rename_organization(ENTITY, west, "West").await.unwrap(),
+        Named::Done(()),
+        "its own name"
+    );
+    assert_eq!(
+        access.rename_organization(second.key, west, "South").await.unwrap(),
+        Named::Missing,
+        "of another"
+    );
+    assert_eq!(access.organizations(second.key).await.unwrap(), []);
 }

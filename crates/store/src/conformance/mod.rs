@@ -33,7 +33,10 @@ pub use fixtures::{Encoder, Numbers, Stand};
 macro_rules! for_each_case {
     ($each:ident) => {
         $each! {
+            access::a_new_secret_ends_old_tokens,
             access::clients_and_sessions,
+            access::clients_are_created_changed_and_listed,
+            access::entities_and_organizations_have_names_of_their_own,
             access::entities_settings_gateways_organizations_and_secrets,
             accounts::an_account_with_its_card,
             accounts::every_reason_at_once,

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::{EntityId, EntityKey, OrganizationId};
-use payment_runs_engine::ports::{Access, Client, Session, StoreError};
+use payment_runs_engine::ports::{
+    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, Named, NewEntity, ORGANIZATIONS_MAX,
+    Session, StoreError,
+};
 use payment_runs_engine::settings::Settings;
 use rusqlite::{Connection, params};
 
@@ -19,6 +22,13 @@ const PURGE_MAX: i64 = 100;
 /// one that still counts is never lost, whatever the clock of the caller.
 const TOKEN_KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
 
+/// Clients that are read at once while a list is put together.
+const CLIENT_BATCH: i64 = 256;
+
+/// The columns of a client in the order in which [`read_client`] reads them.
+const CLIENT: &str =
+    "SELECT id, secret_hash, user, entities, organizations, permissions, is_active FROM client";
+
 fn read_client(row: &mut Columns<'_>) -> Result<Client, Failure> {
     Ok(Client {
         id: row.get()?,
@@ -32,8 +42,81 @@ fn read_client(row: &mut Columns<'_>) -> Result<Client, Failure> {
 }
 
 fn find_client(db: &Connection, id: &str) -> Result<Option<Client>, Failure> {
-    let sql = "SELECT id, secret_hash, user, entities, organizations, permissions, is_active FROM client WHERE id = ?1";
-    first(db, sql, params![id], read_client)
+    first(db, &format!("{CLIENT} WHERE id = ?1"), params![id], read_client)
+}
+
+/// Creates the client; with `replace` one of the same identifier is replaced. Says whether a row was written.
+fn put_client(db: &Connection, client: &Client, replace: bool) -> Result<bool, Failure> {
+    let conflict = if replace {
+        "UPDATE SET secret_hash = excluded.secret_hash, user = excluded.user, entities = excluded.entities, \
+         organizations = excluded.organizations, permissions = excluded.permissions, is_active = excluded.is_active"
+    } else {
+        "NOTHING"
+    };
+    let sql = format!(
+        "INSERT INTO client (id, secret_hash, user, entities, organizations, permissions, is_active) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO {conflict}"
+    );
+    let values = params![
+        client.id,
+        client.secret_hash,
+        client.user.to_blob(),
+        to_json(&client.entities)?,
+        client.organizations.as_ref().map(to_json).transpose()?,
+        to_json(&client.permissions)?,
+        client.is_active,
+    ];
+    execute(db, &sql, values).map(|rows| rows > 0)
+}
+
+fn list_clients(db: &Connection, query: &ClientQuery) -> Result<Vec<Client>, Failure> {
+    let sql = format!("{CLIENT} WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    let mut after = query.after.clone().unwrap_or_default();
+    while found.len() < limit {
+        let batch = all(db, &sql, params![after, CLIENT_BATCH], read_client)?;
+        let Some(last) = batch.last() else { break };
+        after.clone_from(&last.id);
+        found.extend(batch.into_iter().filter(|client| query.admits(client)));
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn create_entity(db: &Connection, new: NewEntity) -> Result<Named<Entity>, Failure> {
+    let taken = "SELECT 1 FROM entity WHERE name = ?1";
+    if first(db, taken, params![new.name], |_| Ok(()))?.is_some() {
+        return Ok(Named::Taken);
+    }
+    let ends = "SELECT count(*), coalesce(max(key), 0) FROM entity";
+    let (count, last) =
+        first(db, ends, [], |row| Ok((row.number::<usize>()?, row.get::<i32>()?)))?.unwrap_or_default();
+    let Some(client) = find_client(db, &new.client)? else { return Ok(Named::Missing) };
+    if count >= ENTITIES_MAX {
+        return Ok(Named::Full);
+    }
+    let key = EntityKey(last + 1);
+    let insert = "INSERT INTO entity (key, id, name) VALUES (?1, ?2, ?3)";
+    execute(db, insert, params![key.0, new.id.to_blob(), new.name])?;
+    let gateways = "INSERT INTO gateway (entity, id, name, kind, is_active, is_default) \
+                    SELECT ?1, id, name, kind, is_active, is_default FROM gateway WHERE entity = ?2";
+    execute(db, gateways, params![key.0, new.like.0])?;
+    let mut entities = client.entities.clone();
+    entities.push((key, new.id));
+    put_client(db, &Client { entities, ..client }, true)?;
+    Ok(Named::Done(Entity { key, id: new.id, name: new.name }))
+}
+
+/// Whether an organization of the entity, other than this one, has the name.
+fn name_is_taken(
+    db: &Connection,
+    entity: EntityKey,
+    id: OrganizationId,
+    name: &str,
+) -> Result<bool, Failure> {
+    let sql = "SELECT 1 FROM organization WHERE entity = ?1 AND name = ?2 AND id <> ?3";
+    Ok(first(db, sql, params![entity.0, name, id.to_blob()], |_| Ok(()))?.is_some())
 }
 
 /// What the entity has configured; the defaults while it has configured nothing.
@@ -51,24 +134,29 @@ impl Access for SqliteStore {
     }
 
     async fn put_client(&self, client: Client) -> Result<(), StoreError> {
-        self.write("store a client", move |db| {
-            let sql = "INSERT INTO client (id, secret_hash, user, entities, organizations, permissions, is_active) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
-                       secret_hash = excluded.secret_hash, user = excluded.user, entities = excluded.entities, \
-                       organizations = excluded.organizations, permissions = excluded.permissions, \
-                       is_active = excluded.is_active";
-            let values = params![
-                client.id,
-                client.secret_hash,
-                client.user.to_blob(),
-                to_json(&client.entities)?,
-                client.organizations.as_ref().map(to_json).transpose()?,
-                to_json(&client.permissions)?,
-                client.is_active,
-            ];
-            execute(db, sql, values).map(drop)
+        self.write("store a client", move |db| put_client(db, &client, true).map(drop)).await
+    }
+
+    async fn create_client(&self, client: Client) -> Result<bool, StoreError> {
+        self.write("create a client", move |db| put_client(db, &client, false)).await
+    }
+
+    async fn update_client(&self, id: &str, change: ClientChange) -> Result<Option<Client>, StoreError> {
+        let id = id.to_owned();
+        self.write("change a client", move |db| {
+            let Some(client) = find_client(db, &id)? else { return Ok(None) };
+            if change.ends_tokens() {
+                execute(db, "DELETE FROM token WHERE client = ?1", params![id])?;
+            }
+            let client = change.apply(client);
+            put_client(db, &client, true)?;
+            Ok(Some(client))
         })
         .await
+    }
+
+    async fn list_clients(&self, query: ClientQuery) -> Result<Vec<Client>, StoreError> {
+        self.read("list the clients", move |db| list_clients(db, &query)).await
     }
 
     async fn has_clients(&self) -> Result<bool, StoreError> {
@@ -81,17 +169,18 @@ impl Access for SqliteStore {
     async fn put_token(
         &self,
         digest: [u8; 32],
-        client: &str,
+        client: &Client,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let client = client.to_owned();
+    ) -> Result<bool, StoreError> {
+        let (client, secret_hash) = (client.id.clone(), client.secret_hash.clone());
         self.write("store a token", move |db| {
             let purge = "DELETE FROM token WHERE digest IN \
                          (SELECT digest FROM token WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
             execute(db, purge, params![time(expires_at) - TOKEN_KEPT_MS, PURGE_MAX])?;
-            let sql = "INSERT INTO token (digest, client, expires_at) VALUES (?1, ?2, ?3) \
+            let sql = "INSERT INTO token (digest, client, expires_at) \
+                       SELECT ?1, id, ?3 FROM client WHERE id = ?2 AND secret_hash = ?4 AND is_active \
                        ON CONFLICT (digest) DO UPDATE SET client = excluded.client, expires_at = excluded.expires_at";
-            execute(db, sql, params![digest, client, time(expires_at)]).map(drop)
+            execute(db, sql, params![digest, client, time(expires_at), secret_hash]).map(|rows| rows > 0)
         })
         .await
     }
@@ -112,6 +201,19 @@ impl Access for SqliteStore {
         self.write("make an entity", move |db| {
             let sql = "INSERT INTO entity (key, id, name) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO NOTHING";
             execute(db, sql, params![key.0, id.to_blob(), name]).map(drop)
+        })
+        .await
+    }
+
+    async fn create_entity(&self, new: NewEntity) -> Result<Named<Entity>, StoreError> {
+        self.write("create an entity", move |db| create_entity(db, new)).await
+    }
+
+    async fn entities(&self) -> Result<Vec<Entity>, StoreError> {
+        self.read("list the entities", |db| {
+            all(db, "SELECT key, id, name FROM entity ORDER BY key", [], |row| {
+                Ok(Entity { key: EntityKey(row.get()?), id: row.id()?, name: row.get()? })
+            })
         })
         .await
     }
@@ -160,6 +262,46 @@ impl Access for SqliteStore {
             let sql = "INSERT INTO organization (entity, id, name) VALUES (?1, ?2, ?3) \
                        ON CONFLICT (entity, id) DO UPDATE SET name = excluded.name";
             execute(db, sql, params![entity.0, id.to_blob(), name]).map(drop)
+        })
+        .await
+    }
+
+    async fn create_organization(
+        &self,
+        entity: EntityKey,
+        id: OrganizationId,
+        name: &str,
+    ) -> Result<Named<()>, StoreError> {
+        let name = name.to_owned();
+        self.write("create an organization", move |db| {
+            if name_is_taken(db, entity, id, &name)? {
+                return Ok(Named::Taken);
+            }
+            let count = "SELECT count(*) FROM organization WHERE entity = ?1";
+            let count = first(db, count, params![entity.0], |row| row.number::<usize>())?.unwrap_or_default();
+            if count >= ORGANIZATIONS_MAX {
+                return Ok(Named::Full);
+            }
+            let sql = "INSERT INTO organization (entity, id, name) VALUES (?1, ?2, ?3)";
+            execute(db, sql, params![entity.0, id.to_blob(), name]).map(|_| Named::Done(()))
+        })
+        .await
+    }
+
+    async fn rename_organization(
+        &self,
+        entity: EntityKey,
+        id: OrganizationId,
+        name: &str,
+    ) -> Result<Named<()>, StoreError> {
+        let name = name.to_owned();
+        self.write("rename an organization", move |db| {
+            if name_is_taken(db, entity, id, &name)? {
+                return Ok(Named::Taken);
+            }
+            let sql = "UPDATE organization SET name = ?3 WHERE entity = ?1 AND id = ?2";
+            let rows = execute(db, sql, params![entity.0, id.to_blob(), name])?;
+            Ok(if rows == 0 { Named::Missing } else { Named::Done(()) })
         })
         .await
     }

@@ -1,0 +1,86 @@
+//! What an entity has configured.
+
+use jiff::tz::TimeZone;
+use payment_runs_engine::account;
+use payment_runs_engine::settings;
+use payment_runs_stubs::Rejection;
+use payment_runs_types::ops::{RetryRule, Settings};
+
+use super::{require_all_organizations, stored};
+use crate::call::Call;
+use crate::faults::Faults;
+
+/// The settings of the request's entity.
+pub(in crate::ops) async fn get(call: &Call<'_>) -> Result<Settings, Rejection> {
+    call.settings().await.map(write)
+}
+
+/// Replaces the settings of the request's entity.
+pub(in crate::ops) async fn put(call: &Call<'_>, body: &Settings) -> Result<Settings, Rejection> {
+    require_all_organizations(call, "change the settings of the entity")?;
+    let settings = read(body)?;
+    stored(call.app.ports.access.put_settings(call.scope().entity, settings.clone()).await)?;
+    Ok(write(settings))
+}
+
+fn read(body: &Settings) -> Result<settings::Settings, Rejection> {
+    let mut faults = Faults::default();
+    let zone = TimeZone::get(&body.time_zone).ok();
+    // Names are found in any spelling of upper and lower case, and kept as the database of time zones spells them.
+    let time_zone = zone.as_ref().and_then(TimeZone::iana_name).unwrap_or_default().to_owned();
+    if time_zone.is_empty() {
+        faults.invalid("time_zone", "is not the IANA name of a time zone, such as 'Europe/Paris'");
+    }
+    faults.finish()?;
+    // The schema keeps both within their bounds, which are all positive.
+    let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    Ok(settings::Settings {
+        time_zone,
+        retry_rule: account::RetryRule {
+            max_consecutive_failures: count(body.retry_rule.max_consecutive_failures),
+            retry_window_hours: count(body.retry_rule.retry_window_hours),
+        },
+        invoice_settlement: body.invoice_settlement,
+    })
+}
+
+fn write(settings: settings::Settings) -> Settings {
+    let number = |count: Option<u32>| count.map(|count| i32::try_from(count).unwrap_or(i32::MAX));
+    Settings {
+        time_zone: settings.time_zone,
+        retry_rule: RetryRule {
+            max_consecutive_failures: number(settings.retry_rule.max_consecutive_failures),
+            retry_window_hours: number(settings.retry_rule.retry_window_hours),
+        },
+        invoice_settlement: settings.invoice_settlement,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use super::*;
+
+    fn settings(time_zone: &str) -> Settings {
+        Settings {
+            time_zone: time_zone.to_owned(),
+            retry_rule: RetryRule { max_consecutive_failures: Some(3), retry_window_hours: None },
+            invoice_settlement: false,
+        }
+    }
+
+    #[test]
+    fn settings_come_back_as_they_were_given() {
+        let given = settings("America/New_York");
+        assert_eq!(write(read(&given).unwrap()), given);
+        assert_eq!(read(&settings("europe/paris")).unwrap().time_zone, "Europe/Paris");
+        assert_eq!(read(&settings("UTC")).unwrap().time_zone, "UTC");
+    }
+
+    #[test]
+    fn only_known_time_zones_are_taken() {
+        for wrong in ["Mars/Olympus", "+02:00", "EST5EDT,M3.2.0,M11.1.0", " UTC", "Europe/Paris\0"] {
+            assert_eq!(read(&settings(wrong)).unwrap_err().faults[0].field, "time_zone", "{wrong}");
+        }
+    }
+}
