@@ -10,7 +10,7 @@ use crate::{Error, ops, v1, v2};
 /// Records on a page of v1, the most that a server gives.
 const V1_PAGE_SIZE: i64 = 40;
 
-/// Records on a page of v2 and of object query, the most that a server gives.
+/// Records on a page of v2, of object query and of clients, the most that a server gives.
 const CURSOR_PAGE_SIZE: i32 = 99;
 
 /// A list with more pages than this is taken for an endless one.
@@ -105,6 +105,22 @@ impl<'a> v2::payment_runs::ListPaymentRuns<'a> {
 impl<'a> ops::payment_runs::ListDecisions<'a> {
     /// The decisions of all pages, from the `cursor` on if one was set.
     pub fn stream(self) -> impl Stream<Item = Result<ops_types::Decision, Error>> + 'a {
+        by_cursor(move |cursor| {
+            let call = continued(self.clone(), cursor, Self::cursor);
+            async move {
+                let answer = call.send().await?.into_inner();
+                Ok((answer.data, answer.next_page))
+            }
+        })
+    }
+}
+
+impl<'a> ops::administration::ListClients<'a> {
+    /// The clients of all pages, from the `cursor` on if one was set. Asks for full pages unless `page_size` was set.
+    pub fn stream(mut self) -> impl Stream<Item = Result<ops_types::Client, Error>> + 'a {
+        if matches!(self.page_size, Ok(None)) {
+            self.page_size = Ok(Some(CURSOR_PAGE_SIZE));
+        }
         by_cursor(move |cursor| {
             let call = continued(self.clone(), cursor, Self::cursor);
             async move {

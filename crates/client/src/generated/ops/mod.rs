@@ -8,6 +8,7 @@ pub use progenitor_client::{ByteStream, Error, ResponseValue};
 #[allow(unused_imports, reason = "which of these are needed depends on the operations")]
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo, RequestBuilderExt, encode_path};
 
+pub mod administration;
 pub mod async_requests;
 pub mod health;
 pub mod payment_runs;
@@ -22,6 +23,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "list_decisions", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "get_progress", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "get_async_request", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_clients", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "create_client", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "get_client", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "update_client", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "delete_client", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "rotate_client", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_entities", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "create_entity", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_organizations", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "create_organization", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "update_organization", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "get_settings", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "update_settings", authenticated: true, idempotent_by_key: false, headers: &[] },
 ];
 
 /// Calls the operations of this API. A [`Connection`](crate::Connection) hands it out.

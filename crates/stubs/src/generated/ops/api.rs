@@ -2,7 +2,11 @@
 
 //! The trait of Payment runs operations API.
 
-use super::{get_async_request, get_health, get_progress, get_readiness, list_decisions};
+use super::{
+    create_client, create_entity, create_organization, delete_client, get_async_request, get_client,
+    get_health, get_progress, get_readiness, get_settings, list_clients, list_decisions, list_entities,
+    list_organizations, rotate_client, update_client, update_organization, update_settings,
+};
 use crate::{OperationInfo, Rejection, RequestContext};
 
 /// What operators and integrators need beside the payment run APIs: whether the server is up, how far a
@@ -94,6 +98,205 @@ pub trait Api: Clone + Send + Sync + 'static {
         headers: get_async_request::Headers,
     ) -> impl Future<Output = Result<get_async_request::Response, Rejection>> + Send {
         let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the clients.
+    ///
+    /// Answers one page of the clients that may act in the entity of the request, sorted by their id, also
+    /// those that are not active. A client that may act in an entity or an organisation that the caller may
+    /// not is left out.
+    ///
+    /// `GET /ops/clients`
+    fn list_clients(
+        &self,
+        context: RequestContext,
+        query: list_clients::Query,
+        headers: list_clients::Headers,
+    ) -> impl Future<Output = Result<list_clients::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Create a client.
+    ///
+    /// Makes a client and its secret. The answer is the only place where the secret is ever told; it is
+    /// stored as a hash. A caller gives no permission, entity or organisation that it does not have itself.
+    /// `Idempotency-Key` is refused, since an answer with a secret is not kept.
+    ///
+    /// `POST /ops/clients`
+    fn create_client(
+        &self,
+        context: RequestContext,
+        headers: create_client::Headers,
+        body: payment_runs_types::ops::CreateClientRequest,
+    ) -> impl Future<Output = Result<create_client::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve a client.
+    ///
+    /// Answers one client without its secret. A client that may act in an entity or an organisation that
+    /// the caller may not does not exist for the caller.
+    ///
+    /// `GET /ops/clients/{client_id}`
+    fn get_client(
+        &self,
+        context: RequestContext,
+        path: get_client::Path,
+        headers: get_client::Headers,
+    ) -> impl Future<Output = Result<get_client::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Update a client.
+    ///
+    /// Changes what a client may do, or switches it off or on. A property left out keeps its value. The
+    /// change holds from the next request on, also for tokens that the client has; switching it off ends
+    /// them. A caller gives no permission, entity or organisation that it does not have itself, changes no
+    /// client with a permission that it does not have, and takes neither `administer` nor `active` from
+    /// itself.
+    ///
+    /// `PATCH /ops/clients/{client_id}`
+    fn update_client(
+        &self,
+        context: RequestContext,
+        path: update_client::Path,
+        headers: update_client::Headers,
+        body: payment_runs_types::ops::UpdateClientRequest,
+    ) -> impl Future<Output = Result<update_client::Response, Rejection>> + Send {
+        let _ = (context, path, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Deactivate a client.
+    ///
+    /// Switches a client off and ends its tokens. The client stays, since its user is named in what it did,
+    /// and an update can switch it on again. A caller cannot deactivate itself.
+    ///
+    /// `DELETE /ops/clients/{client_id}`
+    fn delete_client(
+        &self,
+        context: RequestContext,
+        path: delete_client::Path,
+        headers: delete_client::Headers,
+    ) -> impl Future<Output = Result<delete_client::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Replace a client's secret.
+    ///
+    /// Gives a client a new secret, tells it this once, and ends every token that was had with the old one.
+    /// `Idempotency-Key` is refused, since an answer with a secret is not kept.
+    ///
+    /// `POST /ops/clients/{client_id}/rotate`
+    fn rotate_client(
+        &self,
+        context: RequestContext,
+        path: rotate_client::Path,
+        headers: rotate_client::Headers,
+    ) -> impl Future<Output = Result<rotate_client::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the entities.
+    ///
+    /// Answers the entities that the caller may act in, oldest first. There are at most 100 entities.
+    ///
+    /// `GET /ops/entities`
+    fn list_entities(
+        &self,
+        context: RequestContext,
+        headers: list_entities::Headers,
+    ) -> impl Future<Output = Result<list_entities::Response, Rejection>> + Send {
+        let _ = (context, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Create an entity.
+    ///
+    /// Makes an entity, which shares no data with any other. It begins with the payment gateways of the
+    /// entity of the request and with default settings. The caller may act in it from then on; like every
+    /// client with several entities it then names one in `zuora-entity-ids` with each request. A caller
+    /// that is limited to organisations cannot make entities.
+    ///
+    /// `POST /ops/entities`
+    fn create_entity(
+        &self,
+        context: RequestContext,
+        headers: create_entity::Headers,
+        body: payment_runs_types::ops::CreateEntityRequest,
+    ) -> impl Future<Output = Result<create_entity::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the organisations.
+    ///
+    /// Answers the organisations of the entity that the caller may act in, sorted by name. An entity has at
+    /// most 1,000.
+    ///
+    /// `GET /ops/organizations`
+    fn list_organizations(
+        &self,
+        context: RequestContext,
+        headers: list_organizations::Headers,
+    ) -> impl Future<Output = Result<list_organizations::Response, Rejection>> + Send {
+        let _ = (context, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Create an organisation.
+    ///
+    /// Makes an organisation in the entity of the request. A caller that is limited to organisations cannot
+    /// make others.
+    ///
+    /// `POST /ops/organizations`
+    fn create_organization(
+        &self,
+        context: RequestContext,
+        headers: create_organization::Headers,
+        body: payment_runs_types::ops::CreateOrganizationRequest,
+    ) -> impl Future<Output = Result<create_organization::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Rename an organisation.
+    ///
+    /// Gives an organisation of the entity of the request another name.
+    ///
+    /// `PATCH /ops/organizations/{organization_id}`
+    fn update_organization(
+        &self,
+        context: RequestContext,
+        path: update_organization::Path,
+        headers: update_organization::Headers,
+        body: payment_runs_types::ops::UpdateOrganizationRequest,
+    ) -> impl Future<Output = Result<update_organization::Response, Rejection>> + Send {
+        let _ = (context, path, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve the settings.
+    ///
+    /// Answers what the entity of the request has configured.
+    ///
+    /// `GET /ops/settings`
+    fn get_settings(
+        &self,
+        context: RequestContext,
+        headers: get_settings::Headers,
+    ) -> impl Future<Output = Result<get_settings::Response, Rejection>> + Send {
+        let _ = (context, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Replace the settings.
+    ///
+    /// Replaces what the entity of the request has configured, as a whole. It holds from the next request
+    /// on; a payment run that has started goes on with the settings it started with where it has read them
+    /// already. A caller that is limited to organisations cannot change the settings of the entity.
+    ///
+    /// `PUT /ops/settings`
+    fn update_settings(
+        &self,
+        context: RequestContext,
+        headers: update_settings::Headers,
+        body: payment_runs_types::ops::Settings,
+    ) -> impl Future<Output = Result<update_settings::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
         async { Err(Rejection::not_implemented()) }
     }
 }

@@ -11,16 +11,22 @@
     reason = "generated; the prose is the contract's"
 )]
 
+mod administration;
 mod api;
 mod async_requests;
 mod health;
 mod payment_runs;
 
 pub(crate) mod shared;
+pub use administration::{
+    create_client, create_entity, create_organization, delete_client, get_client, get_settings, list_clients,
+    list_entities, list_organizations, rotate_client, update_client, update_organization, update_settings,
+};
 pub use api::Api;
 pub use async_requests::get_async_request;
 pub use health::{get_health, get_readiness};
 pub use payment_runs::{get_progress, list_decisions};
+
 pub use shared::{accepts, accepts_parameters};
 
 /// Every operation, in the contract's order.
@@ -30,6 +36,19 @@ pub const OPERATIONS: &[&crate::OperationInfo] = &[
     &list_decisions::OPERATION,
     &get_progress::OPERATION,
     &get_async_request::OPERATION,
+    &list_clients::OPERATION,
+    &create_client::OPERATION,
+    &get_client::OPERATION,
+    &update_client::OPERATION,
+    &delete_client::OPERATION,
+    &rotate_client::OPERATION,
+    &list_entities::OPERATION,
+    &create_entity::OPERATION,
+    &list_organizations::OPERATION,
+    &create_organization::OPERATION,
+    &update_organization::OPERATION,
+    &get_settings::OPERATION,
+    &update_settings::OPERATION,
 ];
 
 /// Routes of the documented operations and of nothing else. Other paths and methods get axum's plain answers,
@@ -41,6 +60,27 @@ pub fn router<A: Api>(api: A) -> axum::Router {
         .route("/ops/payment-runs/{key}/decisions", axum::routing::get(list_decisions::handle::<A>))
         .route("/ops/payment-runs/{key}/progress", axum::routing::get(get_progress::handle::<A>))
         .route("/ops/async-requests/{id}", axum::routing::get(get_async_request::handle::<A>))
+        .route("/ops/clients", axum::routing::get(list_clients::handle::<A>).post(create_client::handle::<A>))
+        .route(
+            "/ops/clients/{client_id}",
+            axum::routing::get(get_client::handle::<A>)
+                .patch(update_client::handle::<A>)
+                .delete(delete_client::handle::<A>),
+        )
+        .route("/ops/clients/{client_id}/rotate", axum::routing::post(rotate_client::handle::<A>))
+        .route(
+            "/ops/entities",
+            axum::routing::get(list_entities::handle::<A>).post(create_entity::handle::<A>),
+        )
+        .route(
+            "/ops/organizations",
+            axum::routing::get(list_organizations::handle::<A>).post(create_organization::handle::<A>),
+        )
+        .route("/ops/organizations/{organization_id}", axum::routing::patch(update_organization::handle::<A>))
+        .route(
+            "/ops/settings",
+            axum::routing::get(get_settings::handle::<A>).put(update_settings::handle::<A>),
+        )
         .with_state(api)
 }
 
@@ -49,13 +89,31 @@ pub fn router<A: Api>(api: A) -> axum::Router {
 #[openapi(
     info(title = "Payment runs operations API", version = "1.0.0"),
     servers((url = "/")),
-    tags((name = "Health"), (name = "Payment runs"), (name = "Async requests")),
+    tags(
+        (name = "Health"),
+        (name = "Payment runs"),
+        (name = "Async requests"),
+        (name = "Administration")
+    ),
     paths(
         get_health::handle,
         get_readiness::handle,
         list_decisions::handle,
         get_progress::handle,
-        get_async_request::handle
+        get_async_request::handle,
+        list_clients::handle,
+        create_client::handle,
+        get_client::handle,
+        update_client::handle,
+        delete_client::handle,
+        rotate_client::handle,
+        list_entities::handle,
+        create_entity::handle,
+        list_organizations::handle,
+        create_organization::handle,
+        update_organization::handle,
+        get_settings::handle,
+        update_settings::handle
     ),
     components(
         schemas(
@@ -75,6 +133,21 @@ pub fn router<A: Api>(api: A) -> axum::Router {
             payment_runs_types::ops::AsyncRequestStatus,
             payment_runs_types::ops::AsyncResponse,
             payment_runs_types::ops::AsyncResponseBody,
+            payment_runs_types::ops::ClientPage,
+            payment_runs_types::ops::Client,
+            payment_runs_types::ops::Permission,
+            payment_runs_types::ops::CreateClientRequest,
+            payment_runs_types::ops::UpdateClientRequest,
+            payment_runs_types::ops::IssuedClient,
+            payment_runs_types::ops::EntityList,
+            payment_runs_types::ops::Entity,
+            payment_runs_types::ops::CreateEntityRequest,
+            payment_runs_types::ops::OrganizationList,
+            payment_runs_types::ops::Organization,
+            payment_runs_types::ops::CreateOrganizationRequest,
+            payment_runs_types::ops::UpdateOrganizationRequest,
+            payment_runs_types::ops::Settings,
+            payment_runs_types::ops::RetryRule,
             payment_runs_types::ops::ErrorResponse,
             payment_runs_types::ops::ErrorType,
             payment_runs_types::ops::ErrorDetail

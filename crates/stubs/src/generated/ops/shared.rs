@@ -85,6 +85,25 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         "AsyncRequestStatus" => crate::accept::check::<payment_runs_types::ops::AsyncRequestStatus>(json),
         "AsyncResponse" => crate::accept::check::<payment_runs_types::ops::AsyncResponse>(json),
         "AsyncResponseBody" => crate::accept::check::<payment_runs_types::ops::AsyncResponseBody>(json),
+        "ClientPage" => crate::accept::check::<payment_runs_types::ops::ClientPage>(json),
+        "Client" => crate::accept::check::<payment_runs_types::ops::Client>(json),
+        "Permission" => crate::accept::check::<payment_runs_types::ops::Permission>(json),
+        "CreateClientRequest" => crate::accept::check::<payment_runs_types::ops::CreateClientRequest>(json),
+        "UpdateClientRequest" => crate::accept::check::<payment_runs_types::ops::UpdateClientRequest>(json),
+        "IssuedClient" => crate::accept::check::<payment_runs_types::ops::IssuedClient>(json),
+        "EntityList" => crate::accept::check::<payment_runs_types::ops::EntityList>(json),
+        "Entity" => crate::accept::check::<payment_runs_types::ops::Entity>(json),
+        "CreateEntityRequest" => crate::accept::check::<payment_runs_types::ops::CreateEntityRequest>(json),
+        "OrganizationList" => crate::accept::check::<payment_runs_types::ops::OrganizationList>(json),
+        "Organization" => crate::accept::check::<payment_runs_types::ops::Organization>(json),
+        "CreateOrganizationRequest" => {
+            crate::accept::check::<payment_runs_types::ops::CreateOrganizationRequest>(json)
+        }
+        "UpdateOrganizationRequest" => {
+            crate::accept::check::<payment_runs_types::ops::UpdateOrganizationRequest>(json)
+        }
+        "Settings" => crate::accept::check::<payment_runs_types::ops::Settings>(json),
+        "RetryRule" => crate::accept::check::<payment_runs_types::ops::RetryRule>(json),
         "ErrorResponse" => crate::accept::check::<payment_runs_types::ops::ErrorResponse>(json),
         "ErrorType" => crate::accept::check::<payment_runs_types::ops::ErrorType>(json),
         "ErrorDetail" => crate::accept::check::<payment_runs_types::ops::ErrorDetail>(json),
@@ -119,6 +138,63 @@ pub fn accepts_parameters(
         }
         ("getAsyncRequest", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_async_request::Headers>(texts)
+        }
+        ("listClients", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_clients::Query>(texts)
+        }
+        ("listClients", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_clients::Headers>(texts)
+        }
+        ("createClient", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_client::Headers>(texts)
+        }
+        ("getClient", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_client::Path>(texts)
+        }
+        ("getClient", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_client::Headers>(texts)
+        }
+        ("updateClient", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::update_client::Path>(texts)
+        }
+        ("updateClient", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::update_client::Headers>(texts)
+        }
+        ("deleteClient", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::delete_client::Path>(texts)
+        }
+        ("deleteClient", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::delete_client::Headers>(texts)
+        }
+        ("rotateClient", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::rotate_client::Path>(texts)
+        }
+        ("rotateClient", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::rotate_client::Headers>(texts)
+        }
+        ("listEntities", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_entities::Headers>(texts)
+        }
+        ("createEntity", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_entity::Headers>(texts)
+        }
+        ("listOrganizations", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_organizations::Headers>(texts)
+        }
+        ("createOrganization", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_organization::Headers>(texts)
+        }
+        ("updateOrganization", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::update_organization::Path>(texts)
+        }
+        ("updateOrganization", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::update_organization::Headers>(texts)
+        }
+        ("getSettings", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_settings::Headers>(texts)
+        }
+        ("updateSettings", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::update_settings::Headers>(texts)
         }
         _ => return None,
     })

@@ -10,11 +10,13 @@
     reason = "generated; the prose is the contract's"
 )]
 
+mod administration;
 mod async_requests;
 mod health;
 mod payment_runs;
 mod shared;
 
+pub use administration::*;
 pub use async_requests::*;
 pub use health::*;
 pub use payment_runs::*;
@@ -43,6 +45,21 @@ pub fn components() -> utoipa::openapi::Components {
         .schema_from::<AsyncRequestStatus>()
         .schema_from::<AsyncResponse>()
         .schema_from::<AsyncResponseBody>()
+        .schema_from::<ClientPage>()
+        .schema_from::<Client>()
+        .schema_from::<Permission>()
+        .schema_from::<CreateClientRequest>()
+        .schema_from::<UpdateClientRequest>()
+        .schema_from::<IssuedClient>()
+        .schema_from::<EntityList>()
+        .schema_from::<Entity>()
+        .schema_from::<CreateEntityRequest>()
+        .schema_from::<OrganizationList>()
+        .schema_from::<Organization>()
+        .schema_from::<CreateOrganizationRequest>()
+        .schema_from::<UpdateOrganizationRequest>()
+        .schema_from::<Settings>()
+        .schema_from::<RetryRule>()
         .schema_from::<ErrorResponse>()
         .schema_from::<ErrorType>()
         .schema_from::<ErrorDetail>()
