@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod administration;
 mod async_requests;
 mod bad_input;
 mod billing_objects;
@@ -12,4 +13,5 @@ mod object_query;
 mod payment_runs;
 mod samples;
 mod schedules;
+mod scopes;
 mod v2;

@@ -13,6 +13,7 @@ pub struct Caller {
     http: reqwest::Client,
     base: String,
     token: Arc<Mutex<Option<String>>>,
+    headers: Vec<(String, String)>,
 }
 
 /// An answer that the contract allows.
@@ -38,7 +39,7 @@ pub struct Call {
 impl Caller {
     /// A caller without a token.
     pub fn new(base: impl Into<String>) -> Self {
-        Self { http: crate::http_client(), base: base.into(), token: Arc::default() }
+        Self { http: crate::http_client(), base: base.into(), token: Arc::default(), headers: Vec::new() }
     }
 
     /// Gets a token and becomes its caller, together with every clone.
@@ -71,12 +72,22 @@ impl Caller {
         Self { token: Arc::new(Mutex::new(Some(token.to_owned()))), ..self.clone() }
     }
 
+    /// The same caller, who sends this header with every call.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Begins a call.
     pub fn call(&self, method: &str, path: &str) -> Call {
         let url = format!("{}{path}", self.base);
         let mut request = self.http.request(method.parse().expect("a method"), url);
         if let Some(token) = self.token.lock().unwrap().as_ref() {
             request = request.bearer_auth(token);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         Call { request, method: method.to_owned(), path: path.to_owned() }
     }
