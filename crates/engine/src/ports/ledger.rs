@@ -275,7 +275,7 @@ pub trait Ledger: Send + Sync {
     async fn find_credit_memo(&self, scope: &Scope, key: &Key) -> Result<Option<CreditMemo>, StoreError>;
     /// A payment with its parts.
     async fn find_payment(&self, scope: &Scope, key: &Key) -> Result<Option<Payment>, StoreError>;
-    /// Payments without their run's records, in the order asked for.
+    /// Payments with their parts, in the order asked for.
     async fn list_payments(&self, scope: &Scope, query: PaymentQuery) -> Result<Vec<Payment>, StoreError>;
     /// A run that is not deleted.
     async fn find_run(&self, scope: &Scope, key: &Key) -> Result<Option<Run>, StoreError>;
