@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use payment_runs_gateway::simulator::Faults;
 use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT};
 
+use crate::admin::AdminArguments;
 use crate::demo::Scale;
 
 /// Collects what customers owe: payment runs over posted invoices and debit memos, through a payment gateway.
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     GatewaySimulator(SimulatorArguments),
     /// Loads a standard data set, collects it through a simulated gateway, and proves every cent of it.
     Demo(DemoArguments),
+    /// Administers a running server: clients, entities, organizations and settings.
+    Admin(AdminArguments),
 }
 
 /// The arguments of `serve`.

@@ -21,7 +21,7 @@ fn the_definition_is_sound() {
 
 #[test]
 fn help_says_what_there_is() {
-    for name in ["", "serve", "gateway-simulator", "demo"] {
+    for name in ["", "serve", "gateway-simulator", "demo", "admin"] {
         let mut command = Arguments::command().term_width(100);
         command.build();
         let shown = if name.is_empty() { &mut command } else { command.find_subcommand_mut(name).unwrap() };

@@ -6,6 +6,7 @@
     reason = "a command line program answers on its standard streams"
 )]
 
+mod admin;
 mod arguments;
 mod demo;
 mod serve;
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(serve).await,
         Command::GatewaySimulator(simulator) => simulator::run(simulator).await,
         Command::Demo(demo) => demo::run(demo).await,
+        Command::Admin(admin) => admin::run(admin).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -41,7 +43,7 @@ async fn main() -> ExitCode {
 fn default_level(command: &Command) -> &'static str {
     match command {
         Command::Serve(_) | Command::GatewaySimulator(_) => "info",
-        Command::Demo(_) => "error",
+        Command::Demo(_) | Command::Admin(_) => "error",
     }
 }
 
