@@ -63,11 +63,13 @@ impl Caller {
     }
 
     /// The same caller without its token.
+    #[must_use]
     pub fn anonymous(&self) -> Self {
         Self { token: Arc::default(), ..self.clone() }
     }
 
     /// The same caller with another token.
+    #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Arc::new(Mutex::new(Some(token.to_owned()))), ..self.clone() }
     }
@@ -136,6 +138,7 @@ impl Caller {
 
 impl Call {
     /// Adds a header.
+    #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
