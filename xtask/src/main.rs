@@ -36,6 +36,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Hold programs that others wrote against the contract and the server.
+    Foreign {
+        #[command(subcommand)]
+        command: Foreign,
+    },
     /// Run every check of the project, stopping at the first that fails.
     Test {
         /// Also what takes long: many seeds, mutants, many generated cases.
@@ -56,6 +61,25 @@ enum Spec {
     },
 }
 
+#[derive(Subcommand)]
+enum Foreign {
+    /// Redocly's and Spectral's rules for the documents.
+    Lint,
+    /// The public Python SDK of v1, unmodified.
+    Sdk,
+    /// Schemathesis: requests made up from the documents.
+    Fuzz {
+        /// Only these documents: v1, v2 or ops.
+        apis: Vec<String>,
+        /// How long for each document, in seconds.
+        #[arg(long, default_value_t = 15)]
+        seconds: u32,
+        /// What to make the requests from; left out, something new.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Codegen { emitter, check } => {
@@ -65,6 +89,7 @@ fn main() -> ExitCode {
         Command::Spec { command: Spec::Compat { base } } => spec_compat(&base),
         Command::Sim { arguments } => xtask::test_command::simulate(&xtask::root(), &arguments)
             .map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Command::Foreign { command } => foreign(&command).map(|()| ExitCode::SUCCESS),
         Command::Test { full } => xtask::test_command::run(&xtask::root(), full).map(|()| ExitCode::SUCCESS),
     };
     match done {
@@ -89,6 +114,20 @@ fn codegen(mode: Mode, only: Option<&str>) -> anyhow::Result<ExitCode> {
             println!("{changed} files changed");
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+fn foreign(command: &Foreign) -> anyhow::Result<()> {
+    let root = xtask::root();
+    match command {
+        Foreign::Lint => {
+            if !xtask::foreign::lint(&root)? {
+                println!("SKIPPED: there is no npm, which would install Redocly CLI and Spectral");
+            }
+            Ok(())
+        }
+        Foreign::Sdk => xtask::foreign::sdk(&root),
+        Foreign::Fuzz { apis, seconds, seed } => xtask::foreign::fuzz(&root, apis, *seconds, *seed),
     }
 }
 

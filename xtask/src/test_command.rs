@@ -17,6 +17,16 @@ const SEEDS: &str = "300";
 /// Schedules with `full`, on an optimised build.
 const SEEDS_FULL: &str = "20000";
 
+/// What the fuzzer is told: a few seconds for each document from the same start, so that a change alone makes a difference.
+const FUZZ: &str = "v1 v2 --seconds 12 --seed 1";
+
+/// With `full`: minutes for each document, from a new start each time.
+const FUZZ_FULL: &str = "v1 v2 --seconds 200";
+
+/// What to do when the fuzzer finds something.
+const FUZZ_MEND: &str =
+    "mend the server, or explain the refusal in tests/foreign/schemathesis-exceptions.toml";
+
 /// One check.
 struct Step {
     title: String,
@@ -94,6 +104,7 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
         cargo("docs", "doc --workspace --no-deps --locked", "mend the links and examples that rustdoc names");
     docs.environment = vec![("RUSTDOCFLAGS", "-D warnings")];
     steps.push(docs);
+    steps.extend(foreign(&own, full));
     if full {
         let mut long = tests(root)?;
         "tests with many generated cases".clone_into(&mut long.title);
@@ -101,6 +112,17 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
         steps.push(long);
     }
     Ok(steps)
+}
+
+/// Programs that others wrote. `foreign.rs` installs them, which takes a minute the first time.
+fn foreign(own: &str, full: bool) -> Vec<Step> {
+    let seconds = if full { FUZZ_FULL } else { FUZZ };
+    let step = |title, arguments: &str, mend| Step::new(title, own, arguments, mend);
+    vec![
+        step("linters of others", "foreign lint", "mend the document at the place named"),
+        step("the public SDK", "foreign sdk", "make the server do what the SDK expects"),
+        step("made-up requests", &format!("foreign fuzz {seconds}"), FUZZ_MEND),
+    ]
 }
 
 /// The simulator on the real protocol, and on protocols that are wrong on purpose, which its checkers must notice.

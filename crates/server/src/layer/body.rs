@@ -43,6 +43,10 @@ async fn plain_body(parts: &mut Parts, body: Body) -> Result<Bytes, Rejection> {
         Err(_) => return Err(Rejection::new(Category::MalformedJson, "the body ended early")),
     };
     let coding = parts.headers.remove(CONTENT_ENCODING);
+    if sent.is_empty() {
+        // Nothing is not compressed, whatever the header says.
+        return Ok(sent);
+    }
     let gzip = match coding.as_ref().map(HeaderValue::as_bytes) {
         None => false,
         Some(name) if name.eq_ignore_ascii_case(b"identity") => false,
@@ -110,6 +114,16 @@ mod tests {
         let plain = vec![b'a'; 1000];
         assert_eq!(inflate(&gzip(&plain), 1000).unwrap(), plain);
         assert_eq!(inflate(&gzip(&plain), 999).unwrap_err().category, Category::BodyTooLarge);
+    }
+
+    #[tokio::test]
+    async fn no_body_needs_no_coding_and_others_are_refused() {
+        let read = |body: &'static str| async move {
+            let request = http::Request::builder().header(CONTENT_ENCODING, "br").body(()).unwrap();
+            plain_body(&mut request.into_parts().0, Body::from(body)).await
+        };
+        assert_eq!(read("").await.unwrap(), "");
+        assert_eq!(read("{}").await.unwrap_err().category, Category::UnsupportedMediaType);
     }
 
     #[test]

@@ -1,0 +1,195 @@
+//! `cargo xtask foreign`: programs that others wrote, held against the contract and against a running server.
+//!
+//! Each program is installed below `target/foreign` the first time, in the version named here, and kept there.
+#![allow(clippy::print_stdout, reason = "a command tells how far it is")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// The linters of documents, from npm.
+const REDOCLY: &str = "@redocly/cli@2.77.0";
+const SPECTRAL: &str = "@stoplight/spectral-cli@6.16.3";
+/// The public SDK of v1, from `PyPI`.
+const SDK: &str = "zuora-sdk==3.21.0";
+/// The fuzzer that reads documents, from `PyPI`.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// The documents.
+const APIS: [&str; 3] = ["v1", "v2", "ops"];
+
+/// The credentials of the servers started here. The SDK insists on 36 characters for the first.
+const CLIENT_ID: &str = "client-for-programs-of-other-people1";
+const CLIENT_SECRET: &str = "not-a-secret";
+
+/// What the server says first when it is ready.
+const READY: &str = "Payment runs on ";
+
+/// Redocly's and Spectral's rules for the documents. False where there is no npm to install them with.
+pub fn lint(root: &Path) -> Result<bool> {
+    if Command::new("npm").arg("--version").output().is_err() {
+        return Ok(false);
+    }
+    let folder = installed(root, "linters", &format!("{REDOCLY} {SPECTRAL}"), |folder| {
+        let mut install = Command::new("npm");
+        install.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(folder);
+        run(install.args([REDOCLY, SPECTRAL]), "install the linters: `npm` must reach its registry")
+    })?;
+    let documents = APIS.map(|api| format!("openapi/{api}.yaml"));
+    let tool = |name: &str| {
+        let mut command = Command::new(folder.join("node_modules/.bin").join(name));
+        command
+            .current_dir(root)
+            .env("REDOCLY_TELEMETRY", "off")
+            .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
+        command
+    };
+    let mend = "mend the documents as it says";
+    run(
+        tool("redocly").args(["lint", "--config", ".redocly.yaml", "--max-problems=100"]).args(&documents),
+        mend,
+    )?;
+    run(
+        tool("spectral")
+            .args(["lint", "--ruleset", ".spectral.yaml", "--fail-severity=hint"])
+            .args(&documents),
+        mend,
+    )?;
+    Ok(true)
+}
+
+/// The public SDK of v1, unmodified, against a server of its own.
+pub fn sdk(root: &Path) -> Result<()> {
+    let python = python(root, "sdk", SDK)?;
+    let server = Server::start(root)?;
+    let mut script = Command::new(python.join("python"));
+    script.arg(root.join("tests/foreign/sdk.py")).args([&server.url, CLIENT_ID, CLIENT_SECRET]);
+    run(script.arg(server.database()), "make the server do what the SDK expects")
+}
+
+/// Made-up requests, good and bad, against a server of its own for each document asked for (all if none), each for
+/// this long.
+pub fn fuzz(root: &Path, apis: &[String], seconds: u32, seed: Option<u64>) -> Result<()> {
+    let python = python(root, "schemathesis", SCHEMATHESIS)?;
+    let folder = root.join("tests/foreign");
+    let mut failures = Vec::new();
+    for (api, prefix) in APIS.into_iter().zip(["", "/v2", ""]) {
+        if !apis.is_empty() && !apis.iter().any(|asked| asked == api) {
+            continue;
+        }
+        let server = Server::start(root)?;
+        let mut fuzzer = Command::new(python.join("schemathesis"));
+        fuzzer.arg("--config-file").arg(folder.join("schemathesis.toml"));
+        fuzzer.arg("run").arg(format!("{}/openapi/{api}.yaml", server.url));
+        fuzzer.arg("--url").arg(format!("{}{prefix}", server.url)).args(["--checks", "all"]);
+        // Those two are run by the hooks, which know the exceptions.
+        fuzzer.args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"]);
+        fuzzer.args(["--continue-on-failure", "--no-color", "--max-time", &seconds.to_string()]);
+        if let Some(seed) = seed {
+            fuzzer.args(["--seed", &seed.to_string()]);
+        }
+        // The tool leaves its own data where it runs.
+        fuzzer.current_dir(server.folder.path());
+        fuzzer.env("PYTHONPATH", &folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        fuzzer.env("SCHEMATHESIS_HOOKS", "schemathesis_hooks").env("PAYMENT_RUNS_URL", &server.url);
+        fuzzer.env("PAYMENT_RUNS_CLIENT_ID", CLIENT_ID).env("PAYMENT_RUNS_CLIENT_SECRET", CLIENT_SECRET);
+        let mend = "mend the server, or explain it in tests/foreign/schemathesis-exceptions.toml";
+        failures.extend(run(&mut fuzzer, mend).err().map(|error| format!("{api}: {error:#}")));
+    }
+    ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
+
+/// A running server with a database of its own, which ends when this is dropped.
+struct Server {
+    process: Child,
+    url: String,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(root: &Path) -> Result<Self> {
+        let mut build = Command::new("cargo");
+        build.args(["build", "--quiet", "--locked", "-p", "payment-runs-cli"]).current_dir(root);
+        run(&mut build, "make the server compile")?;
+        let program = std::env::current_exe().context("find this program")?.with_file_name("payment-runs");
+        let folder = tempfile::tempdir().context("make a folder for the database")?;
+        let mut serve = Command::new(&program);
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--database"]);
+        serve.arg(format!("sqlite:{}", folder.path().join("foreign.db").display()));
+        serve.env("PAYMENT_RUNS_CLIENT_ID", CLIENT_ID).env("PAYMENT_RUNS_CLIENT_SECRET", CLIENT_SECRET);
+        let mut process = serve
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
+        let output = process.stdout.take().context("the output is piped")?;
+        let mut server = Self { process, url: String::new(), folder };
+        let mut lines = BufReader::new(output).lines();
+        let line =
+            lines.next().context("the server ended before it was ready")?.context("read what it says")?;
+        let url = line.strip_prefix(READY).with_context(|| format!("the server said: {line}"))?;
+        url.clone_into(&mut server.url);
+        // Read on, so that the server never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(server)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("foreign.db")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The programs of a Python environment that holds a package.
+fn python(root: &Path, name: &str, package: &str) -> Result<PathBuf> {
+    let folder = installed(root, name, package, |folder| {
+        let mut make = Command::new("python3");
+        run(
+            make.args(["-m", "venv", "--clear"]).arg(folder),
+            "install Python 3.11 or later, with its module venv",
+        )?;
+        let mut install = Command::new(folder.join("bin/pip"));
+        install.args(["install", "--quiet", "--disable-pip-version-check", package]);
+        run(&mut install, "`pip` must reach its registry; then run this again")
+    })?;
+    Ok(folder.join("bin"))
+}
+
+/// The folder of something that is installed once. What is there is named in a file, written last.
+fn installed(
+    root: &Path,
+    name: &str,
+    what: &str,
+    install: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let folder = root.join("target/foreign").join(name);
+    let note = folder.join("installed.txt");
+    if std::fs::read_to_string(&note).is_ok_and(|text| text == what) {
+        return Ok(folder);
+    }
+    println!("installing {what} into {}", folder.display());
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    install(&folder)?;
+    std::fs::write(&note, what).with_context(|| format!("write {}", note.display()))?;
+    Ok(folder)
+}
+
+fn run(command: &mut Command, mend: &str) -> Result<()> {
+    let shown = Path::new(command.get_program()).file_name().unwrap_or_else(|| OsStr::new("?")).to_owned();
+    let status = command.status().with_context(|| format!("start {}: {mend}", shown.display()))?;
+    ensure!(status.success(), "{} failed ({status})\n  mend: {mend}", shown.display());
+    Ok(())
+}
