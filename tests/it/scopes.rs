@@ -1,6 +1,7 @@
 //! Reads and writes stay inside the entity, the organizations and the permissions of their caller, on every surface.
 
-use payment_runs_node::testing::ENTITY;
+use payment_runs_engine::ports::Work as _;
+use payment_runs_node::testing::{ENTITY, TestNode};
 use payment_runs_tests::TestServer;
 use payment_runs_tests::caller::Caller;
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
@@ -90,6 +91,8 @@ async fn entities_share_nothing() {
 
     let [account, invoice, run, payment] = collected(&server, &here, "Here", json!({})).await;
     assert_unknown(&there, &account, &invoice, &run, &payment).await;
+    let progress = here.get(&format!("/ops/payment-runs/{run}/progress")).await;
+    assert_eq!((progress.status, &progress.body["payments_processed"]), (200, &json!(1)));
     for (path, name) in LISTS {
         assert_eq!((listed(&here, path, name).await, listed(&there, path, name).await), (1, 0), "{path}");
     }
@@ -100,6 +103,47 @@ async fn entities_share_nothing() {
     assert_eq!(left["balance"], json!(7), "a run of one entity collects nothing of another: {left}");
     assert_unknown(&here, &account_there, &invoice_there, &run_there, &payment_there).await;
     assert_unknown(&there, &account, &invoice, &run, &payment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memos_are_posted_only_in_their_entity() {
+    let server = TestServer::start_at(NOW).await;
+    let entity = server.caller.post("/ops/entities", json!({ "name": "Second" })).await;
+    let there = server.caller.clone().with_header("zuora-entity-ids", &text(&entity.body, "entity_id"));
+    let here = server.caller.clone().with_header("zuora-entity-ids", &ENTITY.to_string());
+    let account = World::new(&here).account("Payer", CARD_APPROVED).await;
+    for kind in ["debit-memos", "credit-memos"] {
+        let memo = json!({
+            "accountId": account, "effectiveDate": DUE,
+            "charges": [{ "chargeId": "charge", "productRatePlanChargeId": "plan", "amount": 3 }],
+        });
+        let memo = here.create(&format!("/v1/{kind}"), memo).await;
+        let path = format!("/v1/{kind}/{}/post", text(&memo, "id"));
+        let foreign = there.call("PUT", &path).send().await;
+        assert_eq!(foreign.status, 404, "{kind}: {}", foreign.body);
+        let posted = here.call("PUT", &path).send().await;
+        assert_eq!((posted.status, &posted.body["status"]), (200, &json!("Posted")), "{}", posted.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_could_not_go_on_is_deleted_in_its_entity_only() {
+    let now: jiff::Timestamp = NOW.parse().unwrap();
+    let server = TestServer::start_with(TestNode::builder().at(now).without_worker()).await;
+    let entity = server.caller.post("/ops/entities", json!({ "name": "Second" })).await;
+    let there = server.caller.clone().with_header("zuora-entity-ids", &text(&entity.body, "entity_id"));
+    let here = server.caller.clone().with_header("zuora-entity-ids", &ENTITY.to_string());
+    let run = text(&here.create("/v1/payment-runs", run_body()).await, "id");
+    let store = server.node().store();
+    let lease_until = now + jiff::SignedDuration::from_secs(30);
+    let claim =
+        store.claim_selection(now, lease_until).await.unwrap().expect("the run waits to be worked on");
+    store.fail_run(&claim, now, "the gateway is gone").await.unwrap();
+    let path = format!("/v1/payment-runs/{run}");
+    assert_eq!(there.delete(&path).await.status, 404);
+    let deleted = here.delete(&path).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    assert_eq!(here.get(&path).await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

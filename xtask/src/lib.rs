@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod codegen;
+pub mod exercised;
 pub mod foreign;
 pub mod spec;
 pub mod spec_compat;

@@ -41,6 +41,8 @@ enum Command {
         #[command(subcommand)]
         command: Foreign,
     },
+    /// Tell which documented operations the last `test` did not call with success.
+    Exercised,
     /// Run every check of the project, stopping at the first that fails.
     Test {
         /// Also what takes long: many seeds, mutants, many generated cases.
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Command::Sim { arguments } => xtask::test_command::simulate(&xtask::root(), &arguments)
             .map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Foreign { command } => foreign(&command).map(|()| ExitCode::SUCCESS),
+        Command::Exercised => exercised(),
         Command::Test { full } => xtask::test_command::run(&xtask::root(), full).map(|()| ExitCode::SUCCESS),
     };
     match done {
@@ -129,6 +132,12 @@ fn foreign(command: &Foreign) -> anyhow::Result<()> {
         Foreign::Sdk => xtask::foreign::sdk(&root),
         Foreign::Fuzz { apis, seconds, seed } => xtask::foreign::fuzz(&root, apis, *seconds, *seed),
     }
+}
+
+fn exercised() -> anyhow::Result<ExitCode> {
+    let operations = xtask::exercised::check(&xtask::root())?;
+    println!("all {operations} documented operations are called with success by a test");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn spec_lint() -> anyhow::Result<ExitCode> {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::exercised;
+
 /// The features of the models. Each is checked alone: a build of the whole workspace unites them and hides a missing one.
 const TYPES_FEATURES: [&str; 4] = ["", "schemars", "utoipa", "garde"];
 
@@ -42,6 +44,7 @@ struct Step {
 /// Runs all checks below `root`; with `full` also those that take long.
 pub fn run(root: &Path, full: bool) -> Result<()> {
     let steps = steps(root, full)?;
+    exercised::clear(root)?;
     let mut times = Vec::new();
     let mut summary = None;
     for (at, step) in steps.iter().enumerate() {
@@ -97,7 +100,14 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
         xtask("compatibility", "spec compat", "take the change back, or release a new version of the API"),
         xtask("generated code", "codegen --check", "cargo xtask codegen"),
     ]);
-    steps.push(tests(root)?);
+    let mut judged = tests(root)?;
+    judged.environment = vec![(exercised::VARIABLE, exercised::FILE)];
+    steps.push(judged);
+    steps.push(xtask(
+        "every operation is exercised",
+        "exercised",
+        "call the operations that are named in tests/it, so that they succeed",
+    ));
     steps.push(cargo("examples in the docs", "test --doc --workspace --locked", "mend the example"));
     steps.extend(simulations(full));
     let mut docs =
