@@ -130,6 +130,8 @@ impl Crew {
     /// Claims what there is room for, and says when to look again.
     async fn give_out(&mut self) -> Result<Timestamp, StoreError> {
         let shared = self.shared.clone();
+        // One time for the whole round: what comes due in its course is found by the next round, which then follows at once.
+        let now = shared.now();
         let work = &shared.ports.work;
         while self.chunks < shared.settings.chunks_at_once {
             let Some(claim) = work.claim_chunk(shared.now(), shared.lease_until()).await? else { break };
@@ -143,7 +145,7 @@ impl Crew {
             );
         }
         if !self.is_selecting
-            && let Some(claim) = work.claim_selection(shared.now(), shared.lease_until()).await?
+            && let Some(claim) = work.claim_selection(now, shared.lease_until()).await?
         {
             self.is_selecting = true;
             let name = "payment run selection";
