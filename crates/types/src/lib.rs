@@ -36,7 +36,13 @@ mod witness;
 
 mod generated {
     #[cfg(test)]
-    #[allow(unreachable_pub, dead_code, reason = "generated for the tests of this crate alone")]
+    #[allow(
+        unreachable_pub,
+        dead_code,
+        clippy::float_arithmetic,
+        clippy::large_enum_variant,
+        reason = "generated for the tests of this crate alone, from a document that has every shape there is"
+    )]
     pub(crate) mod everything;
     pub mod ops;
     pub mod v1;
