@@ -19,11 +19,9 @@ const SEEDS: &str = "300";
 /// Schedules with `full`, on an optimised build.
 const SEEDS_FULL: &str = "20000";
 
-/// What the fuzzer is told: a few seconds for each document from the same start, so that a change alone makes a difference.
-const FUZZ: &str = "v1 v2 --seconds 12 --seed 1";
-
-/// With `full`: minutes for each document, from a new start each time.
-const FUZZ_FULL: &str = "v1 v2 --seconds 200";
+/// What the fuzzer is told: minutes for each document, from a new start each time. How many requests fit depends on the
+/// machine, so this is no check that every change must pass.
+const FUZZ: &str = "v1 v2 --seconds 200";
 
 /// What to do when the fuzzer finds something.
 const FUZZ_MEND: &str =
@@ -126,13 +124,15 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
 
 /// Programs that others wrote. `foreign.rs` installs them, which takes a minute the first time.
 fn foreign(own: &str, full: bool) -> Vec<Step> {
-    let seconds = if full { FUZZ_FULL } else { FUZZ };
     let step = |title, arguments: &str, mend| Step::new(title, own, arguments, mend);
-    vec![
+    let mut steps = vec![
         step("linters of others", "foreign lint", "mend the document at the place named"),
         step("the public SDK", "foreign sdk", "make the server do what the SDK expects"),
-        step("made-up requests", &format!("foreign fuzz {seconds}"), FUZZ_MEND),
-    ]
+    ];
+    if full {
+        steps.push(step("made-up requests", &format!("foreign fuzz {FUZZ}"), FUZZ_MEND));
+    }
+    steps
 }
 
 /// The simulator on the real protocol, and on protocols that are wrong on purpose, which its checkers must notice.
