@@ -1,5 +1,8 @@
 //! `payment-runs serve`: the server with a worker inside.
 
+use std::fmt;
+use std::io::Write as _;
+
 use anyhow::Context as _;
 use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, default_settings};
@@ -17,7 +20,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let node = Node::start(config(&arguments)).await.context("the server could not start")?;
     announce(&node, &arguments);
     signal.asked().await?;
-    println!("Stopping: what is in flight ends first. Ctrl-C again stops at once.");
+    tell(format_args!("Stopping: what is in flight ends first. Ctrl-C again stops at once."));
     signal.or_at_once(node.stop()).await;
     Ok(())
 }
@@ -49,25 +52,30 @@ fn gateway(arguments: &GatewayArguments) -> GatewayChoice {
     })
 }
 
+/// Tells whoever listens. That nobody does, because the other end of a pipe is closed, is no reason to stop serving.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
 fn announce(node: &Node, arguments: &ServeArguments) {
-    println!("Payment runs on {}", node.url());
-    println!("Database: {}", arguments.database);
+    tell(format_args!("Payment runs on {}", node.url()));
+    tell(format_args!("Database: {}", arguments.database));
     match (node.simulator(), &arguments.gateway.url) {
         (Some(simulator), _) => {
             let journal = arguments.database.journal_path();
-            println!("Gateway: built-in simulator on {} (no real money moves)", simulator.url());
-            println!("Journal of charges: {}", journal.display());
+            tell(format_args!("Gateway: built-in simulator on {} (no real money moves)", simulator.url()));
+            tell(format_args!("Journal of charges: {}", journal.display()));
         }
-        (None, url) => println!("Gateway: {}", url.as_deref().unwrap_or_default()),
+        (None, url) => tell(format_args!("Gateway: {}", url.as_deref().unwrap_or_default())),
     }
     match (node.credentials(), &arguments.client_id) {
         (Some(generated), _) => {
-            println!("Client id:     {}", generated.client_id);
-            println!("Client secret: {}", generated.client_secret);
-            println!("The secret is shown this once; only its hash is stored.");
+            tell(format_args!("Client id:     {}", generated.client_id));
+            tell(format_args!("Client secret: {}", generated.client_secret));
+            tell(format_args!("The secret is shown this once; only its hash is stored."));
         }
-        (None, Some(client_id)) => println!("Client id: {client_id}"),
-        (None, None) => println!("Clients: those of the database"),
+        (None, Some(client_id)) => tell(format_args!("Client id: {client_id}")),
+        (None, None) => tell(format_args!("Clients: those of the database")),
     }
 }
 
