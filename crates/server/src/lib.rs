@@ -6,6 +6,7 @@
 mod app;
 mod auth;
 mod call;
+mod change;
 mod contract;
 mod cursor;
 mod failure;

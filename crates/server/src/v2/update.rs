@@ -15,6 +15,7 @@ use super::fields::Selection;
 use super::resolve::Resolver;
 use super::{name, no_run, require_management};
 use crate::call::Call;
+use crate::change::{change, flag};
 use crate::failure::store_failure;
 use crate::refused::{Wording, faults, rejection};
 use crate::time::Zone;
@@ -79,20 +80,4 @@ async fn read_change(
         consolidated_payment: flag(body.consolidated_payment, default.consolidated_payment),
         ..RunChange::default()
     })
-}
-
-/// Absent keeps, null clears, a value sets.
-#[expect(clippy::option_option, reason = "the contract tells absent from null")]
-fn change<T, U>(field: Option<Option<T>>, read: impl FnOnce(T) -> U) -> Change<U> {
-    match field {
-        None => Change::Keep,
-        Some(None) => Change::Clear,
-        Some(Some(value)) => Change::Set(read(value)),
-    }
-}
-
-/// A flag cannot be empty: null brings its default back.
-#[expect(clippy::option_option, reason = "the contract tells absent from null")]
-fn flag(field: Option<Option<bool>>, default: bool) -> Option<bool> {
-    field.map(|value| value.unwrap_or(default))
 }

@@ -13,6 +13,7 @@ use super::records::read_records;
 use super::resolve::Resolver;
 use super::{find, name, require_management, write};
 use crate::call::{Call, unexpected_output};
+use crate::change::{change, flag};
 use crate::refused::{Wording, faults, rejection};
 use crate::time::Zone;
 
@@ -107,22 +108,6 @@ async fn read_gateway(
         None if is_cleared => Change::Clear,
         None => Change::Keep,
     })
-}
-
-/// Absent keeps, null clears, a value sets.
-#[expect(clippy::option_option, reason = "the contract tells absent from null")]
-fn change<T, U>(field: Option<Option<T>>, read: impl FnOnce(T) -> U) -> Change<U> {
-    match field {
-        None => Change::Keep,
-        Some(None) => Change::Clear,
-        Some(Some(value)) => Change::Set(read(value)),
-    }
-}
-
-/// A flag cannot be empty: null brings its default back.
-#[expect(clippy::option_option, reason = "the contract tells absent from null")]
-fn flag(field: Option<Option<bool>>, default: bool) -> Option<bool> {
-    field.map(|value| value.unwrap_or(default))
 }
 
 #[cfg(test)]
