@@ -10,9 +10,9 @@ use crate::codegen;
 use crate::codegen::types::references;
 
 /// The verbs that an `operationId` may start with; one word per idea.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
     "cancel", "create", "delete", "export", "get", "import", "list", "post", "preview", "query", "replay",
-    "resolve", "rotate", "scrub", "set", "stop", "test", "update",
+    "resolve", "rotate", "scrub", "send", "set", "stop", "test", "update", "watch",
 ];
 
 /// Folders of `openapi/samples` beside the one named as the API: object query is a part of v1 with samples of its own.

@@ -194,6 +194,8 @@ pub struct Progress {
     pub documents_selected: u64,
     /// Whether the selection is complete.
     pub selection_complete: bool,
+    /// Whether it was told to stop and still has work in flight.
+    pub stopping: bool,
     /// Chunks cut so far, and how many of them are done.
     pub chunks: (u32, u32),
     /// The counters.

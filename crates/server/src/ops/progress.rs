@@ -29,6 +29,7 @@ fn write(progress: &ledger::Progress) -> Progress {
         payment_run_id: run.id.to_string(),
         payment_run_number: run.number.clone(),
         status: status(run.status),
+        stopping: progress.stopping,
         documents_total: i64::try_from(progress.documents_selected).unwrap_or(i64::MAX),
         documents_planned: collected.saturating_add(skipped),
         documents_collected: collected,
@@ -102,6 +103,7 @@ mod tests {
             },
             documents_selected: 12,
             selection_complete: false,
+            stopping: true,
             chunks: (3, 1),
             tallies: Tallies::from([(Currency::USD, usd), (Currency::from_code("EUR").unwrap(), eur)]),
         };
@@ -109,7 +111,7 @@ mod tests {
             serde_json::to_value(write(&progress)).unwrap(),
             json!({
                 "payment_run_id": format!("{:032x}", 1), "payment_run_number": "PR-00000006",
-                "status": "processing", "documents_total": 12, "documents_planned": 9, "documents_collected": 7,
+                "status": "processing", "stopping": true, "documents_total": 12, "documents_planned": 9, "documents_collected": 7,
                 "documents_skipped": 2, "payments_processed": 3, "payments_errors": 1, "payments_in_doubt": 3,
                 "amount_collected": [{"currency": "USD", "amount": 83_911.07}], "chunks_total": 3, "chunks_done": 1,
                 "started_at": "2024-07-28T09:15:31Z", "completed_at": null

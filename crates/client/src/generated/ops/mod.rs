@@ -10,8 +10,15 @@ use progenitor_client::{ClientHooks, ClientInfo, OperationInfo, RequestBuilderEx
 
 pub mod administration;
 pub mod async_requests;
+pub mod audit;
+pub mod clock;
+pub mod exports;
 pub mod health;
+pub mod imports;
 pub mod payment_runs;
+pub mod payments;
+pub mod schedules;
+pub mod webhooks;
 
 /// The path of this API below the server's base URL.
 pub(crate) const BASE_PATH: &str = "";
@@ -22,6 +29,47 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { id: "get_readiness", authenticated: false, idempotent_by_key: false, headers: &[] },
     Operation { id: "list_decisions", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "get_progress", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "preview_payment_run", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "cancel_payment_run", authenticated: true, idempotent_by_key: true, headers: &[] },
+    Operation { id: "stop_payment_run", authenticated: true, idempotent_by_key: true, headers: &[] },
+    Operation {
+        id: "list_payment_run_payments",
+        authenticated: true,
+        idempotent_by_key: false,
+        headers: &[],
+    },
+    Operation {
+        id: "watch_payment_run",
+        authenticated: true,
+        idempotent_by_key: false,
+        headers: &[("accept", "text/event-stream")],
+    },
+    Operation { id: "list_payments", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "get_payment", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "resolve_payment", authenticated: true, idempotent_by_key: true, headers: &[] },
+    Operation { id: "list_audit_records", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_schedules", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "create_schedule", authenticated: true, idempotent_by_key: true, headers: &[] },
+    Operation { id: "get_schedule", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "update_schedule", authenticated: true, idempotent_by_key: true, headers: &[] },
+    Operation { id: "delete_schedule", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_imports", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "create_import", authenticated: true, idempotent_by_key: true, headers: &[] },
+    Operation { id: "get_import", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "send_import_lines", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_import_faults", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "export_decisions", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "export_payments", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_webhooks", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "create_webhook", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "get_webhook", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "update_webhook", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "delete_webhook", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "rotate_webhook", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "list_deliveries", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "replay_delivery", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "get_clock", authenticated: true, idempotent_by_key: false, headers: &[] },
+    Operation { id: "set_clock", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "get_async_request", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "list_clients", authenticated: true, idempotent_by_key: false, headers: &[] },
     Operation { id: "create_client", authenticated: true, idempotent_by_key: false, headers: &[] },

@@ -32,6 +32,64 @@ impl Client {
     pub fn get_progress(&self) -> GetProgress<'_> {
         GetProgress::new(self)
     }
+    /// See what a payment run would do.
+    ///
+    /// Takes the body with which version 1 creates a payment run, checks it the same way, and answers what
+    /// that payment run would do if it started now: what it would collect and skip, and why. Nothing is
+    /// written and nothing is charged. A run created afterwards does the same as long as the accounts,
+    /// documents and credits it looks at stay as they are. `runDate` only counts as the day of the target
+    /// date where there is none. The decisions come in pages; each page is computed anew.
+    ///
+    /// Sends `POST /ops/payment-runs/preview`.
+    #[must_use = "nothing is sent before `send`"]
+    pub fn preview_payment_run(&self) -> PreviewPaymentRun<'_> {
+        PreviewPaymentRun::new(self)
+    }
+    /// Cancel a pending payment run.
+    ///
+    /// Gives up a payment run that has not started. A payment run of another status is answered with status
+    /// 409. When the payment run is an occurrence of a schedule, the next occurrence takes its place;
+    /// delete the schedule to end all of them.
+    ///
+    /// Sends `POST /ops/payment-runs/{key}/cancel`.
+    #[must_use = "nothing is sent before `send`"]
+    pub fn cancel_payment_run(&self) -> CancelPaymentRun<'_> {
+        CancelPaymentRun::new(self)
+    }
+    /// Stop a payment run at work.
+    ///
+    /// Tells a payment run that is processing to begin nothing new. What has been sent to a payment gateway
+    /// is waited for and recorded; documents that were not reached are skipped with the reason `stopped`.
+    /// Then the payment run is `canceled`. Stopping it again changes nothing. A payment run of another
+    /// status is answered with status 409.
+    ///
+    /// Sends `POST /ops/payment-runs/{key}/stop`.
+    #[must_use = "nothing is sent before `send`"]
+    pub fn stop_payment_run(&self) -> StopPaymentRun<'_> {
+        StopPaymentRun::new(self)
+    }
+    /// List the payments of a payment run.
+    ///
+    /// Answers one page of the payments that a payment run has made, in the order in which it made them.
+    ///
+    /// Sends `GET /ops/payment-runs/{key}/payments`.
+    #[must_use = "nothing is sent before `send`"]
+    pub fn list_payment_run_payments(&self) -> ListPaymentRunPayments<'_> {
+        ListPaymentRunPayments::new(self)
+    }
+    /// Watch a payment run.
+    ///
+    /// Streams how far a payment run is as server-sent events: one named `progress` when its counters have
+    /// changed, at most a few in a second, and one named `end` when the payment run has ended, after which
+    /// the stream ends. Comments keep the connection alive meanwhile. To go on after a connection was cut,
+    /// repeat the call with the id of the last event in `last-event-id`: an event comes as soon as anything
+    /// differs from it.
+    ///
+    /// Sends `GET /ops/payment-runs/{key}/events`.
+    #[must_use = "nothing is sent before `send`"]
+    pub fn watch_payment_run(&self) -> WatchPaymentRun<'_> {
+        WatchPaymentRun::new(self)
+    }
 }
 
 /// A call of [`Client::list_decisions`], before it is sent.
@@ -290,6 +348,615 @@ impl<'a> GetProgress<'a> {
         let response = result?;
         match response.status().as_u16() {
             200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+}
+
+/// A call of [`Client::preview_payment_run`], before it is sent.
+#[derive(Debug, Clone)]
+pub struct PreviewPaymentRun<'a> {
+    pub(crate) client: &'a super::Client,
+    pub(crate) cursor: Result<Option<String>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+    pub(crate) body: Result<types::PaymentRunBody, String>,
+}
+
+impl<'a> PreviewPaymentRun<'a> {
+    pub(super) fn new(client: &'a super::Client) -> Self {
+        Self {
+            client: client,
+            cursor: Ok(None),
+            page_size: Ok(None),
+            zuora_entity_ids: Ok(None),
+            zuora_org_ids: Ok(None),
+            zuora_track_id: Ok(None),
+            body: Err(missing("body")),
+        }
+    }
+    /// `cursor` in the query. Where the page starts. Pass the `next_page` of the page before, with the same
+    /// conditions. The text is opaque; one that is stale or was made for another list is refused with
+    /// status 400.
+    pub fn cursor<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.cursor = value.try_into().map(Some).map_err(|_| unfit("cursor"));
+        self
+    }
+    /// `page_size` in the query. The largest number of decisions on a page. A number outside 1 to 99 is
+    /// refused with status 400.
+    pub fn page_size<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<i32>,
+    {
+        self.page_size = value.try_into().map(Some).map_err(|_| unfit("page_size"));
+        self
+    }
+    /// `zuora-entity-ids` header. The entity to read. Needed only when the access token is valid for
+    /// several.
+    pub fn zuora_entity_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_entity_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_entity_ids"));
+        self
+    }
+    /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
+    /// caller's. All of the caller's organisations when left out.
+    pub fn zuora_org_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_org_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_org_ids"));
+        self
+    }
+    /// `zuora-track-id` header. The caller's own identifier of this call, at most 64 printable US-ASCII
+    /// characters without colon, semicolon and quotes. The answer repeats it.
+    pub fn zuora_track_id<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_track_id = value.try_into().map(Some).map_err(|_| unfit("zuora_track_id"));
+        self
+    }
+    /// The body of the request.
+    pub fn body<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<types::PaymentRunBody>,
+    {
+        self.body = value.try_into().map_err(|_| unfit("body"));
+        self
+    }
+    /// Sends the request.
+    pub async fn send(self) -> Result<ResponseValue<types::Preview>, Error<types::ErrorResponse>> {
+        let Self { client, cursor, page_size, zuora_entity_ids, zuora_org_ids, zuora_track_id, body } = self;
+        let cursor = cursor.map_err(Error::InvalidRequest)?;
+        let page_size = page_size.map_err(Error::InvalidRequest)?;
+        let zuora_entity_ids = zuora_entity_ids.map_err(Error::InvalidRequest)?;
+        let zuora_org_ids = zuora_org_ids.map_err(Error::InvalidRequest)?;
+        let zuora_track_id = zuora_track_id.map_err(Error::InvalidRequest)?;
+        let body = body.map_err(Error::InvalidRequest)?;
+        let url = format!("{}/ops/payment-runs/preview", client.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(4usize);
+        header_map.append(
+            ::reqwest::header::HeaderName::from_static("api-version"),
+            ::reqwest::header::HeaderValue::from_static(super::Client::api_version()),
+        );
+        if let Some(value) = zuora_entity_ids {
+            header_map.append("zuora-entity-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_org_ids {
+            header_map.append("zuora-org-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_track_id {
+            header_map.append("zuora-track-id", value.to_string().try_into()?);
+        }
+        #[allow(unused_mut)]
+        let mut request = client
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+            .query(&progenitor_client::QueryParam::new("page_size", &page_size))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo { operation_id: "preview_payment_run" };
+        client.pre(&mut request, &info).await?;
+        let result = client.exec(request, &info).await;
+        client.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+}
+
+/// A call of [`Client::cancel_payment_run`], before it is sent.
+#[derive(Debug, Clone)]
+pub struct CancelPaymentRun<'a> {
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+}
+
+impl<'a> CancelPaymentRun<'a> {
+    pub(super) fn new(client: &'a super::Client) -> Self {
+        Self {
+            client: client,
+            key: Err(missing("key")),
+            idempotency_key: Ok(None),
+            zuora_entity_ids: Ok(None),
+            zuora_org_ids: Ok(None),
+            zuora_track_id: Ok(None),
+        }
+    }
+    /// `key` in the path. The id of the payment run, or its number such as `PR-00000006`.
+    pub fn key<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.key = value.try_into().map_err(|_| unfit("key"));
+        self
+    }
+    /// `idempotency-key` header. A text of the caller's own choice that makes the call safe to repeat:
+    /// within 24 hours the same call with the same key gets the same answer and happens once.
+    pub fn idempotency_key<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.idempotency_key = value.try_into().map(Some).map_err(|_| unfit("idempotency_key"));
+        self
+    }
+    /// `zuora-entity-ids` header. The entity to read. Needed only when the access token is valid for
+    /// several.
+    pub fn zuora_entity_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_entity_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_entity_ids"));
+        self
+    }
+    /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
+    /// caller's. All of the caller's organisations when left out.
+    pub fn zuora_org_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_org_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_org_ids"));
+        self
+    }
+    /// `zuora-track-id` header. The caller's own identifier of this call, at most 64 printable US-ASCII
+    /// characters without colon, semicolon and quotes. The answer repeats it.
+    pub fn zuora_track_id<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_track_id = value.try_into().map(Some).map_err(|_| unfit("zuora_track_id"));
+        self
+    }
+    /// Sends the request.
+    pub async fn send(self) -> Result<ResponseValue<types::Progress>, Error<types::ErrorResponse>> {
+        let Self { client, key, idempotency_key, zuora_entity_ids, zuora_org_ids, zuora_track_id } = self;
+        let key = key.map_err(Error::InvalidRequest)?;
+        let idempotency_key = idempotency_key.map_err(Error::InvalidRequest)?;
+        let zuora_entity_ids = zuora_entity_ids.map_err(Error::InvalidRequest)?;
+        let zuora_org_ids = zuora_org_ids.map_err(Error::InvalidRequest)?;
+        let zuora_track_id = zuora_track_id.map_err(Error::InvalidRequest)?;
+        let url = format!("{}/ops/payment-runs/{}/cancel", client.baseurl, encode_path(&key.to_string()),);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(5usize);
+        header_map.append(
+            ::reqwest::header::HeaderName::from_static("api-version"),
+            ::reqwest::header::HeaderValue::from_static(super::Client::api_version()),
+        );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_entity_ids {
+            header_map.append("zuora-entity-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_org_ids {
+            header_map.append("zuora-org-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_track_id {
+            header_map.append("zuora-track-id", value.to_string().try_into()?);
+        }
+        #[allow(unused_mut)]
+        let mut request = client
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo { operation_id: "cancel_payment_run" };
+        client.pre(&mut request, &info).await?;
+        let result = client.exec(request, &info).await;
+        client.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+}
+
+/// A call of [`Client::stop_payment_run`], before it is sent.
+#[derive(Debug, Clone)]
+pub struct StopPaymentRun<'a> {
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) idempotency_key: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+}
+
+impl<'a> StopPaymentRun<'a> {
+    pub(super) fn new(client: &'a super::Client) -> Self {
+        Self {
+            client: client,
+            key: Err(missing("key")),
+            idempotency_key: Ok(None),
+            zuora_entity_ids: Ok(None),
+            zuora_org_ids: Ok(None),
+            zuora_track_id: Ok(None),
+        }
+    }
+    /// `key` in the path. The id of the payment run, or its number such as `PR-00000006`.
+    pub fn key<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.key = value.try_into().map_err(|_| unfit("key"));
+        self
+    }
+    /// `idempotency-key` header. A text of the caller's own choice that makes the call safe to repeat:
+    /// within 24 hours the same call with the same key gets the same answer and happens once.
+    pub fn idempotency_key<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.idempotency_key = value.try_into().map(Some).map_err(|_| unfit("idempotency_key"));
+        self
+    }
+    /// `zuora-entity-ids` header. The entity to read. Needed only when the access token is valid for
+    /// several.
+    pub fn zuora_entity_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_entity_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_entity_ids"));
+        self
+    }
+    /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
+    /// caller's. All of the caller's organisations when left out.
+    pub fn zuora_org_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_org_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_org_ids"));
+        self
+    }
+    /// `zuora-track-id` header. The caller's own identifier of this call, at most 64 printable US-ASCII
+    /// characters without colon, semicolon and quotes. The answer repeats it.
+    pub fn zuora_track_id<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_track_id = value.try_into().map(Some).map_err(|_| unfit("zuora_track_id"));
+        self
+    }
+    /// Sends the request.
+    pub async fn send(self) -> Result<ResponseValue<types::Progress>, Error<types::ErrorResponse>> {
+        let Self { client, key, idempotency_key, zuora_entity_ids, zuora_org_ids, zuora_track_id } = self;
+        let key = key.map_err(Error::InvalidRequest)?;
+        let idempotency_key = idempotency_key.map_err(Error::InvalidRequest)?;
+        let zuora_entity_ids = zuora_entity_ids.map_err(Error::InvalidRequest)?;
+        let zuora_org_ids = zuora_org_ids.map_err(Error::InvalidRequest)?;
+        let zuora_track_id = zuora_track_id.map_err(Error::InvalidRequest)?;
+        let url = format!("{}/ops/payment-runs/{}/stop", client.baseurl, encode_path(&key.to_string()),);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(5usize);
+        header_map.append(
+            ::reqwest::header::HeaderName::from_static("api-version"),
+            ::reqwest::header::HeaderValue::from_static(super::Client::api_version()),
+        );
+        if let Some(value) = idempotency_key {
+            header_map.append("idempotency-key", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_entity_ids {
+            header_map.append("zuora-entity-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_org_ids {
+            header_map.append("zuora-org-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_track_id {
+            header_map.append("zuora-track-id", value.to_string().try_into()?);
+        }
+        #[allow(unused_mut)]
+        let mut request = client
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo { operation_id: "stop_payment_run" };
+        client.pre(&mut request, &info).await?;
+        let result = client.exec(request, &info).await;
+        client.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+}
+
+/// A call of [`Client::list_payment_run_payments`], before it is sent.
+#[derive(Debug, Clone)]
+pub struct ListPaymentRunPayments<'a> {
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) cursor: Result<Option<String>, String>,
+    pub(crate) page_size: Result<Option<i32>, String>,
+    pub(crate) state: Result<Option<types::PaymentState>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+}
+
+impl<'a> ListPaymentRunPayments<'a> {
+    pub(super) fn new(client: &'a super::Client) -> Self {
+        Self {
+            client: client,
+            key: Err(missing("key")),
+            cursor: Ok(None),
+            page_size: Ok(None),
+            state: Ok(None),
+            zuora_entity_ids: Ok(None),
+            zuora_org_ids: Ok(None),
+            zuora_track_id: Ok(None),
+        }
+    }
+    /// `key` in the path. The id of the payment run, or its number such as `PR-00000006`.
+    pub fn key<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.key = value.try_into().map_err(|_| unfit("key"));
+        self
+    }
+    /// `cursor` in the query. Where the page starts. Pass the `next_page` of the page before, with the same
+    /// conditions. The text is opaque; one that is stale or was made for another list is refused with
+    /// status 400.
+    pub fn cursor<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.cursor = value.try_into().map(Some).map_err(|_| unfit("cursor"));
+        self
+    }
+    /// `page_size` in the query. The largest number of payments on a page. A number outside 1 to 99 is
+    /// refused with status 400.
+    pub fn page_size<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<i32>,
+    {
+        self.page_size = value.try_into().map(Some).map_err(|_| unfit("page_size"));
+        self
+    }
+    /// `state` in the query. Only payments in this state.
+    pub fn state<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<types::PaymentState>,
+    {
+        self.state = value.try_into().map(Some).map_err(|_| unfit("state"));
+        self
+    }
+    /// `zuora-entity-ids` header. The entity to read. Needed only when the access token is valid for
+    /// several.
+    pub fn zuora_entity_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_entity_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_entity_ids"));
+        self
+    }
+    /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
+    /// caller's. All of the caller's organisations when left out.
+    pub fn zuora_org_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_org_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_org_ids"));
+        self
+    }
+    /// `zuora-track-id` header. The caller's own identifier of this call, at most 64 printable US-ASCII
+    /// characters without colon, semicolon and quotes. The answer repeats it.
+    pub fn zuora_track_id<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_track_id = value.try_into().map(Some).map_err(|_| unfit("zuora_track_id"));
+        self
+    }
+    /// Sends the request.
+    pub async fn send(self) -> Result<ResponseValue<types::PaymentPage>, Error<types::ErrorResponse>> {
+        let Self { client, key, cursor, page_size, state, zuora_entity_ids, zuora_org_ids, zuora_track_id } =
+            self;
+        let key = key.map_err(Error::InvalidRequest)?;
+        let cursor = cursor.map_err(Error::InvalidRequest)?;
+        let page_size = page_size.map_err(Error::InvalidRequest)?;
+        let state = state.map_err(Error::InvalidRequest)?;
+        let zuora_entity_ids = zuora_entity_ids.map_err(Error::InvalidRequest)?;
+        let zuora_org_ids = zuora_org_ids.map_err(Error::InvalidRequest)?;
+        let zuora_track_id = zuora_track_id.map_err(Error::InvalidRequest)?;
+        let url = format!("{}/ops/payment-runs/{}/payments", client.baseurl, encode_path(&key.to_string()),);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(4usize);
+        header_map.append(
+            ::reqwest::header::HeaderName::from_static("api-version"),
+            ::reqwest::header::HeaderValue::from_static(super::Client::api_version()),
+        );
+        if let Some(value) = zuora_entity_ids {
+            header_map.append("zuora-entity-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_org_ids {
+            header_map.append("zuora-org-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_track_id {
+            header_map.append("zuora-track-id", value.to_string().try_into()?);
+        }
+        #[allow(unused_mut)]
+        let mut request = client
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+            .query(&progenitor_client::QueryParam::new("page_size", &page_size))
+            .query(&progenitor_client::QueryParam::new("state", &state))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo { operation_id: "list_payment_run_payments" };
+        client.pre(&mut request, &info).await?;
+        let result = client.exec(request, &info).await;
+        client.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+}
+
+/// A call of [`Client::watch_payment_run`], before it is sent.
+#[derive(Debug, Clone)]
+pub struct WatchPaymentRun<'a> {
+    pub(crate) client: &'a super::Client,
+    pub(crate) key: Result<String, String>,
+    pub(crate) last_event_id: Result<Option<String>, String>,
+    pub(crate) zuora_entity_ids: Result<Option<String>, String>,
+    pub(crate) zuora_org_ids: Result<Option<String>, String>,
+    pub(crate) zuora_track_id: Result<Option<String>, String>,
+}
+
+impl<'a> WatchPaymentRun<'a> {
+    pub(super) fn new(client: &'a super::Client) -> Self {
+        Self {
+            client: client,
+            key: Err(missing("key")),
+            last_event_id: Ok(None),
+            zuora_entity_ids: Ok(None),
+            zuora_org_ids: Ok(None),
+            zuora_track_id: Ok(None),
+        }
+    }
+    /// `key` in the path. The id of the payment run, or its number such as `PR-00000006`.
+    pub fn key<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.key = value.try_into().map_err(|_| unfit("key"));
+        self
+    }
+    /// `last-event-id` header. The id of the last event that was received.
+    pub fn last_event_id<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.last_event_id = value.try_into().map(Some).map_err(|_| unfit("last_event_id"));
+        self
+    }
+    /// `zuora-entity-ids` header. The entity to read. Needed only when the access token is valid for
+    /// several.
+    pub fn zuora_entity_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_entity_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_entity_ids"));
+        self
+    }
+    /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
+    /// caller's. All of the caller's organisations when left out.
+    pub fn zuora_org_ids<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_org_ids = value.try_into().map(Some).map_err(|_| unfit("zuora_org_ids"));
+        self
+    }
+    /// `zuora-track-id` header. The caller's own identifier of this call, at most 64 printable US-ASCII
+    /// characters without colon, semicolon and quotes. The answer repeats it.
+    pub fn zuora_track_id<V>(mut self, value: V) -> Self
+    where
+        V: TryInto<String>,
+    {
+        self.zuora_track_id = value.try_into().map(Some).map_err(|_| unfit("zuora_track_id"));
+        self
+    }
+    /// Sends the request.
+    pub async fn send(self) -> Result<ResponseValue<ByteStream>, Error<types::ErrorResponse>> {
+        let Self { client, key, last_event_id, zuora_entity_ids, zuora_org_ids, zuora_track_id } = self;
+        let key = key.map_err(Error::InvalidRequest)?;
+        let last_event_id = last_event_id.map_err(Error::InvalidRequest)?;
+        let zuora_entity_ids = zuora_entity_ids.map_err(Error::InvalidRequest)?;
+        let zuora_org_ids = zuora_org_ids.map_err(Error::InvalidRequest)?;
+        let zuora_track_id = zuora_track_id.map_err(Error::InvalidRequest)?;
+        let url = format!("{}/ops/payment-runs/{}/events", client.baseurl, encode_path(&key.to_string()),);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(5usize);
+        header_map.append(
+            ::reqwest::header::HeaderName::from_static("api-version"),
+            ::reqwest::header::HeaderValue::from_static(super::Client::api_version()),
+        );
+        if let Some(value) = last_event_id {
+            header_map.append("last-event-id", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_entity_ids {
+            header_map.append("zuora-entity-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_org_ids {
+            header_map.append("zuora-org-ids", value.to_string().try_into()?);
+        }
+        if let Some(value) = zuora_track_id {
+            header_map.append("zuora-track-id", value.to_string().try_into()?);
+        }
+        #[allow(unused_mut)]
+        let mut request = client.client.get(url).headers(header_map).build()?;
+        let info = OperationInfo { operation_id: "watch_payment_run" };
+        client.pre(&mut request, &info).await?;
+        let result = client.exec(request, &info).await;
+        client.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => Ok(ResponseValue::stream(response)),
             400u16..=499u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
             500u16..=599u16 => Err(Error::ErrorResponse(ResponseValue::from_response(response).await?)),
             _ => Err(Error::UnexpectedResponse(response)),

@@ -67,12 +67,12 @@ pub(crate) fn account_numbers(
 
 pub(crate) fn progress(db: &Connection, scope: &Scope, key: &Key) -> Result<Option<Progress>, Failure> {
     let Some(run) = row::run::find(db, scope, key)? else { return Ok(None) };
-    let sql = "SELECT documents_selected, selection_complete, chunk_count, chunks_done FROM run \
-               WHERE entity = ?1 AND id = ?2";
+    let sql = "SELECT documents_selected, selection_complete, is_stopping AND status = 1, chunk_count, chunks_done \
+               FROM run WHERE entity = ?1 AND id = ?2";
     let found = first(db, sql, params_of(scope.entity, run.id), |row| {
-        Ok((unsigned(row.get()?)?, row.get()?, (row.number()?, row.number()?)))
+        Ok((unsigned(row.get()?)?, row.get()?, row.get()?, (row.number()?, row.number()?)))
     })?;
-    let Some((documents_selected, selection_complete, chunks)) = found else { return Ok(None) };
+    let Some((documents_selected, selection_complete, stopping, chunks)) = found else { return Ok(None) };
     let tallies = row::tally::sum(db, scope.entity, run.id)?;
-    Ok(Some(Progress { run, documents_selected, selection_complete, chunks, tallies }))
+    Ok(Some(Progress { run, documents_selected, selection_complete, stopping, chunks, tallies }))
 }

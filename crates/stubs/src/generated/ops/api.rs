@@ -3,9 +3,15 @@
 //! The trait of Payment runs operations API.
 
 use super::{
-    create_client, create_entity, create_organization, delete_client, get_async_request, get_client,
-    get_health, get_progress, get_readiness, get_settings, list_clients, list_decisions, list_entities,
-    list_organizations, rotate_client, update_client, update_organization, update_settings,
+    cancel_payment_run, create_client, create_entity, create_import, create_organization, create_schedule,
+    create_webhook, delete_client, delete_schedule, delete_webhook, export_decisions, export_payments,
+    get_async_request, get_client, get_clock, get_health, get_import, get_payment, get_progress,
+    get_readiness, get_schedule, get_settings, get_webhook, list_audit_records, list_clients, list_decisions,
+    list_deliveries, list_entities, list_import_faults, list_imports, list_organizations,
+    list_payment_run_payments, list_payments, list_schedules, list_webhooks, preview_payment_run,
+    replay_delivery, resolve_payment, rotate_client, rotate_webhook, send_import_lines, set_clock,
+    stop_payment_run, update_client, update_organization, update_schedule, update_settings, update_webhook,
+    watch_payment_run,
 };
 use crate::{OperationInfo, Rejection, RequestContext};
 
@@ -82,6 +88,487 @@ pub trait Api: Clone + Send + Sync + 'static {
         headers: get_progress::Headers,
     ) -> impl Future<Output = Result<get_progress::Response, Rejection>> + Send {
         let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// See what a payment run would do.
+    ///
+    /// Takes the body with which version 1 creates a payment run, checks it the same way, and answers what
+    /// that payment run would do if it started now: what it would collect and skip, and why. Nothing is
+    /// written and nothing is charged. A run created afterwards does the same as long as the accounts,
+    /// documents and credits it looks at stay as they are. `runDate` only counts as the day of the target
+    /// date where there is none. The decisions come in pages; each page is computed anew.
+    ///
+    /// `POST /ops/payment-runs/preview`
+    fn preview_payment_run(
+        &self,
+        context: RequestContext,
+        query: preview_payment_run::Query,
+        headers: preview_payment_run::Headers,
+        body: payment_runs_types::ops::PaymentRunBody,
+    ) -> impl Future<Output = Result<preview_payment_run::Response, Rejection>> + Send {
+        let _ = (context, query, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Cancel a pending payment run.
+    ///
+    /// Gives up a payment run that has not started. A payment run of another status is answered with status
+    /// 409. When the payment run is an occurrence of a schedule, the next occurrence takes its place;
+    /// delete the schedule to end all of them.
+    ///
+    /// `POST /ops/payment-runs/{key}/cancel`
+    fn cancel_payment_run(
+        &self,
+        context: RequestContext,
+        path: cancel_payment_run::Path,
+        headers: cancel_payment_run::Headers,
+    ) -> impl Future<Output = Result<cancel_payment_run::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Stop a payment run at work.
+    ///
+    /// Tells a payment run that is processing to begin nothing new. What has been sent to a payment gateway
+    /// is waited for and recorded; documents that were not reached are skipped with the reason `stopped`.
+    /// Then the payment run is `canceled`. Stopping it again changes nothing. A payment run of another
+    /// status is answered with status 409.
+    ///
+    /// `POST /ops/payment-runs/{key}/stop`
+    fn stop_payment_run(
+        &self,
+        context: RequestContext,
+        path: stop_payment_run::Path,
+        headers: stop_payment_run::Headers,
+    ) -> impl Future<Output = Result<stop_payment_run::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the payments of a payment run.
+    ///
+    /// Answers one page of the payments that a payment run has made, in the order in which it made them.
+    ///
+    /// `GET /ops/payment-runs/{key}/payments`
+    fn list_payment_run_payments(
+        &self,
+        context: RequestContext,
+        path: list_payment_run_payments::Path,
+        query: list_payment_run_payments::Query,
+        headers: list_payment_run_payments::Headers,
+    ) -> impl Future<Output = Result<list_payment_run_payments::Response, Rejection>> + Send {
+        let _ = (context, path, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Watch a payment run.
+    ///
+    /// Streams how far a payment run is as server-sent events: one named `progress` when its counters have
+    /// changed, at most a few in a second, and one named `end` when the payment run has ended, after which
+    /// the stream ends. Comments keep the connection alive meanwhile. To go on after a connection was cut,
+    /// repeat the call with the id of the last event in `last-event-id`: an event comes as soon as anything
+    /// differs from it.
+    ///
+    /// `GET /ops/payment-runs/{key}/events`
+    fn watch_payment_run(
+        &self,
+        context: RequestContext,
+        path: watch_payment_run::Path,
+        headers: watch_payment_run::Headers,
+    ) -> impl Future<Output = Result<watch_payment_run::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List payments.
+    ///
+    /// Answers one page of the payments of the entity, newest first, such as all those whose outcome nobody
+    /// knows.
+    ///
+    /// `GET /ops/payments`
+    fn list_payments(
+        &self,
+        context: RequestContext,
+        query: list_payments::Query,
+        headers: list_payments::Headers,
+    ) -> impl Future<Output = Result<list_payments::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve a payment.
+    ///
+    /// Answers one payment.
+    ///
+    /// `GET /ops/payments/{key}`
+    fn get_payment(
+        &self,
+        context: RequestContext,
+        path: get_payment::Path,
+        headers: get_payment::Headers,
+    ) -> impl Future<Output = Result<get_payment::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Settle a payment whose outcome is unknown.
+    ///
+    /// Records what a person has found out about a payment that is `unknown` or `pending`. `processed`
+    /// applies it to its documents as an approval by the gateway would have done; `declined` means that no
+    /// money moved, and frees its documents for the next payment run. Who said so, and the comment, stay in
+    /// the audit record. What the gateway says later changes nothing. A payment in another state is
+    /// answered with status 409.
+    ///
+    /// `POST /ops/payments/{key}/resolve`
+    fn resolve_payment(
+        &self,
+        context: RequestContext,
+        path: resolve_payment::Path,
+        headers: resolve_payment::Headers,
+        body: payment_runs_types::ops::ResolvePaymentRequest,
+    ) -> impl Future<Output = Result<resolve_payment::Response, Rejection>> + Send {
+        let _ = (context, path, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List audit records.
+    ///
+    /// Answers one page of the record of what happened to payment runs, payments and the other objects of
+    /// this API, oldest first. A record is written in the transaction that made it happen, and is never
+    /// changed or deleted.
+    ///
+    /// `GET /ops/audit-records`
+    fn list_audit_records(
+        &self,
+        context: RequestContext,
+        query: list_audit_records::Query,
+        headers: list_audit_records::Headers,
+    ) -> impl Future<Output = Result<list_audit_records::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the schedules.
+    ///
+    /// Answers one page of the schedules of the entity, newest first. Those that have ended are part of it.
+    ///
+    /// `GET /ops/schedules`
+    fn list_schedules(
+        &self,
+        context: RequestContext,
+        query: list_schedules::Query,
+        headers: list_schedules::Headers,
+    ) -> impl Future<Output = Result<list_schedules::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Create a schedule.
+    ///
+    /// Makes a schedule and the payment run of its first occurrence, which waits as `pending`. Each
+    /// occurrence is a payment run of its own, with its own number; the next one is made when one starts or
+    /// is canceled. After an outage the occurrence that was missed runs once, late, and the one after it is
+    /// the first in the future.
+    ///
+    /// `POST /ops/schedules`
+    fn create_schedule(
+        &self,
+        context: RequestContext,
+        headers: create_schedule::Headers,
+        body: payment_runs_types::ops::CreateScheduleRequest,
+    ) -> impl Future<Output = Result<create_schedule::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve a schedule.
+    ///
+    /// Answers one schedule.
+    ///
+    /// `GET /ops/schedules/{key}`
+    fn get_schedule(
+        &self,
+        context: RequestContext,
+        path: get_schedule::Path,
+        headers: get_schedule::Headers,
+    ) -> impl Future<Output = Result<get_schedule::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Update a schedule.
+    ///
+    /// Changes when a schedule repeats or what its payment runs do. A property left out keeps its value.
+    /// The occurrence that waits follows the change; one that has started goes on as it was. A schedule
+    /// that has ended is answered with status 409.
+    ///
+    /// `PATCH /ops/schedules/{key}`
+    fn update_schedule(
+        &self,
+        context: RequestContext,
+        path: update_schedule::Path,
+        headers: update_schedule::Headers,
+        body: payment_runs_types::ops::UpdateScheduleRequest,
+    ) -> impl Future<Output = Result<update_schedule::Response, Rejection>> + Send {
+        let _ = (context, path, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// End a schedule.
+    ///
+    /// Ends a schedule: the occurrence that waits is canceled and no other follows. Payment runs that have
+    /// started go on. Ending it again changes nothing.
+    ///
+    /// `DELETE /ops/schedules/{key}`
+    fn delete_schedule(
+        &self,
+        context: RequestContext,
+        path: delete_schedule::Path,
+        headers: delete_schedule::Headers,
+    ) -> impl Future<Output = Result<delete_schedule::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the imports.
+    ///
+    /// Answers one page of the imports of the entity, newest first.
+    ///
+    /// `GET /ops/imports`
+    fn list_imports(
+        &self,
+        context: RequestContext,
+        query: list_imports::Query,
+        headers: list_imports::Headers,
+    ) -> impl Future<Output = Result<list_imports::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Begin an import.
+    ///
+    /// Makes an import, to which lines are sent then. It says what the lines hold and how they are written.
+    ///
+    /// `POST /ops/imports`
+    fn create_import(
+        &self,
+        context: RequestContext,
+        headers: create_import::Headers,
+        body: payment_runs_types::ops::CreateImportRequest,
+    ) -> impl Future<Output = Result<create_import::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve an import.
+    ///
+    /// Answers how far an import is. `next_line` is where to go on.
+    ///
+    /// `GET /ops/imports/{id}`
+    fn get_import(
+        &self,
+        context: RequestContext,
+        path: get_import::Path,
+        headers: get_import::Headers,
+    ) -> impl Future<Output = Result<get_import::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Send lines of an import.
+    ///
+    /// Takes lines of an import and stores what they hold, a batch of lines in one transaction. The body
+    /// may be of any length; it is read as it arrives. Lines that cannot be taken are reported with their
+    /// number and every reason, and the others are kept. Lines that were taken before are passed over, so
+    /// that sending everything again goes on where an earlier call was cut. Lines that leave a gap are
+    /// refused with status 409.
+    ///
+    /// `POST /ops/imports/{id}/lines`
+    fn send_import_lines(
+        &self,
+        context: RequestContext,
+        path: send_import_lines::Path,
+        query: send_import_lines::Query,
+        headers: send_import_lines::Headers,
+        body: crate::Stream,
+    ) -> impl Future<Output = Result<send_import_lines::Response, Rejection>> + Send {
+        let _ = (context, path, query, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the lines that were refused.
+    ///
+    /// Answers one page of what was wrong with lines of an import, in the order of the lines.
+    ///
+    /// `GET /ops/imports/{id}/faults`
+    fn list_import_faults(
+        &self,
+        context: RequestContext,
+        path: list_import_faults::Path,
+        query: list_import_faults::Query,
+        headers: list_import_faults::Headers,
+    ) -> impl Future<Output = Result<list_import_faults::Response, Rejection>> + Send {
+        let _ = (context, path, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Export the decisions of a payment run.
+    ///
+    /// Streams the decisions of a payment run from the first to the last. While the payment run is
+    /// processing, the stream holds what there was when each part of it was read.
+    ///
+    /// `GET /ops/exports/decisions`
+    fn export_decisions(
+        &self,
+        context: RequestContext,
+        query: export_decisions::Query,
+        headers: export_decisions::Headers,
+    ) -> impl Future<Output = Result<export_decisions::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Export the payments of a payment run.
+    ///
+    /// Streams the payments of a payment run from the first to the last. While the payment run is
+    /// processing, the stream holds what there was when each part of it was read.
+    ///
+    /// `GET /ops/exports/payments`
+    fn export_payments(
+        &self,
+        context: RequestContext,
+        query: export_payments::Query,
+        headers: export_payments::Headers,
+    ) -> impl Future<Output = Result<export_payments::Response, Rejection>> + Send {
+        let _ = (context, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the webhooks.
+    ///
+    /// Answers the webhooks of the entity, oldest first. An entity has at most 20.
+    ///
+    /// `GET /ops/webhooks`
+    fn list_webhooks(
+        &self,
+        context: RequestContext,
+        headers: list_webhooks::Headers,
+    ) -> impl Future<Output = Result<list_webhooks::Response, Rejection>> + Send {
+        let _ = (context, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Create a webhook.
+    ///
+    /// Makes a webhook, to which notifications are sent from now on. The answer is the only place where its
+    /// secret is ever told. `Idempotency-Key` is refused, since an answer with a secret is not kept.
+    ///
+    /// `POST /ops/webhooks`
+    fn create_webhook(
+        &self,
+        context: RequestContext,
+        headers: create_webhook::Headers,
+        body: payment_runs_types::ops::CreateWebhookRequest,
+    ) -> impl Future<Output = Result<create_webhook::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve a webhook.
+    ///
+    /// Answers one webhook without its secret.
+    ///
+    /// `GET /ops/webhooks/{id}`
+    fn get_webhook(
+        &self,
+        context: RequestContext,
+        path: get_webhook::Path,
+        headers: get_webhook::Headers,
+    ) -> impl Future<Output = Result<get_webhook::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Update a webhook.
+    ///
+    /// Changes a webhook, or switches it off or on. A property left out keeps its value. While it is off
+    /// nothing is recorded for it.
+    ///
+    /// `PATCH /ops/webhooks/{id}`
+    fn update_webhook(
+        &self,
+        context: RequestContext,
+        path: update_webhook::Path,
+        headers: update_webhook::Headers,
+        body: payment_runs_types::ops::UpdateWebhookRequest,
+    ) -> impl Future<Output = Result<update_webhook::Response, Rejection>> + Send {
+        let _ = (context, path, headers, body);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Delete a webhook.
+    ///
+    /// Deletes a webhook with what is yet to be delivered to it.
+    ///
+    /// `DELETE /ops/webhooks/{id}`
+    fn delete_webhook(
+        &self,
+        context: RequestContext,
+        path: delete_webhook::Path,
+        headers: delete_webhook::Headers,
+    ) -> impl Future<Output = Result<delete_webhook::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Replace a webhook's secret.
+    ///
+    /// Gives a webhook a new secret and tells it this once. Deliveries are signed with it from now on.
+    /// `Idempotency-Key` is refused, since an answer with a secret is not kept.
+    ///
+    /// `POST /ops/webhooks/{id}/rotate`
+    fn rotate_webhook(
+        &self,
+        context: RequestContext,
+        path: rotate_webhook::Path,
+        headers: rotate_webhook::Headers,
+    ) -> impl Future<Output = Result<rotate_webhook::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// List the deliveries to a webhook.
+    ///
+    /// Answers one page of what was sent or is to be sent to a webhook, newest first. Deliveries are kept
+    /// for 30 days.
+    ///
+    /// `GET /ops/webhooks/{id}/deliveries`
+    fn list_deliveries(
+        &self,
+        context: RequestContext,
+        path: list_deliveries::Path,
+        query: list_deliveries::Query,
+        headers: list_deliveries::Headers,
+    ) -> impl Future<Output = Result<list_deliveries::Response, Rejection>> + Send {
+        let _ = (context, path, query, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Send a delivery again.
+    ///
+    /// Sends a notification once more, with the same content and the same id.
+    ///
+    /// `POST /ops/webhooks/{id}/deliveries/{delivery_id}/replay`
+    fn replay_delivery(
+        &self,
+        context: RequestContext,
+        path: replay_delivery::Path,
+        headers: replay_delivery::Headers,
+    ) -> impl Future<Output = Result<replay_delivery::Response, Rejection>> + Send {
+        let _ = (context, path, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Retrieve the test clock.
+    ///
+    /// Answers what time it is for the server. A server that was not started with a test clock answers with
+    /// status 404.
+    ///
+    /// `GET /ops/clock`
+    fn get_clock(
+        &self,
+        context: RequestContext,
+        headers: get_clock::Headers,
+    ) -> impl Future<Output = Result<get_clock::Response, Rejection>> + Send {
+        let _ = (context, headers);
+        async { Err(Rejection::not_implemented()) }
+    }
+    /// Set the test clock.
+    ///
+    /// Moves the time of the server forward. What becomes due by it begins at once: payment runs,
+    /// schedules, look-ups, and the end of tokens, retry windows and idempotency keys. Time does not go
+    /// back; an earlier one is refused with status 400. A server that was not started with a test clock
+    /// answers with status 404.
+    ///
+    /// `PUT /ops/clock`
+    fn set_clock(
+        &self,
+        context: RequestContext,
+        headers: set_clock::Headers,
+        body: payment_runs_types::ops::Clock,
+    ) -> impl Future<Output = Result<set_clock::Response, Rejection>> + Send {
+        let _ = (context, headers, body);
         async { Err(Rejection::not_implemented()) }
     }
     /// See what came of an async request.

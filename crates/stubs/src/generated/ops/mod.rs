@@ -14,18 +14,42 @@
 mod administration;
 mod api;
 mod async_requests;
+mod audit;
+mod clock;
+mod exports;
 mod health;
+mod imports;
 mod payment_runs;
+mod payments;
+mod schedules;
+mod webhooks;
 
 pub(crate) mod shared;
+pub use api::Api;
+pub use health::{get_health, get_readiness};
+pub use payment_runs::{
+    cancel_payment_run, get_progress, list_decisions, list_payment_run_payments, preview_payment_run,
+    stop_payment_run, watch_payment_run,
+};
+
+pub use payments::{get_payment, list_payments, resolve_payment};
+pub use schedules::{create_schedule, delete_schedule, get_schedule, list_schedules, update_schedule};
+
+pub use imports::{create_import, get_import, list_import_faults, list_imports, send_import_lines};
+
+pub use exports::{export_decisions, export_payments};
+pub use webhooks::{
+    create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, replay_delivery,
+    rotate_webhook, update_webhook,
+};
+
 pub use administration::{
     create_client, create_entity, create_organization, delete_client, get_client, get_settings, list_clients,
     list_entities, list_organizations, rotate_client, update_client, update_organization, update_settings,
 };
-pub use api::Api;
 pub use async_requests::get_async_request;
-pub use health::{get_health, get_readiness};
-pub use payment_runs::{get_progress, list_decisions};
+pub use audit::list_audit_records;
+pub use clock::{get_clock, set_clock};
 
 pub use shared::{accepts, accepts_parameters};
 
@@ -35,6 +59,37 @@ pub const OPERATIONS: &[&crate::OperationInfo] = &[
     &get_readiness::OPERATION,
     &list_decisions::OPERATION,
     &get_progress::OPERATION,
+    &preview_payment_run::OPERATION,
+    &cancel_payment_run::OPERATION,
+    &stop_payment_run::OPERATION,
+    &list_payment_run_payments::OPERATION,
+    &watch_payment_run::OPERATION,
+    &list_payments::OPERATION,
+    &get_payment::OPERATION,
+    &resolve_payment::OPERATION,
+    &list_audit_records::OPERATION,
+    &list_schedules::OPERATION,
+    &create_schedule::OPERATION,
+    &get_schedule::OPERATION,
+    &update_schedule::OPERATION,
+    &delete_schedule::OPERATION,
+    &list_imports::OPERATION,
+    &create_import::OPERATION,
+    &get_import::OPERATION,
+    &send_import_lines::OPERATION,
+    &list_import_faults::OPERATION,
+    &export_decisions::OPERATION,
+    &export_payments::OPERATION,
+    &list_webhooks::OPERATION,
+    &create_webhook::OPERATION,
+    &get_webhook::OPERATION,
+    &update_webhook::OPERATION,
+    &delete_webhook::OPERATION,
+    &rotate_webhook::OPERATION,
+    &list_deliveries::OPERATION,
+    &replay_delivery::OPERATION,
+    &get_clock::OPERATION,
+    &set_clock::OPERATION,
     &get_async_request::OPERATION,
     &list_clients::OPERATION,
     &create_client::OPERATION,
@@ -59,6 +114,48 @@ pub fn router<A: Api>(api: A) -> axum::Router {
         .route("/readyz", axum::routing::get(get_readiness::handle::<A>))
         .route("/ops/payment-runs/{key}/decisions", axum::routing::get(list_decisions::handle::<A>))
         .route("/ops/payment-runs/{key}/progress", axum::routing::get(get_progress::handle::<A>))
+        .route("/ops/payment-runs/preview", axum::routing::post(preview_payment_run::handle::<A>))
+        .route("/ops/payment-runs/{key}/cancel", axum::routing::post(cancel_payment_run::handle::<A>))
+        .route("/ops/payment-runs/{key}/stop", axum::routing::post(stop_payment_run::handle::<A>))
+        .route("/ops/payment-runs/{key}/payments", axum::routing::get(list_payment_run_payments::handle::<A>))
+        .route("/ops/payment-runs/{key}/events", axum::routing::get(watch_payment_run::handle::<A>))
+        .route("/ops/payments", axum::routing::get(list_payments::handle::<A>))
+        .route("/ops/payments/{key}", axum::routing::get(get_payment::handle::<A>))
+        .route("/ops/payments/{key}/resolve", axum::routing::post(resolve_payment::handle::<A>))
+        .route("/ops/audit-records", axum::routing::get(list_audit_records::handle::<A>))
+        .route(
+            "/ops/schedules",
+            axum::routing::get(list_schedules::handle::<A>).post(create_schedule::handle::<A>),
+        )
+        .route(
+            "/ops/schedules/{key}",
+            axum::routing::get(get_schedule::handle::<A>)
+                .patch(update_schedule::handle::<A>)
+                .delete(delete_schedule::handle::<A>),
+        )
+        .route("/ops/imports", axum::routing::get(list_imports::handle::<A>).post(create_import::handle::<A>))
+        .route("/ops/imports/{id}", axum::routing::get(get_import::handle::<A>))
+        .route("/ops/imports/{id}/lines", axum::routing::post(send_import_lines::handle::<A>))
+        .route("/ops/imports/{id}/faults", axum::routing::get(list_import_faults::handle::<A>))
+        .route("/ops/exports/decisions", axum::routing::get(export_decisions::handle::<A>))
+        .route("/ops/exports/payments", axum::routing::get(export_payments::handle::<A>))
+        .route(
+            "/ops/webhooks",
+            axum::routing::get(list_webhooks::handle::<A>).post(create_webhook::handle::<A>),
+        )
+        .route(
+            "/ops/webhooks/{id}",
+            axum::routing::get(get_webhook::handle::<A>)
+                .patch(update_webhook::handle::<A>)
+                .delete(delete_webhook::handle::<A>),
+        )
+        .route("/ops/webhooks/{id}/rotate", axum::routing::post(rotate_webhook::handle::<A>))
+        .route("/ops/webhooks/{id}/deliveries", axum::routing::get(list_deliveries::handle::<A>))
+        .route(
+            "/ops/webhooks/{id}/deliveries/{delivery_id}/replay",
+            axum::routing::post(replay_delivery::handle::<A>),
+        )
+        .route("/ops/clock", axum::routing::get(get_clock::handle::<A>).put(set_clock::handle::<A>))
         .route("/ops/async-requests/{id}", axum::routing::get(get_async_request::handle::<A>))
         .route("/ops/clients", axum::routing::get(list_clients::handle::<A>).post(create_client::handle::<A>))
         .route(
@@ -92,6 +189,13 @@ pub fn router<A: Api>(api: A) -> axum::Router {
     tags(
         (name = "Health"),
         (name = "Payment runs"),
+        (name = "Payments"),
+        (name = "Schedules"),
+        (name = "Imports"),
+        (name = "Exports"),
+        (name = "Webhooks"),
+        (name = "Audit"),
+        (name = "Clock"),
         (name = "Async requests"),
         (name = "Administration")
     ),
@@ -100,6 +204,37 @@ pub fn router<A: Api>(api: A) -> axum::Router {
         get_readiness::handle,
         list_decisions::handle,
         get_progress::handle,
+        preview_payment_run::handle,
+        cancel_payment_run::handle,
+        stop_payment_run::handle,
+        list_payment_run_payments::handle,
+        watch_payment_run::handle,
+        list_payments::handle,
+        get_payment::handle,
+        resolve_payment::handle,
+        list_audit_records::handle,
+        list_schedules::handle,
+        create_schedule::handle,
+        get_schedule::handle,
+        update_schedule::handle,
+        delete_schedule::handle,
+        list_imports::handle,
+        create_import::handle,
+        get_import::handle,
+        send_import_lines::handle,
+        list_import_faults::handle,
+        export_decisions::handle,
+        export_payments::handle,
+        list_webhooks::handle,
+        create_webhook::handle,
+        get_webhook::handle,
+        update_webhook::handle,
+        delete_webhook::handle,
+        rotate_webhook::handle,
+        list_deliveries::handle,
+        replay_delivery::handle,
+        get_clock::handle,
+        set_clock::handle,
         get_async_request::handle,
         list_clients::handle,
         create_client::handle,
@@ -129,6 +264,52 @@ pub fn router<A: Api>(api: A) -> axum::Router {
             payment_runs_types::ops::Progress,
             payment_runs_types::ops::RunStatus,
             payment_runs_types::ops::CurrencyAmount,
+            payment_runs_types::ops::PaymentRunBody,
+            payment_runs_types::ops::Preview,
+            payment_runs_types::ops::PreviewTotals,
+            payment_runs_types::ops::PreviewDecision,
+            payment_runs_types::ops::ProgressEvent,
+            payment_runs_types::ops::PaymentState,
+            payment_runs_types::ops::Payment,
+            payment_runs_types::ops::PaymentDocument,
+            payment_runs_types::ops::PaymentPage,
+            payment_runs_types::ops::Resolution,
+            payment_runs_types::ops::ResolvePaymentRequest,
+            payment_runs_types::ops::AuditRecord,
+            payment_runs_types::ops::AuditKind,
+            payment_runs_types::ops::AuditRecordPage,
+            payment_runs_types::ops::RepeatType,
+            payment_runs_types::ops::Weekday,
+            payment_runs_types::ops::CreateScheduleRequest,
+            payment_runs_types::ops::UpdateScheduleRequest,
+            payment_runs_types::ops::Schedule,
+            payment_runs_types::ops::ScheduleState,
+            payment_runs_types::ops::SchedulePage,
+            payment_runs_types::ops::ImportKind,
+            payment_runs_types::ops::ImportFormat,
+            payment_runs_types::ops::ExportFormat,
+            payment_runs_types::ops::CreateImportRequest,
+            payment_runs_types::ops::Import,
+            payment_runs_types::ops::ImportPage,
+            payment_runs_types::ops::ImportFault,
+            payment_runs_types::ops::ImportFaultPage,
+            payment_runs_types::ops::ImportAccount,
+            payment_runs_types::ops::ImportPaymentMethodType,
+            payment_runs_types::ops::ImportPaymentMethod,
+            payment_runs_types::ops::ImportDocument,
+            payment_runs_types::ops::ImportCreditType,
+            payment_runs_types::ops::ImportCredit,
+            payment_runs_types::ops::ImportLine,
+            payment_runs_types::ops::WebhookEvent,
+            payment_runs_types::ops::CreateWebhookRequest,
+            payment_runs_types::ops::UpdateWebhookRequest,
+            payment_runs_types::ops::Webhook,
+            payment_runs_types::ops::WebhookList,
+            payment_runs_types::ops::IssuedWebhook,
+            payment_runs_types::ops::DeliveryState,
+            payment_runs_types::ops::Delivery,
+            payment_runs_types::ops::DeliveryPage,
+            payment_runs_types::ops::Clock,
             payment_runs_types::ops::AsyncRequest,
             payment_runs_types::ops::AsyncRequestStatus,
             payment_runs_types::ops::AsyncResponse,

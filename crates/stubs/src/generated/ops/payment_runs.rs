@@ -257,3 +257,638 @@ pub mod get_progress {
         }
     }
 }
+
+/// `previewPaymentRun`: POST /ops/payment-runs/preview.
+pub mod preview_payment_run {
+    /// The operation as data.
+    pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
+        id: "previewPaymentRun",
+        method: http::Method::POST,
+        path: "/ops/payment-runs/preview",
+        route: "/ops/payment-runs/preview",
+        tag: "Payment runs",
+        public: false,
+    };
+    /// Parameters of the query.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Query)]
+    pub struct Query {
+        /// Where the page starts. Pass the `next_page` of the page before, with the same conditions. The text
+        /// is opaque; one that is stale or was made for another list is refused with status 400.
+        #[serde(rename = "cursor", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub cursor: Option<String>,
+        /// The largest number of decisions on a page. A number outside 1 to 99 is refused with status 400.
+        /// Default: `30`.
+        #[serde(rename = "page_size", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(range(min = 1, max = 99))]
+        #[param(nullable = false, minimum = 1, maximum = 99, default = json!(30))]
+        pub page_size: Option<i32>,
+    }
+    /// Documented headers of the request.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Header)]
+    pub struct Headers {
+        /// The caller's own identifier of this call, at most 64 printable US-ASCII characters without colon,
+        /// semicolon and quotes. The answer repeats it.
+        #[serde(rename = "zuora-track-id", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, max = 64), pattern("^[ !#-&(-9<-~]*$"))]
+        #[param(nullable = false, max_length = 64, pattern = "^[ !#-&(-9<-~]*$")]
+        pub zuora_track_id: Option<String>,
+        /// The entity to read. Needed only when the access token is valid for several.
+        #[serde(rename = "zuora-entity-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_entity_ids: Option<String>,
+        /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
+        /// caller's organisations when left out.
+        #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_org_ids: Option<String>,
+    }
+    /// Documented answers of `previewPaymentRun`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Response {
+        /// What the payment run would do.
+        Status200(payment_runs_types::ops::Preview),
+        /// The call was refused; repeating it unchanged does not help, except after 429.
+        Status4XX(crate::ClientErrorStatus, payment_runs_types::ops::ErrorResponse),
+        /// The server could not answer; the call may be repeated.
+        Status5XX(crate::ServerErrorStatus, payment_runs_types::ops::ErrorResponse),
+    }
+    impl axum::response::IntoResponse for Response {
+        fn into_response(self) -> axum::response::Response {
+            match self {
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
+                Self::Status4XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+                Self::Status5XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+            }
+        }
+    }
+    impl utoipa::IntoResponses for Response {
+        fn responses() -> crate::witness::Answers {
+            [
+                crate::witness::answer(
+                    "200",
+                    "What the payment run would do.",
+                    crate::ops::shared::ANSWER_HEADERS_3,
+                    vec![(
+                        "application/json",
+                        crate::witness::reference::<payment_runs_types::ops::Preview>(),
+                    )],
+                ),
+                crate::ops::shared::answer_client_error("4XX"),
+                crate::ops::shared::answer_server_error("5XX"),
+            ]
+            .into_iter()
+            .collect()
+        }
+    }
+    pub(crate) static CONTRACT: crate::extract::Contract =
+        crate::extract::Contract::new(&crate::ops::shared::SCHEMAS, "previewPaymentRun");
+    #[utoipa::path(
+        post,
+        path = "/ops/payment-runs/preview",
+        operation_id = "previewPaymentRun",
+        tag = "Payment runs",
+        params(Query, Headers),
+        request_body(
+            content = payment_runs_types::ops::PaymentRunBody,
+            content_type = "application/json"
+        ),
+        responses(Response),
+        security(("bearerAuth" = []))
+    )]
+    pub(crate) async fn handle<A: crate::ops::Api>(
+        axum::extract::State(api): axum::extract::State<A>,
+        request: axum::extract::Request,
+    ) -> axum::response::Response {
+        let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        let query = incoming.query::<Query>();
+        let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
+        let body = incoming.json::<payment_runs_types::ops::PaymentRunBody>().await;
+        let context = incoming.context();
+        let (Some(query), Some(headers), Some(body)) = (query, headers, body) else {
+            return api.refuse(&context, &OPERATION, incoming.rejection());
+        };
+        match api.preview_payment_run(context.clone(), query, headers, body).await {
+            Ok(response) => axum::response::IntoResponse::into_response(response),
+            Err(rejection) => api.refuse(&context, &OPERATION, rejection),
+        }
+    }
+}
+
+/// `cancelPaymentRun`: POST /ops/payment-runs/{key}/cancel.
+pub mod cancel_payment_run {
+    /// The operation as data.
+    pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
+        id: "cancelPaymentRun",
+        method: http::Method::POST,
+        path: "/ops/payment-runs/{key}/cancel",
+        route: "/ops/payment-runs/{key}/cancel",
+        tag: "Payment runs",
+        public: false,
+    };
+    /// Parameters of the path.
+    #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Path)]
+    pub struct Path {
+        /// The id of the payment run, or its number such as `PR-00000006`.
+        #[serde(rename = "key", deserialize_with = "crate::extract::text::required")]
+        #[garde(length(chars, min = 1))]
+        #[param(min_length = 1)]
+        pub key: String,
+    }
+    /// Documented headers of the request.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Header)]
+    pub struct Headers {
+        /// A text of the caller's own choice that makes the call safe to repeat: within 24 hours the same call
+        /// with the same key gets the same answer and happens once.
+        #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, min = 1, max = 255))]
+        #[param(nullable = false, min_length = 1, max_length = 255)]
+        pub idempotency_key: Option<String>,
+        /// The caller's own identifier of this call, at most 64 printable US-ASCII characters without colon,
+        /// semicolon and quotes. The answer repeats it.
+        #[serde(rename = "zuora-track-id", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, max = 64), pattern("^[ !#-&(-9<-~]*$"))]
+        #[param(nullable = false, max_length = 64, pattern = "^[ !#-&(-9<-~]*$")]
+        pub zuora_track_id: Option<String>,
+        /// The entity to read. Needed only when the access token is valid for several.
+        #[serde(rename = "zuora-entity-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_entity_ids: Option<String>,
+        /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
+        /// caller's organisations when left out.
+        #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_org_ids: Option<String>,
+    }
+    /// Documented answers of `cancelPaymentRun`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Response {
+        /// The payment run, canceled.
+        Status200(payment_runs_types::ops::Progress),
+        /// The call was refused; repeating it unchanged does not help, except after 429.
+        Status4XX(crate::ClientErrorStatus, payment_runs_types::ops::ErrorResponse),
+        /// The server could not answer; the call may be repeated.
+        Status5XX(crate::ServerErrorStatus, payment_runs_types::ops::ErrorResponse),
+    }
+    impl axum::response::IntoResponse for Response {
+        fn into_response(self) -> axum::response::Response {
+            match self {
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
+                Self::Status4XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+                Self::Status5XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+            }
+        }
+    }
+    impl utoipa::IntoResponses for Response {
+        fn responses() -> crate::witness::Answers {
+            [
+                crate::witness::answer(
+                    "200",
+                    "The payment run, canceled.",
+                    crate::ops::shared::ANSWER_HEADERS_3,
+                    vec![(
+                        "application/json",
+                        crate::witness::reference::<payment_runs_types::ops::Progress>(),
+                    )],
+                ),
+                crate::ops::shared::answer_client_error("4XX"),
+                crate::ops::shared::answer_server_error("5XX"),
+            ]
+            .into_iter()
+            .collect()
+        }
+    }
+    pub(crate) static CONTRACT: crate::extract::Contract =
+        crate::extract::Contract::new(&crate::ops::shared::SCHEMAS, "cancelPaymentRun");
+    #[utoipa::path(
+        post,
+        path = "/ops/payment-runs/{key}/cancel",
+        operation_id = "cancelPaymentRun",
+        tag = "Payment runs",
+        params(Path, Headers),
+        responses(Response),
+        security(("bearerAuth" = []))
+    )]
+    pub(crate) async fn handle<A: crate::ops::Api>(
+        axum::extract::State(api): axum::extract::State<A>,
+        request: axum::extract::Request,
+    ) -> axum::response::Response {
+        let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        let path = incoming.path::<Path>().await;
+        let headers = incoming.headers::<Headers>(&[
+            "idempotency-key",
+            "zuora-track-id",
+            "zuora-entity-ids",
+            "zuora-org-ids",
+        ]);
+        let context = incoming.context();
+        let (Some(path), Some(headers)) = (path, headers) else {
+            return api.refuse(&context, &OPERATION, incoming.rejection());
+        };
+        match api.cancel_payment_run(context.clone(), path, headers).await {
+            Ok(response) => axum::response::IntoResponse::into_response(response),
+            Err(rejection) => api.refuse(&context, &OPERATION, rejection),
+        }
+    }
+}
+
+/// `stopPaymentRun`: POST /ops/payment-runs/{key}/stop.
+pub mod stop_payment_run {
+    /// The operation as data.
+    pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
+        id: "stopPaymentRun",
+        method: http::Method::POST,
+        path: "/ops/payment-runs/{key}/stop",
+        route: "/ops/payment-runs/{key}/stop",
+        tag: "Payment runs",
+        public: false,
+    };
+    /// Parameters of the path.
+    #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Path)]
+    pub struct Path {
+        /// The id of the payment run, or its number such as `PR-00000006`.
+        #[serde(rename = "key", deserialize_with = "crate::extract::text::required")]
+        #[garde(length(chars, min = 1))]
+        #[param(min_length = 1)]
+        pub key: String,
+    }
+    /// Documented headers of the request.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Header)]
+    pub struct Headers {
+        /// A text of the caller's own choice that makes the call safe to repeat: within 24 hours the same call
+        /// with the same key gets the same answer and happens once.
+        #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, min = 1, max = 255))]
+        #[param(nullable = false, min_length = 1, max_length = 255)]
+        pub idempotency_key: Option<String>,
+        /// The caller's own identifier of this call, at most 64 printable US-ASCII characters without colon,
+        /// semicolon and quotes. The answer repeats it.
+        #[serde(rename = "zuora-track-id", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, max = 64), pattern("^[ !#-&(-9<-~]*$"))]
+        #[param(nullable = false, max_length = 64, pattern = "^[ !#-&(-9<-~]*$")]
+        pub zuora_track_id: Option<String>,
+        /// The entity to read. Needed only when the access token is valid for several.
+        #[serde(rename = "zuora-entity-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_entity_ids: Option<String>,
+        /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
+        /// caller's organisations when left out.
+        #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_org_ids: Option<String>,
+    }
+    /// Documented answers of `stopPaymentRun`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Response {
+        /// The payment run, with `stopping` set until its work has ended.
+        Status200(payment_runs_types::ops::Progress),
+        /// The call was refused; repeating it unchanged does not help, except after 429.
+        Status4XX(crate::ClientErrorStatus, payment_runs_types::ops::ErrorResponse),
+        /// The server could not answer; the call may be repeated.
+        Status5XX(crate::ServerErrorStatus, payment_runs_types::ops::ErrorResponse),
+    }
+    impl axum::response::IntoResponse for Response {
+        fn into_response(self) -> axum::response::Response {
+            match self {
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
+                Self::Status4XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+                Self::Status5XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+            }
+        }
+    }
+    impl utoipa::IntoResponses for Response {
+        fn responses() -> crate::witness::Answers {
+            [
+                crate::witness::answer(
+                    "200",
+                    "The payment run, with `stopping` set until its work has ended.",
+                    crate::ops::shared::ANSWER_HEADERS_3,
+                    vec![(
+                        "application/json",
+                        crate::witness::reference::<payment_runs_types::ops::Progress>(),
+                    )],
+                ),
+                crate::ops::shared::answer_client_error("4XX"),
+                crate::ops::shared::answer_server_error("5XX"),
+            ]
+            .into_iter()
+            .collect()
+        }
+    }
+    pub(crate) static CONTRACT: crate::extract::Contract =
+        crate::extract::Contract::new(&crate::ops::shared::SCHEMAS, "stopPaymentRun");
+    #[utoipa::path(
+        post,
+        path = "/ops/payment-runs/{key}/stop",
+        operation_id = "stopPaymentRun",
+        tag = "Payment runs",
+        params(Path, Headers),
+        responses(Response),
+        security(("bearerAuth" = []))
+    )]
+    pub(crate) async fn handle<A: crate::ops::Api>(
+        axum::extract::State(api): axum::extract::State<A>,
+        request: axum::extract::Request,
+    ) -> axum::response::Response {
+        let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        let path = incoming.path::<Path>().await;
+        let headers = incoming.headers::<Headers>(&[
+            "idempotency-key",
+            "zuora-track-id",
+            "zuora-entity-ids",
+            "zuora-org-ids",
+        ]);
+        let context = incoming.context();
+        let (Some(path), Some(headers)) = (path, headers) else {
+            return api.refuse(&context, &OPERATION, incoming.rejection());
+        };
+        match api.stop_payment_run(context.clone(), path, headers).await {
+            Ok(response) => axum::response::IntoResponse::into_response(response),
+            Err(rejection) => api.refuse(&context, &OPERATION, rejection),
+        }
+    }
+}
+
+/// `listPaymentRunPayments`: GET /ops/payment-runs/{key}/payments.
+pub mod list_payment_run_payments {
+    /// The operation as data.
+    pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
+        id: "listPaymentRunPayments",
+        method: http::Method::GET,
+        path: "/ops/payment-runs/{key}/payments",
+        route: "/ops/payment-runs/{key}/payments",
+        tag: "Payment runs",
+        public: false,
+    };
+    /// Parameters of the path.
+    #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Path)]
+    pub struct Path {
+        /// The id of the payment run, or its number such as `PR-00000006`.
+        #[serde(rename = "key", deserialize_with = "crate::extract::text::required")]
+        #[garde(length(chars, min = 1))]
+        #[param(min_length = 1)]
+        pub key: String,
+    }
+    /// Parameters of the query.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Query)]
+    pub struct Query {
+        /// Only payments in this state.
+        #[serde(rename = "state", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(dive)]
+        #[param(nullable = false)]
+        pub state: Option<payment_runs_types::ops::PaymentState>,
+        /// Where the page starts. Pass the `next_page` of the page before, with the same conditions. The text
+        /// is opaque; one that is stale or was made for another list is refused with status 400.
+        #[serde(rename = "cursor", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub cursor: Option<String>,
+        /// The largest number of payments on a page. A number outside 1 to 99 is refused with status 400.
+        /// Default: `30`.
+        #[serde(rename = "page_size", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(range(min = 1, max = 99))]
+        #[param(nullable = false, minimum = 1, maximum = 99, default = json!(30))]
+        pub page_size: Option<i32>,
+    }
+    /// Documented headers of the request.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Header)]
+    pub struct Headers {
+        /// The caller's own identifier of this call, at most 64 printable US-ASCII characters without colon,
+        /// semicolon and quotes. The answer repeats it.
+        #[serde(rename = "zuora-track-id", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, max = 64), pattern("^[ !#-&(-9<-~]*$"))]
+        #[param(nullable = false, max_length = 64, pattern = "^[ !#-&(-9<-~]*$")]
+        pub zuora_track_id: Option<String>,
+        /// The entity to read. Needed only when the access token is valid for several.
+        #[serde(rename = "zuora-entity-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_entity_ids: Option<String>,
+        /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
+        /// caller's organisations when left out.
+        #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_org_ids: Option<String>,
+    }
+    /// Documented answers of `listPaymentRunPayments`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Response {
+        /// One page of payments.
+        Status200(payment_runs_types::ops::PaymentPage),
+        /// The call was refused; repeating it unchanged does not help, except after 429.
+        Status4XX(crate::ClientErrorStatus, payment_runs_types::ops::ErrorResponse),
+        /// The server could not answer; the call may be repeated.
+        Status5XX(crate::ServerErrorStatus, payment_runs_types::ops::ErrorResponse),
+    }
+    impl axum::response::IntoResponse for Response {
+        fn into_response(self) -> axum::response::Response {
+            match self {
+                Self::Status200(body) => crate::answer::json(http::StatusCode::OK, "application/json", &body),
+                Self::Status4XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+                Self::Status5XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+            }
+        }
+    }
+    impl utoipa::IntoResponses for Response {
+        fn responses() -> crate::witness::Answers {
+            [
+                crate::witness::answer(
+                    "200",
+                    "One page of payments.",
+                    crate::ops::shared::ANSWER_HEADERS_3,
+                    vec![(
+                        "application/json",
+                        crate::witness::reference::<payment_runs_types::ops::PaymentPage>(),
+                    )],
+                ),
+                crate::ops::shared::answer_client_error("4XX"),
+                crate::ops::shared::answer_server_error("5XX"),
+            ]
+            .into_iter()
+            .collect()
+        }
+    }
+    pub(crate) static CONTRACT: crate::extract::Contract =
+        crate::extract::Contract::new(&crate::ops::shared::SCHEMAS, "listPaymentRunPayments");
+    #[utoipa::path(
+        get,
+        path = "/ops/payment-runs/{key}/payments",
+        operation_id = "listPaymentRunPayments",
+        tag = "Payment runs",
+        params(Path, Query, Headers),
+        responses(Response),
+        security(("bearerAuth" = []))
+    )]
+    pub(crate) async fn handle<A: crate::ops::Api>(
+        axum::extract::State(api): axum::extract::State<A>,
+        request: axum::extract::Request,
+    ) -> axum::response::Response {
+        let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        let path = incoming.path::<Path>().await;
+        let query = incoming.query::<Query>();
+        let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
+        let context = incoming.context();
+        let (Some(path), Some(query), Some(headers)) = (path, query, headers) else {
+            return api.refuse(&context, &OPERATION, incoming.rejection());
+        };
+        match api.list_payment_run_payments(context.clone(), path, query, headers).await {
+            Ok(response) => axum::response::IntoResponse::into_response(response),
+            Err(rejection) => api.refuse(&context, &OPERATION, rejection),
+        }
+    }
+}
+
+/// `watchPaymentRun`: GET /ops/payment-runs/{key}/events.
+pub mod watch_payment_run {
+    /// The operation as data.
+    pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
+        id: "watchPaymentRun",
+        method: http::Method::GET,
+        path: "/ops/payment-runs/{key}/events",
+        route: "/ops/payment-runs/{key}/events",
+        tag: "Payment runs",
+        public: false,
+    };
+    /// Parameters of the path.
+    #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Path)]
+    pub struct Path {
+        /// The id of the payment run, or its number such as `PR-00000006`.
+        #[serde(rename = "key", deserialize_with = "crate::extract::text::required")]
+        #[garde(length(chars, min = 1))]
+        #[param(min_length = 1)]
+        pub key: String,
+    }
+    /// Documented headers of the request.
+    #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
+    #[garde(allow_unvalidated)]
+    #[into_params(parameter_in = Header)]
+    pub struct Headers {
+        /// The id of the last event that was received.
+        #[serde(rename = "last-event-id", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, max = 256))]
+        #[param(nullable = false, max_length = 256)]
+        pub last_event_id: Option<String>,
+        /// The caller's own identifier of this call, at most 64 printable US-ASCII characters without colon,
+        /// semicolon and quotes. The answer repeats it.
+        #[serde(rename = "zuora-track-id", default, deserialize_with = "crate::extract::text::optional")]
+        #[garde(length(chars, max = 64), pattern("^[ !#-&(-9<-~]*$"))]
+        #[param(nullable = false, max_length = 64, pattern = "^[ !#-&(-9<-~]*$")]
+        pub zuora_track_id: Option<String>,
+        /// The entity to read. Needed only when the access token is valid for several.
+        #[serde(rename = "zuora-entity-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_entity_ids: Option<String>,
+        /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
+        /// caller's organisations when left out.
+        #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
+        #[param(nullable = false)]
+        pub zuora_org_ids: Option<String>,
+    }
+    /// Documented answers of `watchPaymentRun`.
+    #[derive(Debug)]
+    pub enum Response {
+        /// The events.
+        Status200(axum::body::Body),
+        /// The call was refused; repeating it unchanged does not help, except after 429.
+        Status4XX(crate::ClientErrorStatus, payment_runs_types::ops::ErrorResponse),
+        /// The server could not answer; the call may be repeated.
+        Status5XX(crate::ServerErrorStatus, payment_runs_types::ops::ErrorResponse),
+    }
+    impl axum::response::IntoResponse for Response {
+        fn into_response(self) -> axum::response::Response {
+            match self {
+                Self::Status200(body) => {
+                    crate::answer::stream(http::StatusCode::OK, "text/event-stream", body)
+                }
+                Self::Status4XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+                Self::Status5XX(status, body) => {
+                    crate::answer::json(status.into(), "application/json", &body)
+                }
+            }
+        }
+    }
+    impl utoipa::IntoResponses for Response {
+        fn responses() -> crate::witness::Answers {
+            [
+                crate::witness::answer(
+                    "200",
+                    "The events.",
+                    crate::ops::shared::ANSWER_HEADERS_3,
+                    vec![("text/event-stream", crate::witness::inline::<String>())],
+                ),
+                crate::ops::shared::answer_client_error("4XX"),
+                crate::ops::shared::answer_server_error("5XX"),
+            ]
+            .into_iter()
+            .collect()
+        }
+    }
+    pub(crate) static CONTRACT: crate::extract::Contract =
+        crate::extract::Contract::new(&crate::ops::shared::SCHEMAS, "watchPaymentRun");
+    #[utoipa::path(
+        get,
+        path = "/ops/payment-runs/{key}/events",
+        operation_id = "watchPaymentRun",
+        tag = "Payment runs",
+        params(Path, Headers),
+        responses(Response),
+        security(("bearerAuth" = []))
+    )]
+    pub(crate) async fn handle<A: crate::ops::Api>(
+        axum::extract::State(api): axum::extract::State<A>,
+        request: axum::extract::Request,
+    ) -> axum::response::Response {
+        let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        let path = incoming.path::<Path>().await;
+        let headers = incoming.headers::<Headers>(&[
+            "last-event-id",
+            "zuora-track-id",
+            "zuora-entity-ids",
+            "zuora-org-ids",
+        ]);
+        let context = incoming.context();
+        let (Some(path), Some(headers)) = (path, headers) else {
+            return api.refuse(&context, &OPERATION, incoming.rejection());
+        };
+        match api.watch_payment_run(context.clone(), path, headers).await {
+            Ok(response) => axum::response::IntoResponse::into_response(response),
+            Err(rejection) => api.refuse(&context, &OPERATION, rejection),
+        }
+    }
+}

@@ -81,6 +81,60 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         "Progress" => crate::accept::check::<payment_runs_types::ops::Progress>(json),
         "RunStatus" => crate::accept::check::<payment_runs_types::ops::RunStatus>(json),
         "CurrencyAmount" => crate::accept::check::<payment_runs_types::ops::CurrencyAmount>(json),
+        "PaymentRunBody" => crate::accept::check::<payment_runs_types::ops::PaymentRunBody>(json),
+        "Preview" => crate::accept::check::<payment_runs_types::ops::Preview>(json),
+        "PreviewTotals" => crate::accept::check::<payment_runs_types::ops::PreviewTotals>(json),
+        "PreviewDecision" => crate::accept::check::<payment_runs_types::ops::PreviewDecision>(json),
+        "ProgressEvent" => crate::accept::check::<payment_runs_types::ops::ProgressEvent>(json),
+        "PaymentState" => crate::accept::check::<payment_runs_types::ops::PaymentState>(json),
+        "Payment" => crate::accept::check::<payment_runs_types::ops::Payment>(json),
+        "PaymentDocument" => crate::accept::check::<payment_runs_types::ops::PaymentDocument>(json),
+        "PaymentPage" => crate::accept::check::<payment_runs_types::ops::PaymentPage>(json),
+        "Resolution" => crate::accept::check::<payment_runs_types::ops::Resolution>(json),
+        "ResolvePaymentRequest" => {
+            crate::accept::check::<payment_runs_types::ops::ResolvePaymentRequest>(json)
+        }
+        "AuditRecord" => crate::accept::check::<payment_runs_types::ops::AuditRecord>(json),
+        "AuditKind" => crate::accept::check::<payment_runs_types::ops::AuditKind>(json),
+        "AuditRecordPage" => crate::accept::check::<payment_runs_types::ops::AuditRecordPage>(json),
+        "RepeatType" => crate::accept::check::<payment_runs_types::ops::RepeatType>(json),
+        "Weekday" => crate::accept::check::<payment_runs_types::ops::Weekday>(json),
+        "CreateScheduleRequest" => {
+            crate::accept::check::<payment_runs_types::ops::CreateScheduleRequest>(json)
+        }
+        "UpdateScheduleRequest" => {
+            crate::accept::check::<payment_runs_types::ops::UpdateScheduleRequest>(json)
+        }
+        "Schedule" => crate::accept::check::<payment_runs_types::ops::Schedule>(json),
+        "ScheduleState" => crate::accept::check::<payment_runs_types::ops::ScheduleState>(json),
+        "SchedulePage" => crate::accept::check::<payment_runs_types::ops::SchedulePage>(json),
+        "ImportKind" => crate::accept::check::<payment_runs_types::ops::ImportKind>(json),
+        "ImportFormat" => crate::accept::check::<payment_runs_types::ops::ImportFormat>(json),
+        "ExportFormat" => crate::accept::check::<payment_runs_types::ops::ExportFormat>(json),
+        "CreateImportRequest" => crate::accept::check::<payment_runs_types::ops::CreateImportRequest>(json),
+        "Import" => crate::accept::check::<payment_runs_types::ops::Import>(json),
+        "ImportPage" => crate::accept::check::<payment_runs_types::ops::ImportPage>(json),
+        "ImportFault" => crate::accept::check::<payment_runs_types::ops::ImportFault>(json),
+        "ImportFaultPage" => crate::accept::check::<payment_runs_types::ops::ImportFaultPage>(json),
+        "ImportAccount" => crate::accept::check::<payment_runs_types::ops::ImportAccount>(json),
+        "ImportPaymentMethodType" => {
+            crate::accept::check::<payment_runs_types::ops::ImportPaymentMethodType>(json)
+        }
+        "ImportPaymentMethod" => crate::accept::check::<payment_runs_types::ops::ImportPaymentMethod>(json),
+        "ImportDocument" => crate::accept::check::<payment_runs_types::ops::ImportDocument>(json),
+        "ImportCreditType" => crate::accept::check::<payment_runs_types::ops::ImportCreditType>(json),
+        "ImportCredit" => crate::accept::check::<payment_runs_types::ops::ImportCredit>(json),
+        "ImportLine" => crate::accept::check::<payment_runs_types::ops::ImportLine>(json),
+        "WebhookEvent" => crate::accept::check::<payment_runs_types::ops::WebhookEvent>(json),
+        "CreateWebhookRequest" => crate::accept::check::<payment_runs_types::ops::CreateWebhookRequest>(json),
+        "UpdateWebhookRequest" => crate::accept::check::<payment_runs_types::ops::UpdateWebhookRequest>(json),
+        "Webhook" => crate::accept::check::<payment_runs_types::ops::Webhook>(json),
+        "WebhookList" => crate::accept::check::<payment_runs_types::ops::WebhookList>(json),
+        "IssuedWebhook" => crate::accept::check::<payment_runs_types::ops::IssuedWebhook>(json),
+        "DeliveryState" => crate::accept::check::<payment_runs_types::ops::DeliveryState>(json),
+        "Delivery" => crate::accept::check::<payment_runs_types::ops::Delivery>(json),
+        "DeliveryPage" => crate::accept::check::<payment_runs_types::ops::DeliveryPage>(json),
+        "Clock" => crate::accept::check::<payment_runs_types::ops::Clock>(json),
         "AsyncRequest" => crate::accept::check::<payment_runs_types::ops::AsyncRequest>(json),
         "AsyncRequestStatus" => crate::accept::check::<payment_runs_types::ops::AsyncRequestStatus>(json),
         "AsyncResponse" => crate::accept::check::<payment_runs_types::ops::AsyncResponse>(json),
@@ -132,6 +186,186 @@ pub fn accepts_parameters(
         }
         ("getProgress", crate::extract::Part::Headers) => {
             crate::accept::check_texts::<super::get_progress::Headers>(texts)
+        }
+        ("previewPaymentRun", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::preview_payment_run::Query>(texts)
+        }
+        ("previewPaymentRun", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::preview_payment_run::Headers>(texts)
+        }
+        ("cancelPaymentRun", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::cancel_payment_run::Path>(texts)
+        }
+        ("cancelPaymentRun", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::cancel_payment_run::Headers>(texts)
+        }
+        ("stopPaymentRun", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::stop_payment_run::Path>(texts)
+        }
+        ("stopPaymentRun", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::stop_payment_run::Headers>(texts)
+        }
+        ("listPaymentRunPayments", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::list_payment_run_payments::Path>(texts)
+        }
+        ("listPaymentRunPayments", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_payment_run_payments::Query>(texts)
+        }
+        ("listPaymentRunPayments", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_payment_run_payments::Headers>(texts)
+        }
+        ("watchPaymentRun", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::watch_payment_run::Path>(texts)
+        }
+        ("watchPaymentRun", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::watch_payment_run::Headers>(texts)
+        }
+        ("listPayments", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_payments::Query>(texts)
+        }
+        ("listPayments", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_payments::Headers>(texts)
+        }
+        ("getPayment", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_payment::Path>(texts)
+        }
+        ("getPayment", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_payment::Headers>(texts)
+        }
+        ("resolvePayment", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::resolve_payment::Path>(texts)
+        }
+        ("resolvePayment", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::resolve_payment::Headers>(texts)
+        }
+        ("listAuditRecords", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_audit_records::Query>(texts)
+        }
+        ("listAuditRecords", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_audit_records::Headers>(texts)
+        }
+        ("listSchedules", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_schedules::Query>(texts)
+        }
+        ("listSchedules", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_schedules::Headers>(texts)
+        }
+        ("createSchedule", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_schedule::Headers>(texts)
+        }
+        ("getSchedule", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_schedule::Path>(texts)
+        }
+        ("getSchedule", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_schedule::Headers>(texts)
+        }
+        ("updateSchedule", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::update_schedule::Path>(texts)
+        }
+        ("updateSchedule", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::update_schedule::Headers>(texts)
+        }
+        ("deleteSchedule", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::delete_schedule::Path>(texts)
+        }
+        ("deleteSchedule", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::delete_schedule::Headers>(texts)
+        }
+        ("listImports", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_imports::Query>(texts)
+        }
+        ("listImports", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_imports::Headers>(texts)
+        }
+        ("createImport", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_import::Headers>(texts)
+        }
+        ("getImport", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_import::Path>(texts)
+        }
+        ("getImport", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_import::Headers>(texts)
+        }
+        ("sendImportLines", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::send_import_lines::Path>(texts)
+        }
+        ("sendImportLines", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::send_import_lines::Query>(texts)
+        }
+        ("sendImportLines", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::send_import_lines::Headers>(texts)
+        }
+        ("listImportFaults", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::list_import_faults::Path>(texts)
+        }
+        ("listImportFaults", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_import_faults::Query>(texts)
+        }
+        ("listImportFaults", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_import_faults::Headers>(texts)
+        }
+        ("exportDecisions", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::export_decisions::Query>(texts)
+        }
+        ("exportDecisions", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::export_decisions::Headers>(texts)
+        }
+        ("exportPayments", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::export_payments::Query>(texts)
+        }
+        ("exportPayments", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::export_payments::Headers>(texts)
+        }
+        ("listWebhooks", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_webhooks::Headers>(texts)
+        }
+        ("createWebhook", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::create_webhook::Headers>(texts)
+        }
+        ("getWebhook", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::get_webhook::Path>(texts)
+        }
+        ("getWebhook", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_webhook::Headers>(texts)
+        }
+        ("updateWebhook", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::update_webhook::Path>(texts)
+        }
+        ("updateWebhook", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::update_webhook::Headers>(texts)
+        }
+        ("deleteWebhook", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::delete_webhook::Path>(texts)
+        }
+        ("deleteWebhook", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::delete_webhook::Headers>(texts)
+        }
+        ("rotateWebhook", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::rotate_webhook::Path>(texts)
+        }
+        ("rotateWebhook", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::rotate_webhook::Headers>(texts)
+        }
+        ("listDeliveries", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::list_deliveries::Path>(texts)
+        }
+        ("listDeliveries", crate::extract::Part::Query) => {
+            crate::accept::check_texts::<super::list_deliveries::Query>(texts)
+        }
+        ("listDeliveries", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::list_deliveries::Headers>(texts)
+        }
+        ("replayDelivery", crate::extract::Part::Path) => {
+            crate::accept::check_texts::<super::replay_delivery::Path>(texts)
+        }
+        ("replayDelivery", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::replay_delivery::Headers>(texts)
+        }
+        ("getClock", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::get_clock::Headers>(texts)
+        }
+        ("setClock", crate::extract::Part::Headers) => {
+            crate::accept::check_texts::<super::set_clock::Headers>(texts)
         }
         ("getAsyncRequest", crate::extract::Part::Path) => {
             crate::accept::check_texts::<super::get_async_request::Path>(texts)

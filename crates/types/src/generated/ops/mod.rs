@@ -12,15 +12,29 @@
 
 mod administration;
 mod async_requests;
+mod audit;
+mod clock;
+mod exports;
 mod health;
+mod imports;
 mod payment_runs;
+mod payments;
+mod schedules;
 mod shared;
+mod webhooks;
 
 pub use administration::*;
 pub use async_requests::*;
+pub use audit::*;
+pub use clock::*;
+pub use exports::*;
 pub use health::*;
+pub use imports::*;
 pub use payment_runs::*;
+pub use payments::*;
+pub use schedules::*;
 pub use shared::*;
+pub use webhooks::*;
 
 /// Every model as JSON Schema 2020-12, under its name in `$defs`.
 pub const SCHEMAS: &str = include_str!("schemas.json");
@@ -41,6 +55,52 @@ pub fn components() -> utoipa::openapi::Components {
         .schema_from::<Progress>()
         .schema_from::<RunStatus>()
         .schema_from::<CurrencyAmount>()
+        .schema_from::<PaymentRunBody>()
+        .schema_from::<Preview>()
+        .schema_from::<PreviewTotals>()
+        .schema_from::<PreviewDecision>()
+        .schema_from::<ProgressEvent>()
+        .schema_from::<PaymentState>()
+        .schema_from::<Payment>()
+        .schema_from::<PaymentDocument>()
+        .schema_from::<PaymentPage>()
+        .schema_from::<Resolution>()
+        .schema_from::<ResolvePaymentRequest>()
+        .schema_from::<AuditRecord>()
+        .schema_from::<AuditKind>()
+        .schema_from::<AuditRecordPage>()
+        .schema_from::<RepeatType>()
+        .schema_from::<Weekday>()
+        .schema_from::<CreateScheduleRequest>()
+        .schema_from::<UpdateScheduleRequest>()
+        .schema_from::<Schedule>()
+        .schema_from::<ScheduleState>()
+        .schema_from::<SchedulePage>()
+        .schema_from::<ImportKind>()
+        .schema_from::<ImportFormat>()
+        .schema_from::<ExportFormat>()
+        .schema_from::<CreateImportRequest>()
+        .schema_from::<Import>()
+        .schema_from::<ImportPage>()
+        .schema_from::<ImportFault>()
+        .schema_from::<ImportFaultPage>()
+        .schema_from::<ImportAccount>()
+        .schema_from::<ImportPaymentMethodType>()
+        .schema_from::<ImportPaymentMethod>()
+        .schema_from::<ImportDocument>()
+        .schema_from::<ImportCreditType>()
+        .schema_from::<ImportCredit>()
+        .schema_from::<ImportLine>()
+        .schema_from::<WebhookEvent>()
+        .schema_from::<CreateWebhookRequest>()
+        .schema_from::<UpdateWebhookRequest>()
+        .schema_from::<Webhook>()
+        .schema_from::<WebhookList>()
+        .schema_from::<IssuedWebhook>()
+        .schema_from::<DeliveryState>()
+        .schema_from::<Delivery>()
+        .schema_from::<DeliveryPage>()
+        .schema_from::<Clock>()
         .schema_from::<AsyncRequest>()
         .schema_from::<AsyncRequestStatus>()
         .schema_from::<AsyncResponse>()

@@ -2,6 +2,8 @@
 
 //! Payment runs operations API: Payment runs.
 
+use super::DocumentType;
+
 /// One page of decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
@@ -65,21 +67,6 @@ pub struct Decision {
 crate::object::object!(Decision);
 
 crate::text_enum::json_schema!(Decision, DocumentType, DecisionOutcome, SkipReason);
-
-/// The kind of a receivable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DocumentType {
-    /// `Invoice`.
-    Invoice,
-    /// `DebitMemo`.
-    DebitMemo,
-    /// A value that the contract does not list; refused as input.
-    Unknown(String),
-}
-
-crate::text_enum::text_enum!(DocumentType, Invoice = "Invoice", DebitMemo = "DebitMemo");
-
-crate::text_enum::json_schema!(DocumentType);
 
 /// `collected` - the run took the document: credits were applied to it, or a payment was made for it,
 /// whether or not the gateway approved that payment. `skipped` - the run left it alone, for the reason
@@ -196,6 +183,8 @@ pub struct Progress {
     /// Where a payment run stands.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub status: RunStatus,
+    /// Whether it was told to stop and is still finishing what was in flight.
+    pub stopping: bool,
     /// How many documents meet the run's conditions; 0 until the run starts.
     #[serde(deserialize_with = "crate::whole::present")]
     #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
@@ -311,3 +300,161 @@ pub struct CurrencyAmount {
 crate::object::object!(CurrencyAmount);
 
 crate::text_enum::json_schema!(CurrencyAmount);
+
+/// What a payment run would do.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct Preview {
+    /// How many documents meet the conditions.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub documents_total: i64,
+    /// How many of them it would take.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub documents_collected: i64,
+    /// How many of them it would leave alone.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub documents_skipped: i64,
+    /// How many payments it would send to a payment gateway.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub payments: i64,
+    /// How many of the records of `data` would fail.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub data_records_refused: i64,
+    /// The amounts, one entry for each currency, sorted by it.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub totals: Vec<PreviewTotals>,
+    /// The decisions of this page, in the order in which the run would take them.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub decisions: Vec<PreviewDecision>,
+    /// The `cursor` of the next page; null on the last one.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub next_page: Option<String>,
+}
+
+crate::object::object!(Preview);
+
+crate::text_enum::json_schema!(Preview, PreviewTotals, PreviewDecision);
+
+/// What a payment run would move in one currency, in major units.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct PreviewTotals {
+    /// The three-letter ISO 4217 code.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 3, max_length = 3))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
+    pub currency: String,
+    /// The balances of the documents it would take.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub receivables: crate::Decimal,
+    /// Those of invoices.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub invoices: crate::Decimal,
+    /// Those of debit memos.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub debit_memos: crate::Decimal,
+    /// What credit memos would pay.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub credit_memos: crate::Decimal,
+    /// What unapplied payments would pay.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub unapplied_payments: crate::Decimal,
+    /// What credit balances would pay.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub credit_balance: crate::Decimal,
+    /// What would be charged.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub payments: crate::Decimal,
+}
+
+crate::object::object!(PreviewTotals);
+
+crate::text_enum::json_schema!(PreviewTotals);
+
+/// What a payment run would decide about one document.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct PreviewDecision {
+    /// The id of the invoice or debit memo.
+    pub document_id: String,
+    /// The number of the invoice or debit memo.
+    pub document_number: String,
+    /// The kind of a receivable.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub document_type: DocumentType,
+    /// The account that owes the document.
+    pub account_id: String,
+    /// `collected` - the run took the document: credits were applied to it, or a payment was made for it,
+    /// whether or not the gateway approved that payment.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub outcome: DecisionOutcome,
+    /// Why the document would be skipped; null when it would be collected.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub reason: Option<SkipReason>,
+    /// How much of the balance credits would pay, in major units.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub credit_applied: crate::Decimal,
+    /// How much would be charged for the document, in major units.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub amount: crate::Decimal,
+    /// The currency of the document and of both amounts.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 3, max_length = 3))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
+    pub currency: String,
+    /// What would be charged; null when nothing is.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_method_id: Option<String>,
+    /// Through which payment gateway; null when nothing is charged.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_gateway_id: Option<String>,
+}
+
+crate::object::object!(PreviewDecision);
+
+crate::text_enum::json_schema!(PreviewDecision, DocumentType, DecisionOutcome, SkipReason);
+
+/// One event of a payment run being watched.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct ProgressEvent {
+    /// The counters.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub progress: Progress,
+    /// How many documents were decided in a second of late.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub documents_per_second: crate::Decimal,
+    /// How many payments got an outcome in a second of late.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub payments_per_second: crate::Decimal,
+    /// About how long it will take from here at that rate; null while that is not known.
+    #[serde(deserialize_with = "crate::whole::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true, minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub seconds_left: Option<i64>,
+}
+
+crate::object::object!(ProgressEvent);
+
+crate::text_enum::json_schema!(ProgressEvent, Progress);

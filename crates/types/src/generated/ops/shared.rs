@@ -2,6 +2,195 @@
 
 //! Payment runs operations API: what several groups of operations share.
 
+/// The kind of a receivable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentType {
+    /// `Invoice`.
+    Invoice,
+    /// `DebitMemo`.
+    DebitMemo,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(DocumentType, Invoice = "Invoice", DebitMemo = "DebitMemo");
+
+crate::text_enum::json_schema!(DocumentType);
+
+/// The body with which version 1 creates a payment run (`POST /v1/payment-runs`), with its own property
+/// names. It is checked as it is there.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct PaymentRunBody(pub std::collections::BTreeMap<String, serde_json::Value>);
+impl From<std::collections::BTreeMap<String, serde_json::Value>> for PaymentRunBody {
+    fn from(value: std::collections::BTreeMap<String, serde_json::Value>) -> Self {
+        Self(value)
+    }
+}
+
+#[cfg(feature = "utoipa")]
+impl utoipa::PartialSchema for PaymentRunBody {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(
+            utoipa::openapi::ObjectBuilder::new()
+                .schema_type(utoipa::openapi::schema::Type::Object)
+                .additional_properties(Some(utoipa::openapi::RefOr::<utoipa::openapi::Schema>::from(
+                    utoipa::openapi::ObjectBuilder::new()
+                        .schema_type(utoipa::openapi::schema::SchemaType::AnyValue),
+                ))),
+        )
+    }
+}
+
+#[cfg(feature = "utoipa")]
+impl utoipa::ToSchema for PaymentRunBody {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "PaymentRunBody".into()
+    }
+}
+
+crate::text_enum::json_schema!(PaymentRunBody);
+
+/// `intent` - it is written down and is being sent. `pending` - the gateway will tell later. `unknown`
+/// - nobody could tell yet what came of it; its documents are held. `processed` - the money was
+/// collected. `declined` - no money moved. `canceled` - it was given up before it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PaymentState {
+    /// `intent`.
+    Intent,
+    /// `pending`.
+    Pending,
+    /// `unknown`.
+    UnknownValue,
+    /// `processed`.
+    Processed,
+    /// `declined`.
+    Declined,
+    /// `canceled`.
+    Canceled,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(
+    PaymentState,
+    Intent = "intent",
+    Pending = "pending",
+    UnknownValue = "unknown",
+    Processed = "processed",
+    Declined = "declined",
+    Canceled = "canceled"
+);
+
+crate::text_enum::json_schema!(PaymentState);
+
+/// A payment as operators see it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct Payment {
+    /// The id of the payment, which is also the reference that the gateway was given.
+    pub id: String,
+    /// The number, such as `P-00000012`.
+    pub number: String,
+    /// `intent` - it is written down and is being sent.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub state: PaymentState,
+    /// Who pays.
+    pub account_id: String,
+    /// The payment run that made it; null for a single payment.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_run_id: Option<String>,
+    /// The amount in major units.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub amount: crate::Decimal,
+    /// Its currency, as the three-letter ISO 4217 code.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 3, max_length = 3))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
+    pub currency: String,
+    /// What no document has taken, in major units.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub unapplied_amount: crate::Decimal,
+    /// Whether a payment gateway was to charge it.
+    pub electronic: bool,
+    /// What was charged.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_method_id: Option<String>,
+    /// Through which payment gateway.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_gateway_id: Option<String>,
+    /// The gateway's name for the charge, once it is known.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_reference: Option<String>,
+    /// The gateway's code, such as `card_declined`.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_code: Option<String>,
+    /// The gateway's words.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_message: Option<String>,
+    /// Which documents it pays.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub documents: Vec<PaymentDocument>,
+    /// When it was made.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "date-time"))]
+    pub created_at: crate::OffsetDateTime,
+    /// When its outcome became definite; null before.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, required = true, format = "date-time")
+    )]
+    pub settled_at: Option<crate::OffsetDateTime>,
+}
+
+crate::object::object!(Payment);
+
+crate::text_enum::json_schema!(Payment, PaymentState, PaymentDocument);
+
+/// The part of a payment that is for one document.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct PaymentDocument {
+    /// The invoice or debit memo.
+    pub document_id: String,
+    /// The amount in major units.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub amount: crate::Decimal,
+}
+
+crate::object::object!(PaymentDocument);
+
+crate::text_enum::json_schema!(PaymentDocument);
+
+/// One page of payments.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct PaymentPage {
+    /// The payments of this page.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub data: Vec<Payment>,
+    /// The `cursor` of the next page; null on the last one.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub next_page: Option<String>,
+}
+
+crate::object::object!(PaymentPage);
+
+crate::text_enum::json_schema!(PaymentPage, Payment);
+
 /// Why a call failed. Every failed call of this API has this body.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
