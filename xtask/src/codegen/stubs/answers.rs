@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::types::docs;
 use super::{body_type, shared_item, text};
-use crate::spec::ir::{Api, Content, Header, Kind, Media, Operation, Response, Schema, Status, TextFormat};
+use crate::spec::ir::{Api, Header, Kind, Media, Operation, Response, Schema, Status, TextFormat};
 use crate::spec::{json_schema, names};
 
 /// The sets of headers that an API's answers carry; most answers carry the same.
@@ -261,20 +261,12 @@ fn answer_body(api: &Api, response: &Response, headers: &HeaderSets) -> Result<T
             .content_types
             .iter()
             .map(|content_type| {
-                let schema = witness_schema(api, content)?;
+                let schema = schema_tokens(api, &content.schema)?;
                 Ok(quote!((#content_type, #schema)))
             })
             .collect::<Result<Vec<_>>>()?,
     };
     Ok(quote!(#description, #headers, vec![#(#contents),*]))
-}
-
-fn witness_schema(api: &Api, content: &Content) -> Result<TokenStream> {
-    match content.media {
-        Media::Json => schema_tokens(api, &content.schema),
-        // One message of a stream is no part of a Rust type.
-        _ => Ok(quote!(crate::witness::inline::<String>())),
-    }
 }
 
 fn schema_tokens(api: &Api, schema: &Schema) -> Result<TokenStream> {

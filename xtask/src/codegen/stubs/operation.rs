@@ -172,11 +172,17 @@ fn witness(api: &Api, operation: &Operation) -> Result<TokenStream> {
 }
 
 fn witness_body(api: &Api, body: &Body) -> Result<TokenStream> {
-    let content_type = text(body.content.content_types.first().map_or("", String::as_str));
-    let kind = match body.content.media {
-        Media::Json | Media::Form => body_type(api, &body.content.schema)?,
-        Media::Stream | Media::Events => quote!(String),
-    };
+    // For a stream it is the type of one message.
+    let kind = body_type(api, &body.content.schema)?;
     let kind = if body.required { kind } else { quote!(Option<#kind>) };
-    Ok(quote!(request_body(content = #kind, content_type = #content_type),))
+    match body.content.content_types.as_slice() {
+        [content_type] => {
+            let content_type = text(content_type);
+            Ok(quote!(request_body(content = #kind, content_type = #content_type),))
+        }
+        several => {
+            let several = several.iter().map(|content_type| text(content_type));
+            Ok(quote!(request_body(content(#((#kind = #several)),*)),))
+        }
+    }
 }

@@ -850,7 +850,10 @@ pub mod watch_payment_run {
                     "200",
                     "The events.",
                     crate::ops::shared::ANSWER_HEADERS_3,
-                    vec![("text/event-stream", crate::witness::inline::<String>())],
+                    vec![(
+                        "text/event-stream",
+                        crate::witness::reference::<payment_runs_types::ops::ProgressEvent>(),
+                    )],
                 ),
                 crate::ops::shared::answer_client_error("4XX"),
                 crate::ops::shared::answer_server_error("5XX"),
