@@ -261,7 +261,13 @@ fn answer_body(api: &Api, response: &Response, headers: &HeaderSets) -> Result<T
             .content_types
             .iter()
             .map(|content_type| {
-                let schema = schema_tokens(api, &content.schema)?;
+                let schema = match (content.media, &content.schema.kind) {
+                    // Bytes without a shape are no Rust type.
+                    (Media::Stream | Media::Events, Kind::String(_)) => {
+                        quote!(crate::witness::inline::<String>())
+                    }
+                    _ => schema_tokens(api, &content.schema)?,
+                };
                 Ok(quote!((#content_type, #schema)))
             })
             .collect::<Result<Vec<_>>>()?,

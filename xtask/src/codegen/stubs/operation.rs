@@ -8,7 +8,7 @@ use super::super::types::docs;
 use super::answers::{self, HeaderSets};
 use super::params::{self, PLACES};
 use super::{body_type, ident, shared_item, text};
-use crate::spec::ir::{Api, Body, Media, Operation, Place};
+use crate::spec::ir::{Api, Body, Kind, Media, Operation, Place};
 
 pub(super) fn module(api: &Api, operation: &Operation, headers: &HeaderSets) -> Result<TokenStream> {
     let name = ident(&operation.ident);
@@ -172,8 +172,12 @@ fn witness(api: &Api, operation: &Operation) -> Result<TokenStream> {
 }
 
 fn witness_body(api: &Api, body: &Body) -> Result<TokenStream> {
-    // For a stream it is the type of one message.
-    let kind = body_type(api, &body.content.schema)?;
+    let kind = match (body.content.media, &body.content.schema.kind) {
+        // Bytes without a shape are no Rust type.
+        (Media::Stream | Media::Events, Kind::String(_)) => quote!(String),
+        // For a stream it is the type of one message.
+        _ => body_type(api, &body.content.schema)?,
+    };
     let kind = if body.required { kind } else { quote!(Option<#kind>) };
     match body.content.content_types.as_slice() {
         [content_type] => {
