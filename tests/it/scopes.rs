@@ -136,8 +136,11 @@ async fn a_run_that_could_not_go_on_is_deleted_in_its_entity_only() {
     let run = text(&here.create("/v1/payment-runs", run_body()).await, "id");
     let store = server.node().store();
     let lease_until = now + jiff::SignedDuration::from_secs(30);
-    let claim =
-        store.claim_selection(now, lease_until).await.unwrap().expect("the run waits to be worked on");
+    let claim = store
+        .claim_selection(now, lease_until, std::sync::Arc::new(server.node().ids().clone()))
+        .await
+        .unwrap()
+        .expect("the run waits to be worked on");
     store.fail_run(&claim, now, "the gateway is gone").await.unwrap();
     let path = format!("/v1/payment-runs/{run}");
     assert_eq!(there.delete(&path).await.status, 404);

@@ -14,6 +14,7 @@ use crate::payment::Payment;
 use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use crate::ports::Settlement;
 use crate::run::{DataRecord, DeletePolicy, Run, RunFilter, RunOptions};
+use crate::run_schedule::{NewSchedule, Schedule, ScheduleChange};
 
 /// A command with who gives it, where and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -318,6 +319,12 @@ pub enum Command {
     DeleteRun(Key, DeletePolicy),
     /// Gives a pending run up.
     CancelRun(Key),
+    /// Creates a schedule with its first run.
+    CreateSchedule(NewSchedule),
+    /// Changes a schedule that has not ended, together with its pending run.
+    UpdateSchedule(Key, ScheduleChange),
+    /// Ends a schedule for good and gives its pending run up; runs at work go on. Ending it again changes nothing.
+    EndSchedule(Key),
 }
 
 /// What a command answers.
@@ -337,6 +344,8 @@ pub enum Output {
     PaymentIntent(Payment, crate::ports::Intent),
     /// A run.
     Run(Run),
+    /// A schedule.
+    Schedule(Schedule),
     /// The object is gone.
     Deleted,
 }

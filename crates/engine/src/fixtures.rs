@@ -65,6 +65,7 @@ pub(crate) fn run() -> Run {
         target_date: Some("2026-03-01".parse().unwrap()),
         run_at: None,
         organizations: Vec::new(),
+        occurrence: None,
         record_count: 0,
         executed_at: Some(now()),
         completed_at: None,

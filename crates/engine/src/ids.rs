@@ -95,6 +95,8 @@ typed_ids! {
     GatewayId
     /// A payment run.
     RunId
+    /// A schedule of payment runs.
+    ScheduleId
     /// A bill run, known to us only by its identifier.
     BillRunId
     /// A user, who is recorded as creator and updater.

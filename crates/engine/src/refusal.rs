@@ -23,6 +23,8 @@ pub enum Noun {
     PaymentGateway,
     /// An organization.
     Organization,
+    /// A schedule.
+    Schedule,
 }
 
 impl Noun {
@@ -38,6 +40,7 @@ impl Noun {
             Self::PaymentRun => "payment run",
             Self::PaymentGateway => "payment gateway",
             Self::Organization => "organization",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -89,6 +92,8 @@ pub enum Field {
     DueDate,
     /// Status.
     Status,
+    /// When the runs of a schedule start.
+    Recurrence,
 }
 
 /// One reason for a refusal.

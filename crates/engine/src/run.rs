@@ -13,6 +13,7 @@ use crate::ids::{
     AccountId, BillRunId, DocumentId, GatewayId, Key, OrganizationId, PaymentId, PaymentMethodId, RunId,
 };
 use crate::money::Currency;
+use crate::run_schedule::Occurrence;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -192,6 +193,8 @@ pub struct Run {
     pub run_at: Option<Timestamp>,
     /// The organizations it was created for.
     pub organizations: Vec<OrganizationId>,
+    /// The schedule's occurrence that it is, for a run that a schedule made.
+    pub occurrence: Option<Occurrence>,
     /// Number of data records; 0 for a run with filters.
     pub record_count: u32,
     /// When its work began (UTC).

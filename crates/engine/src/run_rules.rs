@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use crate::command::{NewRun, RunChange};
 use crate::refusal::{Field, Refusal};
 use crate::run::{Run, RunFilter, RunOptions};
+use crate::run_schedule::{Occurrence, RunTemplate};
 use crate::schedule::is_on_the_hour;
 use crate::settings::Settings;
 
@@ -36,6 +37,7 @@ struct Shape<'a> {
     options: &'a RunOptions,
     target_date: Option<Date>,
     run_at: Option<Timestamp>,
+    occurrence: Option<&'a Occurrence>,
     records: usize,
 }
 
@@ -46,7 +48,21 @@ pub fn check_new_run(run: &NewRun, settings: &Settings) -> Vec<Refusal> {
         options: &run.options,
         target_date: run.target_date,
         run_at: run.run_at,
+        occurrence: None,
         records: run.records.len(),
+    };
+    check_shape(&shape, settings)
+}
+
+/// Everything that is wrong with the template of a schedule's runs, whatever their days.
+pub fn check_template(template: &RunTemplate, settings: &Settings) -> Vec<Refusal> {
+    let shape = Shape {
+        filter: &template.filter,
+        options: &template.options,
+        target_date: Some(Date::ZERO),
+        run_at: None,
+        occurrence: None,
+        records: 0,
     };
     check_shape(&shape, settings)
 }
@@ -58,6 +74,7 @@ pub fn check_run(run: &Run, settings: &Settings) -> Vec<Refusal> {
         options: &run.options,
         target_date: run.target_date,
         run_at: run.run_at,
+        occurrence: run.occurrence.as_ref(),
         records: usize::try_from(run.record_count).unwrap_or(usize::MAX),
     };
     check_shape(&shape, settings)
@@ -141,12 +158,17 @@ fn check_filters(run: &Shape<'_>, refusals: &mut Vec<Refusal>) {
     }
 }
 
-/// A run needs a target date or a start, and it starts on the hour.
+/// A run needs a target date or a start, and it starts on the hour: that of the entity, or of the schedule that made it.
 fn check_dates(run: &Shape<'_>, settings: &Settings, refusals: &mut Vec<Refusal>) {
     if run.target_date.is_none() && run.run_at.is_none() {
         refusals.push(Refusal::OneNeeded { fields: &[Field::RunDate, Field::TargetDate] });
     }
-    if run.run_at.is_some_and(|at| !is_on_the_hour(at, &time_zone(settings))) {
+    let schedule_zone = run.occurrence.and_then(|occurrence| occurrence.recurrence.zone());
+    let is_on_time = |at: Timestamp| {
+        is_on_the_hour(at, &time_zone(settings))
+            || schedule_zone.is_some_and(|zone| is_on_the_hour(at, &zone))
+    };
+    if run.run_at.is_some_and(|at| !is_on_time(at)) {
         let message = "a payment run starts on the hour".to_owned();
         refusals.push(Refusal::Invalid { field: Field::RunDate, message });
     }

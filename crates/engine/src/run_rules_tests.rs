@@ -128,6 +128,7 @@ fn a_change_keeps_sets_and_clears() {
         target_date: None,
         run_at: Some("2026-03-01T11:00:00Z".parse().unwrap()),
         organizations: Vec::new(),
+        occurrence: None,
         record_count: 0,
         executed_at: None,
         completed_at: None,

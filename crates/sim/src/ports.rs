@@ -118,8 +118,9 @@ impl Work for ChaosWork {
         &self,
         now: Timestamp,
         until: Timestamp,
+        ids: Arc<dyn Ids>,
     ) -> Result<Option<ChunkClaim>, StoreError> {
-        let claimed = self.step("claim_selection", self.store.claim_selection(now, until)).await;
+        let claimed = self.step("claim_selection", self.store.claim_selection(now, until, ids)).await;
         if let Ok(Some(claim)) = &claimed {
             self.note(claim, "claim selection", &"");
         }

@@ -87,7 +87,12 @@ impl Work for Script {
     async fn next_run_at(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
     }
-    async fn claim_selection(&self, _: Timestamp, _: Timestamp) -> Result<Option<ChunkClaim>, StoreError> {
+    async fn claim_selection(
+        &self,
+        _: Timestamp,
+        _: Timestamp,
+        _: Arc<dyn Ids>,
+    ) -> Result<Option<ChunkClaim>, StoreError> {
         Ok(None)
     }
     async fn extend_selection(

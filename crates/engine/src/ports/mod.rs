@@ -7,6 +7,7 @@ pub mod clock;
 pub mod gateway;
 pub mod ledger;
 pub mod once;
+pub mod schedules;
 pub mod search;
 pub mod work;
 
@@ -28,6 +29,7 @@ pub use gateway::{
 };
 pub use ledger::{Executed, Ledger, LedgerError, Output};
 pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
+pub use schedules::{ScheduleQuery, Schedules};
 pub use search::{FoundRun, Search};
 pub use work::{ChunkClaim, ChunkStage, Intent, Opened, Settlement, Work};
 

@@ -17,6 +17,9 @@ pub struct FoundRun {
     pub tallies: Tallies,
     /// When it made its first charge (UTC).
     pub first_charge_at: Option<Timestamp>,
+    /// When the run is to start that is pending now (UTC): for a run of a schedule, the schedule's pending run, which may be
+    /// another one; else the run itself.
+    pub next_run_at: Option<Timestamp>,
 }
 
 /// Finds runs by any of their fields. Sees committed data only, and only what is in scope.

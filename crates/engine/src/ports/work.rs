@@ -86,11 +86,13 @@ pub trait Work: Send + Sync {
     /// When the next pending run wants to start (UTC), if any; an immediate run wants to start at once.
     async fn next_run_at(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Claims the selection of one run: a pending one whose time has come (it becomes Processing), or one whose selection
-    /// was left behind by a worker whose lease has ended.
+    /// was left behind by a worker whose lease has ended. A run that a schedule made leaves the schedule's next run behind it,
+    /// in the same transaction.
     async fn claim_selection(
         &self,
         now: Timestamp,
         lease_until: Timestamp,
+        ids: Arc<dyn Ids>,
     ) -> Result<Option<ChunkClaim>, StoreError>;
     /// Cuts the next chunks, at most `chunks_max` of about `documents_max` documents each, from where the selection stands.
     /// Says whether the selection is complete; a complete one gives the claim back.

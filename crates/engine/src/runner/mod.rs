@@ -145,7 +145,8 @@ impl Crew {
             );
         }
         if !self.is_selecting
-            && let Some(claim) = work.claim_selection(now, shared.lease_until()).await?
+            && let Some(claim) =
+                work.claim_selection(now, shared.lease_until(), shared.ports.ids.clone()).await?
         {
             self.is_selecting = true;
             let name = "payment run selection";

@@ -95,6 +95,7 @@ mod tests {
                 target_date: None,
                 run_at: None,
                 organizations: vec![],
+                occurrence: None,
                 record_count: 0,
                 executed_at: Some(at),
                 completed_at: None,

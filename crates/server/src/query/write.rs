@@ -119,6 +119,7 @@ pub(super) mod tests {
             target_date: Some("2026-03-31".parse().unwrap()),
             run_at: Some(at("2026-03-31T13:00:00Z")),
             organizations: vec![],
+            occurrence: None,
             record_count: 0,
             executed_at: Some(at("2026-03-31T13:00:02Z")),
             completed_at: Some(at("2026-03-31T13:04:17.5Z")),
@@ -144,6 +145,7 @@ pub(super) mod tests {
             run,
             tallies: Tallies::from([(Currency::USD, tally), (yen, tally)]),
             first_charge_at: None,
+            next_run_at: None,
         }
     }
 

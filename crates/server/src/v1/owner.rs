@@ -105,6 +105,7 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::Items => "charges",
         Field::DueDate => "dueDate",
         Field::Status => "status",
+        Field::Recurrence => "recurrence",
         Field::PaymentMethod => "paymentMethodId",
         Field::Gateway => "gatewayId",
         Field::BillRun => "billRunId",

@@ -41,7 +41,8 @@ pub(super) async fn create(
 /// The run of a command, which has done nothing yet.
 pub(super) fn shown(output: &Output, chosen: &Selection, zone: &Zone) -> Option<PaymentRun> {
     let Output::Run(run) = output else { return None };
-    let found = FoundRun { run: run.clone(), tallies: Tallies::new(), first_charge_at: None };
+    let found =
+        FoundRun { run: run.clone(), tallies: Tallies::new(), first_charge_at: None, next_run_at: None };
     Some(chosen.apply(whole(&found, zone)))
 }
 

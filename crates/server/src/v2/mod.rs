@@ -225,6 +225,7 @@ fn name(field: Field) -> &'static str {
         Field::AutoPay => "auto_pay",
         Field::DueDate => "due_date",
         Field::Status => "state",
+        Field::Recurrence => "recurrence",
     }
 }
 

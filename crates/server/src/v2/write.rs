@@ -95,13 +95,19 @@ pub(super) mod tests {
             target_date: Some("2024-07-31".parse().unwrap()),
             run_at: Some(at("2024-07-28T09:00:00Z")),
             organizations: vec![],
+            occurrence: None,
             record_count: 0,
             executed_at: Some(at("2024-07-28T09:15:31Z")),
             completed_at: Some(at("2024-07-28T09:15:58.9Z")),
             error_message: None,
             stamps: Stamps::new(at("2024-07-28T09:15:30.5Z"), UserId::from_u128(3)),
         };
-        FoundRun { run, tallies: Tallies::new(), first_charge_at: Some(at("2024-07-28T09:15:41Z")) }
+        FoundRun {
+            run,
+            tallies: Tallies::new(),
+            first_charge_at: Some(at("2024-07-28T09:15:41Z")),
+            next_run_at: None,
+        }
     }
 
     fn written(found: &FoundRun, zone: &str) -> Value {

@@ -18,7 +18,7 @@ use payment_runs_engine::payment_method::{
 };
 use payment_runs_engine::ports::{
     Access, Charge, ChunkClaim, EncodeCharge, Executed, Ids, Intent, Ledger, LedgerError, OnceStore, Outcome,
-    Settlement, Work,
+    Schedules, Search, Settlement, Work,
 };
 use payment_runs_engine::refusal::Refusal;
 use payment_runs_engine::run::{Run, RunFilter, RunOptions};
@@ -68,6 +68,8 @@ pub struct Stand<'a> {
     pub work: &'a dyn Work,
     pub access: &'a dyn Access,
     pub once: &'a dyn OnceStore,
+    pub search: &'a dyn Search,
+    pub schedules: &'a dyn Schedules,
     pub ids: Arc<Numbers>,
 }
 
@@ -112,8 +114,16 @@ pub(super) fn unknown(payment: PaymentId) -> Settlement {
 
 impl<'a> Stand<'a> {
     /// Looks at a store through its ports.
-    pub fn new<S: Ledger + Work + Access + OnceStore>(store: &'a S) -> Self {
-        Self { ledger: store, work: store, access: store, once: store, ids: Arc::new(Numbers::new(1_000)) }
+    pub fn new<S: Ledger + Work + Access + OnceStore + Search + Schedules>(store: &'a S) -> Self {
+        Self {
+            ledger: store,
+            work: store,
+            access: store,
+            once: store,
+            search: store,
+            schedules: store,
+            ids: Arc::new(Numbers::new(1_000)),
+        }
     }
 
     pub(super) fn id(&self) -> u128 {
@@ -287,6 +297,10 @@ impl<'a> Stand<'a> {
         made
     }
 
+    pub(super) fn ids(&self) -> Arc<dyn Ids> {
+        Arc::<Numbers>::clone(&self.ids)
+    }
+
     pub(super) fn new_run(&self) -> NewRun {
         NewRun {
             id: RunId::from_u128(self.id()),
@@ -308,7 +322,7 @@ impl<'a> Stand<'a> {
 
     /// Claims the waiting run and cuts all of it.
     pub(super) async fn select(&self, second: i64, documents_max: usize) -> ChunkClaim {
-        let claim = self.work.claim_selection(at(second), lease(second)).await.unwrap().unwrap();
+        let claim = self.work.claim_selection(at(second), lease(second), self.ids()).await.unwrap().unwrap();
         while !self.work.extend_selection(&claim, at(second), 4, documents_max).await.unwrap() {}
         claim
     }

@@ -43,7 +43,8 @@ pub async fn a_restarted_selection_cuts_the_same_chunks(stand: Stand<'_>) {
     let run = stand.create_run(1, stand.new_run()).await;
     let mut second = 2;
     loop {
-        let claim = stand.work.claim_selection(at(second), lease(second)).await.unwrap().unwrap();
+        let claim =
+            stand.work.claim_selection(at(second), lease(second), stand.ids()).await.unwrap().unwrap();
         if stand.work.extend_selection(&claim, at(second), 1, 3).await.unwrap() {
             break;
         }

@@ -24,6 +24,7 @@ pub mod once;
 pub mod payments;
 pub mod records;
 pub mod runs;
+pub mod schedules;
 pub mod work;
 
 pub use fixtures::{Encoder, Numbers, Stand};
@@ -62,6 +63,15 @@ macro_rules! for_each_case {
             runs::conditions_and_sorts,
             runs::life_of_a_pending_run,
             runs::refusals_of_runs,
+            schedules::a_change_of_a_schedule_changes_the_run_that_waits,
+            schedules::a_missed_occurrence_runs_once_and_late,
+            schedules::a_schedule_ends_with_its_last_day,
+            schedules::a_schedule_is_ended_by_its_owner,
+            schedules::an_occurrence_that_is_given_up_is_followed,
+            schedules::claims_in_a_row_make_one_run_a_day,
+            schedules::each_occurrence_leaves_the_next_one,
+            schedules::refusals_of_schedules,
+            schedules::schedules_are_listed_in_scope,
             work::a_declined_run_counts_and_frees,
             work::a_failed_run_sends_nothing_more,
             work::a_held_document_is_left_by_another_run,

@@ -29,7 +29,7 @@ pub async fn a_run_from_end_to_end(stand: Stand<'_>) {
     let started = stand.run(&run).await;
     assert_eq!((started.status, started.executed_at), (RunStatus::Processing, Some(at(2))));
     assert_eq!(stand.work.next_run_at().await.unwrap(), None);
-    assert!(stand.work.claim_selection(at(2), lease(2)).await.unwrap().is_none());
+    assert!(stand.work.claim_selection(at(2), lease(2), stand.ids()).await.unwrap().is_none());
 
     let claim = stand.claim(3).await.unwrap();
     assert_eq!((claim.run, claim.chunk, claim.stage), (run.id, Some(0), ChunkStage::Ready));
@@ -153,8 +153,8 @@ pub async fn a_second_opening_gives_the_intents_back(stand: Stand<'_>) {
 pub async fn a_lost_lease_writes_nothing(stand: Stand<'_>) {
     let made = stand.add_accounts(&[1]).await;
     let run = stand.create_run(1, stand.new_run()).await;
-    let lost_selection = stand.work.claim_selection(at(2), lease(2)).await.unwrap().unwrap();
-    let selection = stand.work.claim_selection(lease(2), lease(60)).await.unwrap().unwrap();
+    let lost_selection = stand.work.claim_selection(at(2), lease(2), stand.ids()).await.unwrap().unwrap();
+    let selection = stand.work.claim_selection(lease(2), lease(60), stand.ids()).await.unwrap().unwrap();
     let error = stand.work.extend_selection(&lost_selection, at(40), 4, 10).await.unwrap_err();
     assert!(matches!(error, StoreError::LeaseLost));
     assert!(!stand.work.renew(&lost_selection, lease(100)).await.unwrap());
@@ -223,7 +223,7 @@ pub async fn outcomes_in_doubt_are_looked_up(stand: Stand<'_>) {
 pub async fn what_is_posted_later_is_left(stand: Stand<'_>) {
     let made = stand.add_accounts(&[1]).await;
     stand.create_run(1, stand.new_run()).await;
-    let claim = stand.work.claim_selection(at(10), lease(10)).await.unwrap().unwrap();
+    let claim = stand.work.claim_selection(at(10), lease(10), stand.ids()).await.unwrap().unwrap();
     let later = stand.invoice(&made[0].0, "INV-later", 500);
     let later = payment_runs_engine::document::Document { posted_at: Some(at(11)), ..later };
     let not_due = stand.invoice(&made[0].0, "INV-not-due", 500);
@@ -320,12 +320,12 @@ pub async fn scheduled_runs_wait_for_their_hour(stand: Stand<'_>) {
     let run_at = at(7_200);
     let run = stand.create_run(1, NewRun { run_at: Some(run_at), ..stand.new_run() }).await;
     assert_eq!(stand.work.next_run_at().await.unwrap(), Some(run_at));
-    assert!(stand.work.claim_selection(at(7_199), lease(7_199)).await.unwrap().is_none());
-    let claim = stand.work.claim_selection(run_at, lease(7_200)).await.unwrap().unwrap();
+    assert!(stand.work.claim_selection(at(7_199), lease(7_199), stand.ids()).await.unwrap().is_none());
+    let claim = stand.work.claim_selection(run_at, lease(7_200), stand.ids()).await.unwrap().unwrap();
     assert_eq!((claim.run, claim.chunk), (run.id, None));
     // Its worker is gone before it cut anything; another one goes on without starting it again.
-    assert!(stand.work.claim_selection(at(7_201), lease(7_201)).await.unwrap().is_none());
-    let second = stand.work.claim_selection(lease(7_200), lease(9_000)).await.unwrap().unwrap();
+    assert!(stand.work.claim_selection(at(7_201), lease(7_201), stand.ids()).await.unwrap().is_none());
+    let second = stand.work.claim_selection(lease(7_200), lease(9_000), stand.ids()).await.unwrap().unwrap();
     assert_eq!(second.epoch, claim.epoch + 1);
     assert_eq!(stand.run(&run).await.executed_at, Some(run_at));
 }

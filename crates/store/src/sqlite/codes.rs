@@ -6,6 +6,7 @@ use payment_runs_engine::payment::{PaymentKind, PaymentState};
 use payment_runs_engine::payment_method::{PaymentMethodKind, PaymentMethodStatus, TransactionResult};
 use payment_runs_engine::ports::ChunkStage;
 use payment_runs_engine::run::{RunStatus, SkipReason};
+use payment_runs_engine::run_schedule::ScheduleStatus;
 
 use super::failure::Failure;
 
@@ -41,6 +42,7 @@ codes! {
     PaymentMethodStatus { Active = 0, Closed = 1, Scrubbed = 2 }
     PaymentState { Intent = 0, Pending = 1, Unknown = 2, Processed = 3, Declined = 4, Canceled = 5 }
     RunStatus { Pending = 0, Processing = 1, Completed = 2, Error = 3, Canceled = 4 }
+    ScheduleStatus { Active = 0, Ended = 1 }
     SkipReason {
         AutoPayOffAccount = 0, AutoPayOffDocument = 1, AccountInactive = 2, NoPaymentMethod = 3,
         PaymentMethodClosed = 4, GatewayInactive = 5, NoGateway = 6, RetryRule = 7, PaymentInProgress = 8,

@@ -19,6 +19,20 @@ use super::row::account::is_account_visible;
 use super::sql::first;
 use super::{SqliteStore, command, read, row};
 
+/// Whether the command may change what there is to do next.
+fn is_work(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::CreateRun(_)
+            | Command::UpdateRun(..)
+            | Command::DeleteRun(..)
+            | Command::CancelRun(_)
+            | Command::CreateSchedule(_)
+            | Command::UpdateSchedule(..)
+            | Command::EndSchedule(_)
+    )
+}
+
 #[async_trait]
 impl Ledger for SqliteStore {
     async fn execute(
@@ -26,12 +40,11 @@ impl Ledger for SqliteStore {
         request: Request,
         once: Option<Once>,
         encoder: Arc<dyn EncodeCharge>,
-        _ids: Arc<dyn Ids>,
+        ids: Arc<dyn Ids>,
     ) -> Result<Executed, LedgerError> {
-        let is_work =
-            matches!(request.command, Command::CreateRun(_) | Command::UpdateRun(..) | Command::CancelRun(_));
+        let is_work = is_work(&request.command);
         let executed = self
-            .try_write(move |db| command::execute(db, request, once, &*encoder))
+            .try_write(move |db| command::execute(db, request, once, &*encoder, &*ids))
             .await
             .map_err(|failure| failure.into_ledger("carry out a command"))?;
         if is_work {

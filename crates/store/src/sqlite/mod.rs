@@ -20,6 +20,7 @@ mod plan_tests;
 mod query;
 mod read;
 mod row;
+mod schedules;
 mod schema;
 mod search;
 mod sequence;

@@ -10,7 +10,7 @@ use payment_runs_engine::ports::ledger::{
 use payment_runs_engine::run::SkipReason;
 use rusqlite::Connection;
 
-use super::{query, read, row, schema, work};
+use super::{command, query, read, row, schema, work};
 
 /// The plan of a statement, a line per step, made in a file without statistics, as every new one is.
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
@@ -68,6 +68,8 @@ fn the_work_reads_only_what_it_needs() {
         (work::claim::NEXT, "INDEX run_waiting"),
         (work::claim::LEFT, "INDEX run_selecting (selection_lease_until<?)"),
         (work::claim::WAITING, "INDEX run_waiting (start_at<?)"),
+        (row::schedule::PENDING, "INDEX run_pending_occurrence (entity=? AND schedule=?)"),
+        (command::ACTIVE_SCHEDULES, "COVERING INDEX schedule_active (entity=?)"),
         (work::claim::CLAIMABLE, "INDEX chunk_claimable (lease_until<?)"),
         (&row::document::OPEN, "INDEX document_open (entity=? AND account=?)"),
         (&row::credit::OPEN, "INDEX credit_memo_open (entity=? AND account=?)"),

@@ -4,6 +4,7 @@
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{AccountId, EntityKey, RunId};
 use payment_runs_engine::payment::PaymentState;
+use payment_runs_engine::ports::ScheduleQuery;
 use payment_runs_engine::ports::ledger::{
     DecisionQuery, PaymentCondition, PaymentQuery, PaymentSort, RunCondition, RunQuery, RunSort,
 };
@@ -87,15 +88,33 @@ fn run_column(sort: RunSort) -> &'static str {
 pub(crate) fn visible_runs(scope: &Scope) -> Result<Query, Failure> {
     let mut query = Query::new(format!("SELECT {} FROM run WHERE is_deleted = 0", row::run::SELECTED));
     query.and_equal("entity", Some(Value::Integer(i64::from(scope.entity.0))));
-    if let Some(organizations) = &scope.organizations {
-        let allowed = query.mark(to_json(organizations)?);
-        query.and("json_array_length(organizations) > 0");
-        query.and(&format!(
-            "NOT EXISTS (SELECT 1 FROM json_each(run.organizations) AS own \
-             WHERE own.value NOT IN (SELECT allowed.value FROM json_each({allowed}) AS allowed))"
-        ));
-    }
+    and_organizations(&mut query, scope, "run")?;
     Ok(query)
+}
+
+/// The statement of [`payment_runs_engine::ports::Schedules::list_schedules`].
+pub(crate) fn schedules(scope: &Scope, asked: &ScheduleQuery) -> Result<Query, Failure> {
+    let mut query = Query::new(format!("SELECT {} FROM schedule WHERE 1", row::schedule::SELECTED));
+    query.and_equal("entity", Some(Value::Integer(i64::from(scope.entity.0))));
+    if let Some(after) = asked.after {
+        let condition = format!("id < {}", query.mark(bytes(after)));
+        query.and(&condition);
+    }
+    and_organizations(&mut query, scope, "schedule")?;
+    query.sql.push_str(" ORDER BY id DESC");
+    query.limit(asked.limit, 0);
+    Ok(query)
+}
+
+/// What is for the organizations in scope and for no others.
+fn and_organizations(query: &mut Query, scope: &Scope, table: &str) -> Result<(), Failure> {
+    let Some(organizations) = &scope.organizations else { return Ok(()) };
+    let allowed = query.mark(to_json(organizations)?);
+    query.and(&format!(
+        "json_array_length({table}.organizations) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({table}.organizations) \
+         AS own WHERE own.value NOT IN (SELECT allowed.value FROM json_each({allowed}) AS allowed))"
+    ));
+    Ok(())
 }
 
 /// The statement of [`payment_runs_engine::ports::Ledger::list_runs`].

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{EntityKey, RunId};
 use payment_runs_engine::ports::{FoundRun, Search, StoreError};
+use payment_runs_engine::run::RunStatus;
 use payment_runs_engine::search::{
     Condition, Operator, Position, RunField, RunSearch, Sort, Value, ValueKind,
 };
@@ -89,7 +90,8 @@ fn search_runs(db: &Connection, scope: &Scope, search: &RunSearch) -> Result<Vec
     let complete = |run: payment_runs_engine::run::Run| {
         let tallies = row::tally::sum(db, scope.entity, run.id)?;
         let first_charge_at = first_charge_at(db, scope.entity, run.id)?;
-        Ok(FoundRun { run, tallies, first_charge_at })
+        let next_run_at = next_run_at(db, scope.entity, &run)?;
+        Ok(FoundRun { run, tallies, first_charge_at, next_run_at })
     };
     runs.into_iter().map(complete).collect()
 }
@@ -100,6 +102,18 @@ fn first_charge_at(
     run: RunId,
 ) -> Result<Option<jiff::Timestamp>, Failure> {
     first(db, FIRST_CHARGE, params_of(entity, run), |row| row.get().and_then(from_time))
+}
+
+/// When the run's schedule goes on, or the run itself starts where it has none.
+fn next_run_at(
+    db: &Connection,
+    entity: EntityKey,
+    run: &payment_runs_engine::run::Run,
+) -> Result<Option<jiff::Timestamp>, Failure> {
+    match &run.occurrence {
+        Some(one) => Ok(row::schedule::pending(db, entity, one.schedule)?.map(|next| next.at)),
+        None => Ok(run.run_at.filter(|_| run.status == RunStatus::Pending)),
+    }
 }
 
 fn needs_days(search: &RunSearch) -> bool {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::ids::{
     AccountId, BillRunId, CreditMemoId, DocumentId, EntityId, EntityKey, GatewayId, OrganizationId,
-    PaymentId, PaymentMethodId, RunId, UserId,
+    PaymentId, PaymentMethodId, RunId, ScheduleId, UserId,
 };
 use payment_runs_engine::money::Currency;
 use rusqlite::types::FromSql;
@@ -33,7 +33,8 @@ macro_rules! blob_ids {
 }
 
 blob_ids! {
-    AccountId BillRunId CreditMemoId DocumentId EntityId GatewayId OrganizationId PaymentId PaymentMethodId RunId UserId
+    AccountId BillRunId CreditMemoId DocumentId EntityId GatewayId OrganizationId PaymentId PaymentMethodId RunId
+    ScheduleId UserId
 }
 
 /// An optional identifier as it is stored.

@@ -74,5 +74,6 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::AutoPay => "autoPay",
         Field::DueDate => "dueDate",
         Field::Status => "status",
+        Field::Recurrence => "recurrence",
     }
 }

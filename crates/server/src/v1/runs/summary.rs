@@ -100,6 +100,7 @@ mod tests {
             target_date: None,
             run_at: None,
             organizations: vec![],
+            occurrence: None,
             record_count,
             executed_at: None,
             completed_at: None,

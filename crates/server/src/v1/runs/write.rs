@@ -122,6 +122,7 @@ mod tests {
             target_date: Some("2024-07-24".parse().unwrap()),
             run_at: None,
             organizations: vec![],
+            occurrence: None,
             record_count: 0,
             executed_at: None,
             completed_at: None,

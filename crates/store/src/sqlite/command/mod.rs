@@ -7,16 +7,19 @@ mod load;
 mod payment;
 mod payment_method;
 mod run;
+mod schedule;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::{Scope, Stamps};
 use payment_runs_engine::command::{Command, Output, Request};
 use payment_runs_engine::ids::{EntityKey, Key, UserId};
-use payment_runs_engine::ports::{EncodeCharge, Executed, Once, Replay};
+use payment_runs_engine::ports::{EncodeCharge, Executed, Ids, Once, Replay};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use rusqlite::Connection;
 
 pub(crate) use load::load;
+#[cfg(test)]
+pub(super) use schedule::ACTIVE as ACTIVE_SCHEDULES;
 
 use super::failure::Failure;
 use super::once;
@@ -31,6 +34,7 @@ pub(super) struct Desk<'a> {
     pub(super) scope: &'a Scope,
     pub(super) user: UserId,
     pub(super) now: Timestamp,
+    pub(super) ids: &'a dyn Ids,
     refusals: Vec<Refusal>,
 }
 
@@ -116,6 +120,7 @@ pub(crate) fn execute(
     request: Request,
     once: Option<Once>,
     encoder: &dyn EncodeCharge,
+    ids: &dyn Ids,
 ) -> Result<Executed, Failure> {
     if let Some(once) = &once {
         match once::find(db, &once.key, request.now)? {
@@ -126,7 +131,7 @@ pub(crate) fn execute(
             Replay::Mismatch => return Ok(Executed::Mismatch),
         }
     }
-    let output = carry_out(db, request, encoder)?;
+    let output = carry_out(db, request, encoder, ids)?;
     if let Some(once) = once {
         // The charge of a single payment is still to come: until its outcome is recorded under the same key, a
         // repetition of the request is told to wait.
@@ -145,9 +150,14 @@ fn continues_claim(command: &Command) -> bool {
     matches!(command, Command::CreateAccount(_) | Command::CreatePaymentMethod(_) | Command::SettlePayment(_))
 }
 
-fn carry_out(db: &Connection, request: Request, encoder: &dyn EncodeCharge) -> Result<Output, Failure> {
+fn carry_out(
+    db: &Connection,
+    request: Request,
+    encoder: &dyn EncodeCharge,
+    ids: &dyn Ids,
+) -> Result<Output, Failure> {
     let Request { scope, user, now, command } = request;
-    let mut desk = Desk { db, scope: &scope, user, now, refusals: Vec::new() };
+    let mut desk = Desk { db, scope: &scope, user, now, ids, refusals: Vec::new() };
     match command {
         Command::CreateAccount(new) => account::create(&mut desk, new),
         Command::UpdateAccount(key, change) => account::update(&mut desk, &key, change),
@@ -164,5 +174,8 @@ fn carry_out(db: &Connection, request: Request, encoder: &dyn EncodeCharge) -> R
         Command::UpdateRun(key, change) => run::update(&mut desk, &key, &change),
         Command::DeleteRun(key, policy) => run::delete(&mut desk, &key, policy),
         Command::CancelRun(key) => run::cancel(&mut desk, &key),
+        Command::CreateSchedule(new) => schedule::create(&mut desk, new),
+        Command::UpdateSchedule(key, change) => schedule::update(&mut desk, &key, change),
+        Command::EndSchedule(key) => schedule::end(&mut desk, &key),
     }
 }

@@ -14,6 +14,7 @@ use crate::sqlite::access;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
+use crate::sqlite::schedules::{Gone, follow};
 use crate::sqlite::sequence::{Sequence, next_text};
 use crate::sqlite::sql::{execute, execute_one, params_of};
 
@@ -32,6 +33,7 @@ pub(super) fn create(desk: &mut Desk<'_>, new: NewRun) -> Result<Output, Failure
         target_date: new.target_date,
         run_at: new.run_at,
         organizations,
+        occurrence: None,
         record_count: u32::try_from(new.records.len()).unwrap_or(u32::MAX),
         executed_at: None,
         completed_at: None,
@@ -79,6 +81,9 @@ pub(super) fn delete(desk: &mut Desk<'_>, key: &Key, policy: DeletePolicy) -> Re
     let sql = "UPDATE run SET is_deleted = 1 WHERE entity = ?1 AND id = ?2 AND is_deleted = 0";
     execute_one(desk.db, sql, params_of(desk.entity(), run.id), "delete a run")?;
     record(desk, EventKind::RunDeleted, &run)?;
+    if run.status == RunStatus::Pending {
+        follow_up(desk, &run)?;
+    }
     Ok(Output::Deleted)
 }
 
@@ -93,7 +98,16 @@ pub(super) fn cancel(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> 
     desk.restamp(&mut run.stamps);
     row::run::update(desk.db, desk.entity(), &run)?;
     record(desk, EventKind::RunCanceled, &run)?;
+    follow_up(desk, &run)?;
     Ok(Output::Run(run))
+}
+
+/// The run that follows in the schedule, now that its pending run was given up.
+fn follow_up(desk: &Desk<'_>, run: &Run) -> Result<(), Failure> {
+    let Some(occurrence) = &run.occurrence else { return Ok(()) };
+    let gone =
+        Gone { schedule: occurrence.schedule, day: occurrence.day, began: None, user: Some(desk.user) };
+    follow(desk.db, desk.entity(), &gone, desk.now, desk.ids)
 }
 
 fn need_run(desk: &Desk<'_>, key: &Key) -> Result<Run, Failure> {
@@ -112,7 +126,7 @@ fn refuse_state(desk: &mut Desk<'_>, status: RunStatus) {
 }
 
 /// What the filters name must exist and be in scope.
-fn check_names(desk: &mut Desk<'_>, filter: &RunFilter) -> Result<(), Failure> {
+pub(super) fn check_names(desk: &mut Desk<'_>, filter: &RunFilter) -> Result<(), Failure> {
     if let Some(account) = filter.account {
         let key = Key::new(account.to_string());
         let found = row::account::find(desk.db, desk.scope, &key)?;
@@ -127,7 +141,7 @@ fn check_names(desk: &mut Desk<'_>, filter: &RunFilter) -> Result<(), Failure> {
 }
 
 /// The organizations of a run: those asked for, all of which must be in scope, or else the whole scope.
-fn check_organizations(desk: &mut Desk<'_>, asked: Vec<OrganizationId>) -> Vec<OrganizationId> {
+pub(super) fn check_organizations(desk: &mut Desk<'_>, asked: Vec<OrganizationId>) -> Vec<OrganizationId> {
     let Some(allowed) = desk.scope.organizations.clone() else { return asked };
     for foreign in asked.iter().filter(|one| !allowed.contains(one)) {
         let key = foreign.to_string();

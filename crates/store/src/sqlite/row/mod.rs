@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod payment;
 pub(crate) mod payment_method;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod tally;
 
 use payment_runs_engine::account::Stamps;

@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::ids::{AccountId, EntityKey, Key, RunId};
+use payment_runs_engine::ids::{AccountId, EntityKey, Key, OrganizationId, RunId};
 use payment_runs_engine::run::{DataRecord, Run, RunFilter, RunOptions};
+use payment_runs_engine::run_schedule::Occurrence;
 use rusqlite::{Connection, params};
 
 use super::read_stamps;
@@ -20,13 +21,15 @@ const COLUMNS: &str = "entity, id, number, status, filter_account, filter_batch,
      filter_bill_run, filter_currency, filter_gateway, apply_credit_balance, auto_apply_credit_memo, \
      auto_apply_unapplied_payment, collect_payment, consolidated_payment, process_payment_with_closed_pm, \
      use_custom_payment_methods, ignore_retry_rule, target_date, run_at, organizations, record_count, executed_at, \
-     completed_at, error_message, created_at, created_by, updated_at, updated_by, start_at";
+     completed_at, error_message, created_at, created_by, updated_at, updated_by, \
+     schedule, occurrence_day, recurrence, start_at";
 /// What [`read`] reads.
 pub(crate) const SELECTED: &str = "id, number, status, filter_account, filter_batch, filter_bill_cycle_day, \
      filter_bill_run, filter_currency, filter_gateway, apply_credit_balance, auto_apply_credit_memo, \
      auto_apply_unapplied_payment, collect_payment, consolidated_payment, process_payment_with_closed_pm, \
      use_custom_payment_methods, ignore_retry_rule, target_date, run_at, organizations, record_count, executed_at, \
-     completed_at, error_message, created_at, created_by, updated_at, updated_by";
+     completed_at, error_message, created_at, created_by, updated_at, updated_by, \
+     schedule, occurrence_day, recurrence";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("run", COLUMNS));
 static UPSERT: LazyLock<String> = LazyLock::new(|| upsert_sql("run", COLUMNS, "entity, id", &[], "1"));
@@ -39,7 +42,7 @@ static BY_NUMBER: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub(crate) fn read(row: &mut Columns<'_>) -> Result<Run, Failure> {
-    Ok(Run {
+    let run = Run {
         id: row.id()?,
         number: row.get()?,
         status: row.code()?,
@@ -64,12 +67,24 @@ pub(crate) fn read(row: &mut Columns<'_>) -> Result<Run, Failure> {
         target_date: row.opt_date()?,
         run_at: row.opt_time()?,
         organizations: from_json(&row.get::<String>()?)?,
+        occurrence: None,
         record_count: row.number()?,
         executed_at: row.opt_time()?,
         completed_at: row.opt_time()?,
         error_message: row.get()?,
         stamps: read_stamps(row)?,
-    })
+    };
+    Ok(Run { occurrence: read_occurrence(row)?, ..run })
+}
+
+fn read_occurrence(row: &mut Columns<'_>) -> Result<Option<Occurrence>, Failure> {
+    let (schedule, day) = (row.opt_id()?, row.opt_date()?);
+    match (schedule, day, row.get::<Option<String>>()?) {
+        (Some(schedule), Some(day), Some(recurrence)) => {
+            Ok(Some(Occurrence { schedule, day, recurrence: from_json(&recurrence)? }))
+        }
+        _ => Ok(None),
+    }
 }
 
 pub(crate) fn insert(db: &Connection, entity: EntityKey, run: &Run) -> Result<(), Failure> {
@@ -82,12 +97,12 @@ pub(crate) fn update(db: &Connection, entity: EntityKey, run: &Run) -> Result<()
 }
 
 /// When a run wants to start: a scheduled one at its time, another one at once.
-fn start_at(run: &Run) -> Timestamp {
+pub(crate) fn start_at(run: &Run) -> Timestamp {
     run.run_at.unwrap_or(run.stamps.created_at)
 }
 
 fn write(db: &Connection, sql: &str, entity: EntityKey, run: &Run) -> Result<(), Failure> {
-    let (filter, options) = (&run.filter, &run.options);
+    let (filter, options, occurrence) = (&run.filter, &run.options, run.occurrence.as_ref());
     let values = params![
         entity.0,
         run.id.to_blob(),
@@ -118,6 +133,9 @@ fn write(db: &Connection, sql: &str, entity: EntityKey, run: &Run) -> Result<(),
         run.stamps.created_by.to_blob(),
         time(run.stamps.updated_at),
         run.stamps.updated_by.to_blob(),
+        blob(occurrence.map(|one| one.schedule)),
+        opt_date(occurrence.map(|one| one.day)),
+        occurrence.map(|one| to_json(&one.recurrence)).transpose()?,
         time(start_at(run)),
     ];
     execute(db, sql, values).map(drop)
@@ -155,12 +173,14 @@ pub(crate) fn find(db: &Connection, scope: &Scope, key: &Key) -> Result<Option<R
     Ok(found.filter(|run| is_visible(scope, run)))
 }
 
-/// Whether a run is in scope: those who see only some organizations see the runs that are for no others.
 fn is_visible(scope: &Scope, run: &Run) -> bool {
+    is_for(scope, &run.organizations)
+}
+
+/// Whether what is for these organizations is in scope: those who see only some see what is for no others.
+pub(super) fn is_for(scope: &Scope, organizations: &[OrganizationId]) -> bool {
     match &scope.organizations {
         None => true,
-        Some(allowed) => {
-            !run.organizations.is_empty() && run.organizations.iter().all(|one| allowed.contains(one))
-        }
+        Some(allowed) => !organizations.is_empty() && organizations.iter().all(|one| allowed.contains(one)),
     }
 }

@@ -1,14 +1,15 @@
 //! Claims: who may work on what until when, fenced by epochs.
 
 use jiff::Timestamp;
-use payment_runs_engine::ids::{EntityKey, RunId};
-use payment_runs_engine::ports::{ChunkClaim, ChunkStage};
+use payment_runs_engine::ids::{EntityKey, RunId, ScheduleId};
+use payment_runs_engine::ports::{ChunkClaim, ChunkStage, Ids};
 use payment_runs_engine::run::{RunEvent, RunStatus};
 use rusqlite::{Connection, params};
 
 use crate::sqlite::codes::Code;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
+use crate::sqlite::schedules::{Gone, follow};
 use crate::sqlite::sql::{BlobId, execute, execute_one, first, params_of, time};
 
 /// The run that wants to start first.
@@ -35,6 +36,7 @@ pub(crate) fn selection(
     db: &Connection,
     now: Timestamp,
     lease_until: Timestamp,
+    ids: &dyn Ids,
 ) -> Result<Option<ChunkClaim>, Failure> {
     let mut found: Option<(EntityKey, RunId)> = None;
     for sql in [LEFT, WAITING] {
@@ -43,7 +45,7 @@ pub(crate) fn selection(
         }
     }
     let Some((entity, run)) = found else { return Ok(None) };
-    start(db, entity, run, now)?;
+    start(db, entity, run, now, ids)?;
     let sql = "UPDATE run SET selection_epoch = selection_epoch + 1, selection_lease_until = ?3 \
                WHERE entity = ?1 AND id = ?2 RETURNING selection_epoch";
     let epoch = first(db, sql, params![entity.0, run.to_blob(), time(lease_until)], |row| row.number())?
@@ -51,14 +53,32 @@ pub(crate) fn selection(
     Ok(Some(ChunkClaim { entity, run, chunk: None, epoch, lease_until, stage: ChunkStage::Ready }))
 }
 
-/// Makes a pending run a processing one; one that is at work already stays as it is.
-fn start(db: &Connection, entity: EntityKey, run: RunId, now: Timestamp) -> Result<(), Failure> {
+/// Makes a pending run a processing one; one that is at work already stays as it is. A schedule goes on with its next run in
+/// the same transaction, so that no occurrence is lost between the two, and none comes twice.
+fn start(
+    db: &Connection,
+    entity: EntityKey,
+    run: RunId,
+    now: Timestamp,
+    ids: &dyn Ids,
+) -> Result<(), Failure> {
     let Some(status) = RunStatus::Pending.after(RunEvent::Start) else { return Ok(()) };
-    let sql = "UPDATE run SET status = ?3, executed_at = ?4 WHERE entity = ?1 AND id = ?2 AND status = 0";
-    if execute(db, sql, params![entity.0, run.to_blob(), status.code(), time(now)])? == 1 {
-        append(db, entity, now, &[Event::run(EventKind::RunStarted, run, None)])?;
+    let sql = "UPDATE run SET status = ?3, executed_at = ?4 WHERE entity = ?1 AND id = ?2 AND status = 0 \
+               RETURNING schedule, occurrence_day";
+    let values = params![entity.0, run.to_blob(), status.code(), time(now)];
+    let started = first(db, sql, values, |row| Ok((row.opt_id::<ScheduleId>()?, row.opt_date()?)))?;
+    let Some(occurrence) = started else { return Ok(()) };
+    append(db, entity, now, &[Event::run(EventKind::RunStarted, run, None)])?;
+    let (Some(schedule), Some(day)) = occurrence else { return Ok(()) };
+    let gone = Gone { schedule, day, began: Some(run), user: None };
+    match follow(db, entity, &gone, now, ids) {
+        // It was read before anything was written. What cannot be understood must not keep other runs from starting.
+        Err(Failure::Corrupt(what)) => {
+            tracing::error!(%schedule, what, "a schedule cannot go on");
+            Ok(())
+        }
+        done => done,
     }
-    Ok(())
 }
 
 /// Claims one chunk that is ready or was left behind.

@@ -28,8 +28,9 @@ impl Work for SqliteStore {
         &self,
         now: Timestamp,
         lease_until: Timestamp,
+        ids: Arc<dyn Ids>,
     ) -> Result<Option<ChunkClaim>, StoreError> {
-        self.write("claim a selection", move |db| claim::selection(db, now, lease_until)).await
+        self.write("claim a selection", move |db| claim::selection(db, now, lease_until, &*ids)).await
     }
 
     async fn extend_selection(
