@@ -205,7 +205,7 @@ mod tests {
         let schedule = schedule(ScheduleStatus::Active);
         let start = schedule.following("2026-01-03T06:00:00Z".parse().unwrap()).unwrap();
         let stamps = Stamps::new(Timestamp::UNIX_EPOCH, UserId::from_u128(3));
-        let run = schedule.run_at(start, RunId::from_u128(9), "PR-00000009".to_owned(), stamps.clone());
+        let run = schedule.run_at(start, RunId::from_u128(9), "PR-00000009".to_owned(), stamps);
         assert_eq!((run.target_date, run.run_at), (Some(date(2026, 1, 4)), Some(start.at)));
         assert_eq!((run.filter.batch.as_deref(), run.status), (Some("Batch1"), RunStatus::Pending));
         let occurrence = run.occurrence.clone().unwrap();

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use payment_runs_engine::ids::EntityKey;
-use payment_runs_engine::ports::{Ledger, StoreError, Work};
-use payment_runs_store::conformance::{Encoder, Numbers, Stand, large, work};
+use payment_runs_engine::account::Scope;
+use payment_runs_engine::ids::{EntityKey, Key};
+use payment_runs_engine::ports::{Ids, Ledger, Schedules, StoreError, Work};
+use payment_runs_store::conformance::{Encoder, Numbers, Stand, large, schedules, work};
 use payment_runs_store::{Executor, OpenError, Sequence, SqliteStore};
 
 /// Names the file that the child process of a test works on.
@@ -121,4 +122,46 @@ async fn a_write_that_cannot_be_made_says_so() {
     };
     let error = store.close_chunk(&claim, jiff::Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(error, StoreError::LeaseLost), "a chunk that does not exist is nobody's: {error:?}");
+}
+
+/// Identifiers whose maker is gone.
+struct Nobody;
+
+impl Ids for Nobody {
+    fn next_id(&self) -> u128 {
+        panic!("there is nobody to make an identifier")
+    }
+}
+
+/// Whatever cuts the work off between the start of an occurrence and the making of the next one takes both back.
+#[tokio::test]
+async fn an_occurrence_starts_together_with_the_next_one_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    let schedule = schedules::daily_schedule(Stand::new(&store)).await;
+    let pending = schedule.next.clone().unwrap();
+    let (due, until) = (pending.at, pending.at + jiff::SignedDuration::from_secs(30));
+    let error = store.claim_selection(due, until, Arc::new(Nobody)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Write { .. }), "{error:?}");
+    drop(store);
+
+    let store = open(&path);
+    let scope = Scope::entity(EntityKey::FIRST);
+    let find =
+        async || store.find_schedule(&scope, &Key::new(schedule.id.to_string())).await.unwrap().unwrap();
+    assert_eq!(find().await, schedule, "nothing has happened");
+    assert_eq!(store.next_run_at().await.unwrap(), Some(due));
+    let claim = store.claim_selection(due, until, Arc::new(Numbers::new(9_000))).await.unwrap().unwrap();
+    assert_eq!(claim.run, pending.run);
+    drop(store);
+
+    let store = open(&path);
+    let begun =
+        async || store.find_schedule(&scope, &Key::new(schedule.id.to_string())).await.unwrap().unwrap();
+    assert_eq!((begun().await.started, begun().await.last_run), (1, Some(pending.run)));
+    let again = store.claim_selection(due, until, Arc::new(Numbers::new(9_100))).await.unwrap().unwrap();
+    assert_eq!(again.run, pending.run, "the selection that was left behind goes on");
+    assert_eq!(begun().await.started, 1, "without starting anything anew");
+    assert_eq!(store.next_run_at().await.unwrap(), begun().await.next.map(|next| next.at));
 }

@@ -153,3 +153,45 @@ fn give_up(desk: &Desk<'_>, mut run: Run) -> Result<(), Failure> {
     let event = Event::run(EventKind::RunCanceled, run.id, Some(desk.user));
     append(desk.db, desk.entity(), desk.now, &[event])
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use jiff::Timestamp;
+    use payment_runs_engine::account::Scope;
+    use payment_runs_engine::ids::{EntityKey, UserId};
+    use payment_runs_engine::ports::Ids;
+
+    use super::*;
+    use crate::sqlite::schema::open_writer;
+
+    struct One;
+    impl Ids for One {
+        fn next_id(&self) -> u128 {
+            1
+        }
+    }
+
+    #[test]
+    fn an_entity_has_a_bounded_number_of_active_schedules() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, _lock) = open_writer(&folder.path().join("store.db")).unwrap();
+        let scope = Scope::entity(EntityKey::FIRST);
+        let add = |count: u32| {
+            let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+                       INSERT INTO schedule SELECT 1, randomblob(16), NULL, i % 2, '', '', '', '[]', NULL, NULL, 0, \
+                       0, x'', 0, x'' FROM n";
+            db.execute(sql, params![count * 2]).unwrap();
+        };
+        let (user, now) = (UserId::from_u128(1), Timestamp::UNIX_EPOCH);
+        let room = || {
+            let mut desk = Desk { db: &db, scope: &scope, user, now, ids: &One, refusals: Vec::new() };
+            check_room(&mut desk).unwrap();
+            desk.refusals
+        };
+        add(SCHEDULES_MAX - 1);
+        assert_eq!(room(), [], "ended ones do not count");
+        add(1);
+        assert!(matches!(room()[..], [Refusal::WrongState { noun: Noun::Schedule, .. }]));
+    }
+}
