@@ -9,6 +9,7 @@
 mod admin;
 mod arguments;
 mod demo;
+mod remote;
 mod serve;
 mod signal;
 mod simulator;

@@ -3,38 +3,13 @@
 use clap::{Args, Subcommand, ValueEnum};
 use payment_runs_types::ops;
 
+use crate::remote::ConnectionArguments;
+
 /// The arguments of `admin`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Connection")]
 pub(crate) struct AdminArguments {
-    /// The server's base address.
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "PAYMENT_RUNS_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8080"
-    )]
-    pub(crate) url: String,
-    /// A client with the permission to administer.
-    #[arg(long, global = true, value_name = "ID", env = "PAYMENT_RUNS_CLIENT_ID", hide_env_values = true)]
-    pub(crate) client_id: Option<String>,
-    /// That client's secret. Prefer the environment, since other users of the machine can see arguments.
-    #[arg(
-        long,
-        global = true,
-        value_name = "SECRET",
-        env = "PAYMENT_RUNS_CLIENT_SECRET",
-        hide_env_values = true
-    )]
-    pub(crate) client_secret: Option<String>,
-    /// The entity to act in; needed only by clients with several.
-    #[arg(long, global = true, value_name = "ENTITY")]
-    pub(crate) in_entity: Option<String>,
-    /// Answers in JSON on standard output, as the server gave it.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArguments,
     /// What to administer.
     #[command(subcommand)]
     pub(crate) command: AdminCommand,

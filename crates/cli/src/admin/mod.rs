@@ -3,20 +3,20 @@
 mod arguments;
 mod show;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
-use payment_runs_client::{Connection, Error, ops as api};
+use payment_runs_client::{Error, ops as api};
 use payment_runs_types::ops::{
     CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, Permission, Settings,
     UpdateClientRequest, UpdateOrganizationRequest,
 };
 
+use crate::remote::Shown;
 pub(crate) use arguments::AdminArguments;
 use arguments::{
     AdminCommand, ClientsCommand, CreateClientArguments, EntitiesCommand, OrganizationsCommand,
     ReachArguments, SetArguments, SettingsCommand, UpdateClientArguments,
 };
-use show::Shown;
 
 /// What is said of an entity that was just made.
 const ENTITY_NOTE: &str =
@@ -24,7 +24,7 @@ const ENTITY_NOTE: &str =
 
 /// Does what was asked, and shows the answer.
 pub(crate) async fn run(arguments: AdminArguments) -> anyhow::Result<()> {
-    let connection = connect(&arguments)?;
+    let connection = arguments.connection.connect()?;
     let ops = connection.ops();
     let shown = match arguments.command {
         AdminCommand::Clients(command) => clients(ops, command).await?,
@@ -32,19 +32,8 @@ pub(crate) async fn run(arguments: AdminArguments) -> anyhow::Result<()> {
         AdminCommand::Organizations(command) => organizations(ops, command).await?,
         AdminCommand::Settings(command) => settings(ops, command).await?,
     };
-    shown.print(arguments.json);
+    shown.print(arguments.connection.json);
     Ok(())
-}
-
-fn connect(arguments: &AdminArguments) -> anyhow::Result<Connection> {
-    let (Some(id), Some(secret)) = (&arguments.client_id, &arguments.client_secret) else {
-        bail!("credentials are needed: --client-id and --client-secret, or the environment");
-    };
-    let mut builder = Connection::builder(&arguments.url).credentials(id, secret);
-    if let Some(entity) = &arguments.in_entity {
-        builder = builder.header("zuora-entity-ids", entity);
-    }
-    builder.build().context("the client could not be set up")
 }
 
 async fn clients(ops: &api::Client, command: ClientsCommand) -> anyhow::Result<Shown> {

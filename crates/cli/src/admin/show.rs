@@ -1,73 +1,9 @@
-//! Answers as people and programs read them.
-
-use std::fmt::Write as _;
+//! What was administered, as people and programs read it.
 
 use payment_runs_types::ops::{Client, Entity, IssuedClient, Organization, Settings};
 use serde::Serialize;
 
-/// What stands where there is nothing.
-const NOTHING: &str = "-";
-
-/// An answer: a table for people, JSON for programs, and a word more for people.
-#[derive(Debug)]
-pub(super) struct Shown {
-    table: Table,
-    json: serde_json::Value,
-    note: Option<&'static str>,
-}
-
-#[derive(Debug)]
-struct Table {
-    head: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Shown {
-    fn new(answer: &impl Serialize, head: &[&'static str], rows: Vec<Vec<String>>) -> anyhow::Result<Self> {
-        let json = serde_json::to_value(answer)?;
-        Ok(Self { table: Table { head: head.to_vec(), rows }, json, note: None })
-    }
-
-    /// Adds a word for people, which goes to standard error.
-    pub(super) fn with_note(mut self, note: &'static str) -> Self {
-        self.note = Some(note);
-        self
-    }
-
-    /// Writes the answer to the standard streams.
-    pub(super) fn print(&self, as_json: bool) {
-        if as_json {
-            println!("{}", self.json);
-        } else {
-            print!("{}", self.table.text());
-        }
-        if let Some(note) = self.note {
-            eprintln!("{note}");
-        }
-    }
-}
-
-impl Table {
-    /// Columns as wide as their widest cell, a line for each row.
-    fn text(&self) -> String {
-        let width = |at: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
-            cells.chain([self.head[at].len()]).max().unwrap_or_default()
-        };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        let mut text = String::new();
-        let head = self.head.iter().map(ToString::to_string).collect();
-        for row in [&head].into_iter().chain(&self.rows) {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
-                // Writing to a text cannot fail.
-                let _ = write!(line, "{cell:<width$}  ");
-            }
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
-        text
-    }
-}
+use crate::remote::{NOTHING, Shown, yes_or_no};
 
 const CLIENT: [&str; 5] = ["CLIENT", "ACTIVE", "PERMISSIONS", "ENTITIES", "ORGANIZATIONS"];
 
@@ -85,10 +21,6 @@ fn client_row(client: &Client) -> Vec<String> {
 
 fn list(texts: &[String]) -> String {
     if texts.is_empty() { NOTHING.to_owned() } else { texts.join(",") }
-}
-
-fn yes_or_no(is_so: bool) -> String {
-    if is_so { "yes" } else { "no" }.to_owned()
 }
 
 /// Clients.
@@ -160,7 +92,7 @@ mod tests {
         let narrow =
             Client { permissions: vec![], active: false, ..client_named("b", Some(vec!["o1".into()])) };
         let shown = clients(&[client_named("a-longer-name", None), narrow]).unwrap();
-        insta::assert_snapshot!(shown.table.text(), @r"
+        insta::assert_snapshot!(shown.text(), @r"
         CLIENT         ACTIVE  PERMISSIONS                     ENTITIES  ORGANIZATIONS
         a-longer-name  yes     manage_payment_runs,administer  e1,e2     all
         b              no      -                               e1,e2     o1
@@ -170,6 +102,6 @@ mod tests {
     #[test]
     fn programs_get_what_the_server_answered() {
         let client = client_named("a", None);
-        assert_eq!(clients(std::slice::from_ref(&client)).unwrap().json, serde_json::json!([client]));
+        assert_eq!(clients(std::slice::from_ref(&client)).unwrap().json(), &serde_json::json!([client]));
     }
 }

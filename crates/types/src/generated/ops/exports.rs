@@ -2,8 +2,10 @@
 
 //! Payment runs operations API: Exports.
 
-/// How a line is written: `ndjson` - a JSON object. `csv` - comma-separated values below a line with
-/// their names.
+/// How a line is written:
+///
+/// - `ndjson` - a JSON object.
+/// - `csv` - comma-separated values below a line with their names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExportFormat {
     /// `ndjson`.

@@ -29,8 +29,10 @@ crate::text_enum::text_enum!(
 
 crate::text_enum::json_schema!(ImportKind);
 
-/// How a line is written: `ndjson` - a JSON object. `csv` - comma-separated values; the first line of
-/// each body names them.
+/// How a line is written:
+///
+/// - `ndjson` - a JSON object.
+/// - `csv` - comma-separated values; the first line of each body names them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImportFormat {
     /// `ndjson`.
@@ -55,7 +57,10 @@ pub struct CreateImportRequest {
     /// What the lines of an import hold.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub kind: ImportKind,
-    /// How a line is written: `ndjson` - a JSON object.
+    /// How a line is written:
+    ///
+    /// - `ndjson` - a JSON object.
+    /// - `csv` - comma-separated values; the first line of each body names them.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub format: ImportFormat,
     /// A name for people, such as that of the file.
@@ -84,7 +89,10 @@ pub struct Import {
     /// What the lines of an import hold.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub kind: ImportKind,
-    /// How a line is written: `ndjson` - a JSON object.
+    /// How a line is written:
+    ///
+    /// - `ndjson` - a JSON object.
+    /// - `csv` - comma-separated values; the first line of each body names them.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub format: ImportFormat,
     /// The number of the line to go on with.

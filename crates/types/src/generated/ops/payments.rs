@@ -2,7 +2,10 @@
 
 //! Payment runs operations API: Payments.
 
-/// `processed` - the money was collected. `declined` - no money moved.
+/// What came of a payment:
+///
+/// - `processed` - the money was collected.
+/// - `declined` - no money moved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resolution {
     /// `processed`.
@@ -24,7 +27,10 @@ crate::text_enum::json_schema!(Resolution);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ResolvePaymentRequest {
-    /// `processed` - the money was collected.
+    /// What came of a payment:
+    ///
+    /// - `processed` - the money was collected.
+    /// - `declined` - no money moved.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub outcome: Resolution,
     /// How that is known, for the audit record.

@@ -4,7 +4,12 @@
 
 use super::PaymentRunBody;
 
-/// How often a schedule repeats. `none` - once, at its hour on the day `repeat_from`.
+/// How often a schedule repeats:
+///
+/// - `none` - once, at its hour on the day `repeat_from`.
+/// - `daily` - on every day.
+/// - `weekly` - on the days of `weekly_on_days`.
+/// - `monthly` - on the day `monthly_on_day`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RepeatType {
     /// `none`.
@@ -75,7 +80,12 @@ pub struct CreateScheduleRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub name: Option<String>,
-    /// How often a schedule repeats.
+    /// How often a schedule repeats:
+    ///
+    /// - `none` - once, at its hour on the day `repeat_from`.
+    /// - `daily` - on every day.
+    /// - `weekly` - on the days of `weekly_on_days`.
+    /// - `monthly` - on the day `monthly_on_day`.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub repeat_type: RepeatType,
     /// On which days it repeats; only with `weekly`, and needed there.
@@ -130,7 +140,12 @@ pub struct UpdateScheduleRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub name: Option<String>,
-    /// How often a schedule repeats.
+    /// How often a schedule repeats:
+    ///
+    /// - `none` - once, at its hour on the day `repeat_from`.
+    /// - `daily` - on every day.
+    /// - `weekly` - on the days of `weekly_on_days`.
+    /// - `monthly` - on the day `monthly_on_day`.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
@@ -192,10 +207,18 @@ pub struct Schedule {
     #[serde(deserialize_with = "crate::nullable::required")]
     #[cfg_attr(feature = "utoipa", schema(required = true))]
     pub name: Option<String>,
-    /// `active` - an occurrence waits.
+    /// Where a schedule stands:
+    ///
+    /// - `active` - an occurrence waits.
+    /// - `ended` - no other occurrence follows.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub state: ScheduleState,
-    /// How often a schedule repeats.
+    /// How often a schedule repeats:
+    ///
+    /// - `none` - once, at its hour on the day `repeat_from`.
+    /// - `daily` - on every day.
+    /// - `weekly` - on the days of `weekly_on_days`.
+    /// - `monthly` - on the day `monthly_on_day`.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub repeat_type: RepeatType,
     /// On which days it repeats; empty unless `weekly`.
@@ -262,7 +285,10 @@ crate::object::object!(Schedule);
 
 crate::text_enum::json_schema!(Schedule, ScheduleState, RepeatType, Weekday, PaymentRunBody);
 
-/// `active` - an occurrence waits. `ended` - no other occurrence follows.
+/// Where a schedule stands:
+///
+/// - `active` - an occurrence waits.
+/// - `ended` - no other occurrence follows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScheduleState {
     /// `active`.

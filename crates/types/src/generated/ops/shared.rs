@@ -52,9 +52,14 @@ impl utoipa::ToSchema for PaymentRunBody {
 
 crate::text_enum::json_schema!(PaymentRunBody);
 
-/// `intent` - it is written down and is being sent. `pending` - the gateway will tell later. `unknown`
-/// - nobody could tell yet what came of it; its documents are held. `processed` - the money was
-/// collected. `declined` - no money moved. `canceled` - it was given up before it was sent.
+/// Where a payment stands:
+///
+/// - `intent` - it is written down and is being sent.
+/// - `pending` - the gateway will tell later.
+/// - `unknown` - nobody could tell yet what came of it; its documents are held.
+/// - `processed` - the money was collected.
+/// - `declined` - no money moved.
+/// - `canceled` - it was given up before it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PaymentState {
     /// `intent`.
@@ -95,7 +100,14 @@ pub struct Payment {
     pub id: String,
     /// The number, such as `P-00000012`.
     pub number: String,
-    /// `intent` - it is written down and is being sent.
+    /// Where a payment stands:
+    ///
+    /// - `intent` - it is written down and is being sent.
+    /// - `pending` - the gateway will tell later.
+    /// - `unknown` - nobody could tell yet what came of it; its documents are held.
+    /// - `processed` - the money was collected.
+    /// - `declined` - no money moved.
+    /// - `canceled` - it was given up before it was sent.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub state: PaymentState,
     /// Who pays.

@@ -2,8 +2,11 @@
 
 //! Payment runs operations API: Webhooks.
 
-/// What a webhook is told. `payment_run_completed` - a payment run has ended, in whatever status.
-/// `payment_processed` - a payment was approved. `payment_declined` - a payment was declined.
+/// What a webhook is told:
+///
+/// - `payment_run_completed` - a payment run has ended, in whatever status.
+/// - `payment_processed` - a payment was approved.
+/// - `payment_declined` - a payment was declined.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WebhookEvent {
     /// `payment_run_completed`.
@@ -146,8 +149,11 @@ crate::object::object!(IssuedWebhook);
 
 crate::text_enum::json_schema!(IssuedWebhook, Webhook);
 
-/// `waiting` - it is to be sent, or sent again. `delivered` - it was answered with a status below 300.
-/// `failed` - it was given up.
+/// Where a delivery stands:
+///
+/// - `waiting` - it is to be sent, or sent again.
+/// - `delivered` - it was answered with a status below 300.
+/// - `failed` - it was given up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeliveryState {
     /// `waiting`.
@@ -172,10 +178,18 @@ crate::text_enum::json_schema!(DeliveryState);
 pub struct Delivery {
     /// The id of the delivery, by which a receiver knows a repetition.
     pub id: String,
-    /// What a webhook is told.
+    /// What a webhook is told:
+    ///
+    /// - `payment_run_completed` - a payment run has ended, in whatever status.
+    /// - `payment_processed` - a payment was approved.
+    /// - `payment_declined` - a payment was declined.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub event: WebhookEvent,
-    /// `waiting` - it is to be sent, or sent again.
+    /// Where a delivery stands:
+    ///
+    /// - `waiting` - it is to be sent, or sent again.
+    /// - `delivered` - it was answered with a status below 300.
+    /// - `failed` - it was given up.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub state: DeliveryState,
     /// The payment run it is about, if any.
