@@ -199,7 +199,7 @@ async fn settings_change_how_the_entity_works() {
     let admin = &server.caller;
     let default = json!({
         "time_zone": "UTC", "retry_rule": { "max_consecutive_failures": null, "retry_window_hours": null },
-        "invoice_settlement": true,
+        "invoice_settlement": true, "currencies": null,
     });
     assert_eq!(admin.get("/ops/settings").await.body, default);
     let created = |run: Value| text(&run, "createdDate");
@@ -209,7 +209,7 @@ async fn settings_change_how_the_entity_works() {
 
     let wanted = json!({
         "time_zone": "Europe/Paris", "retry_rule": { "max_consecutive_failures": 4, "retry_window_hours": 24 },
-        "invoice_settlement": false,
+        "invoice_settlement": false, "currencies": ["EUR", "USD"],
     });
     let put = admin.put("/ops/settings", wanted.clone()).await;
     assert_eq!((put.status, &put.body), (200, &wanted));
@@ -224,7 +224,10 @@ async fn settings_change_how_the_entity_works() {
         admin.put("/ops/settings", body).await
     };
     assert_eq!(fault(&with("time_zone", json!("Mars/Olympus")).await), (400, "time_zone"));
-    assert_eq!(with("currencies", json!(["USD"])).await.status, 400, "an unknown setting");
+    assert_eq!(fault(&with("currencies", json!(["EUR", "EURO"])).await), (400, "currencies[1]"));
+    assert_eq!(fault(&with("currencies", json!(["EUR", "QQQ"])).await), (400, "currencies[1]"));
+    assert_eq!(with("currencies", json!([])).await.status, 400, "no currency at all");
+    assert_eq!(with("currency", json!("USD")).await.status, 400, "an unknown setting");
     let rule = json!({ "max_consecutive_failures": 0, "retry_window_hours": null });
     let answer = with("retry_rule", rule).await;
     assert_eq!(fault(&answer), (400, "retry_rule.max_consecutive_failures"), "{}", answer.body);

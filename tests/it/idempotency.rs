@@ -88,6 +88,22 @@ async fn put_takes_no_key() {
     let path = format!("/v1/payment-runs/{}", run["id"].as_str().unwrap());
     let answer = server.caller.call("PUT", &path).header("idempotency-key", "k").json(&json!({})).await;
     assert_eq!(answer.status, 400);
+    let empty = server.caller.call("PUT", &path).header("idempotency-key", "").json(&json!({})).await;
+    assert_eq!(empty.status, 200, "an empty key is none: {}", empty.body);
     let long = "k".repeat(256);
     assert_eq!(create_run(&server, &long, &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_key_is_none_in_v1_and_a_fault_in_v2() {
+    let server = TestServer::start().await;
+    let body = json!({ "runDate": "2099-01-01 00:00:00" });
+    for made in 1..=2 {
+        assert_eq!(create_run(&server, "", &body).await.status, 200);
+        assert_eq!(number_of_runs(&server).await, made, "nothing is replayed");
+    }
+    let call = server.caller.call("POST", "/v2/payment_runs").header("idempotency-key", "");
+    let refused = call.json(&json!({ "payment_run_date": "2099-01-01T00:00:00Z" })).await;
+    let error = &refused.body["errors"][0];
+    assert_eq!((refused.status, &error["parameter"]), (400, &json!("idempotency-key")), "{}", refused.body);
 }

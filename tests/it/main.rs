@@ -6,6 +6,7 @@ mod async_requests;
 mod bad_input;
 mod billing_objects;
 mod contract_served;
+mod currencies;
 mod headers;
 mod idempotency;
 mod limits;

@@ -116,6 +116,7 @@ pub fn apply_change(run: &Run, change: &RunChange) -> Run {
 fn check_shape(run: &Shape<'_>, settings: &Settings) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     check_filters(run, &mut refusals);
+    refusals.extend(run.filter.currency.and_then(|currency| settings.check_currency(currency)));
     check_dates(run, settings, &mut refusals);
     check_credits(*run.options, settings, &mut refusals);
     refusals

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::RetryRule;
+use crate::money::Currency;
+use crate::refusal::{Field, Refusal};
 
 /// Settings of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,10 +15,59 @@ pub struct Settings {
     pub retry_rule: RetryRule,
     /// Whether credit memos and unapplied payments exist; where they do, credit balance does not.
     pub invoice_settlement: bool,
+    /// The currencies in which something new is made, in alphabetical order; `None` means all.
+    #[serde(default)]
+    pub currencies: Option<Vec<Currency>>,
+}
+
+impl Settings {
+    /// Whether something new may be made in the currency. What exists in another one stays, and is collected.
+    pub fn allows(&self, currency: Currency) -> bool {
+        self.currencies.as_ref().is_none_or(|currencies| currencies.contains(&currency))
+    }
+
+    /// Why nothing new may be made in the currency, if so.
+    pub fn check_currency(&self, currency: Currency) -> Option<Refusal> {
+        if self.allows(currency) {
+            return None;
+        }
+        let codes: Vec<&str> = self.currencies.iter().flatten().map(Currency::code).collect();
+        let message = format!("must be one of the entity's currencies: {}", codes.join(", "));
+        Some(Refusal::Invalid { field: Field::Currency, message })
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { time_zone: "UTC".to_owned(), retry_rule: RetryRule::default(), invoice_settlement: true }
+        Self {
+            time_zone: "UTC".to_owned(),
+            retry_rule: RetryRule::default(),
+            invoice_settlement: true,
+            currencies: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn only_the_entitys_currencies_are_allowed() {
+        let euro = Currency::from_code("EUR").unwrap();
+        let yen = Currency::from_code("JPY").unwrap();
+        assert_eq!(Settings::default().check_currency(yen), None, "all are, unless some are named");
+        let settings = Settings { currencies: Some(vec![euro, Currency::USD]), ..Settings::default() };
+        assert_eq!(settings.check_currency(euro), None);
+        let message = "must be one of the entity's currencies: EUR, USD".to_owned();
+        assert_eq!(settings.check_currency(yen), Some(Refusal::Invalid { field: Field::Currency, message }));
+    }
+
+    #[test]
+    fn settings_that_were_stored_before_there_were_currencies_can_be_read() {
+        let mut stored = serde_json::to_value(Settings::default()).unwrap();
+        stored.as_object_mut().unwrap().remove("currencies");
+        assert_eq!(serde_json::from_value::<Settings>(stored).unwrap(), Settings::default());
     }
 }

@@ -172,6 +172,24 @@ pub(crate) struct SetArguments {
     /// Whether credit memos and unapplied payments exist, instead of credit balance.
     #[arg(long, value_name = "BOOL")]
     pub(crate) invoice_settlement: Option<bool>,
+    /// The currencies in which something new may be made, such as EUR,USD; `all` for every one.
+    #[arg(long, value_name = "CODES", value_parser = currencies)]
+    pub(crate) currencies: Option<Currencies>,
+}
+
+/// Codes of currencies, or all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Currencies(pub(crate) Option<Vec<String>>);
+
+fn currencies(text: &str) -> Result<Currencies, String> {
+    if text == "all" {
+        return Ok(Currencies(None));
+    }
+    let codes: Vec<String> = text.split(',').map(|code| code.trim().to_uppercase()).collect();
+    if codes.iter().any(|code| code.len() != 3) {
+        return Err("currencies are codes of three letters with commas between them, or `all`".to_owned());
+    }
+    Ok(Currencies(Some(codes)))
 }
 
 /// A limit of the retry rule, or none.

@@ -168,6 +168,9 @@ fn set(mut settings: Settings, wanted: SetArguments) -> Settings {
     if let Some(invoice_settlement) = wanted.invoice_settlement {
         settings.invoice_settlement = invoice_settlement;
     }
+    if let Some(currencies) = wanted.currencies {
+        settings.currencies = currencies.0;
+    }
     settings
 }
 

@@ -59,11 +59,13 @@ pub(super) fn organizations(
 pub(super) fn settings(settings: &Settings) -> anyhow::Result<Shown> {
     let number = |number: Option<i32>| number.map_or_else(|| NOTHING.to_owned(), |number| number.to_string());
     let rule = &settings.retry_rule;
+    let currencies = settings.currencies.as_ref().map_or_else(|| "all".to_owned(), |codes| codes.join(", "));
     let rows = [
         ("time zone", settings.time_zone.clone()),
         ("max consecutive failures", number(rule.max_consecutive_failures)),
         ("retry window hours", number(rule.retry_window_hours)),
         ("invoice settlement", yes_or_no(settings.invoice_settlement)),
+        ("currencies", currencies),
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Shown::new(settings, &["SETTING", "VALUE"], rows)

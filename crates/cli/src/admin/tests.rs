@@ -72,6 +72,7 @@ fn settings_change_only_where_they_were_given() {
         time_zone: "UTC".to_owned(),
         retry_rule: RetryRule { max_consecutive_failures: Some(3), retry_window_hours: None },
         invoice_settlement: true,
+        currencies: Some(vec!["EUR".to_owned()]),
     };
     let after = |line: &str| match parse(&format!("settings set {line}")).unwrap() {
         AdminCommand::Settings(SettingsCommand::Set(wanted)) => set(before.clone(), wanted),
@@ -85,6 +86,9 @@ fn settings_change_only_where_they_were_given() {
     let line = "--max-consecutive-failures none --retry-window-hours 24";
     assert_eq!(after(line), Settings { retry_rule: rule, ..before.clone() });
     assert!(!after("--invoice-settlement false").invoice_settlement);
+    let two = Some(vec!["EUR".to_owned(), "USD".to_owned()]);
+    assert_eq!(after("--currencies eur,USD"), Settings { currencies: two, ..before.clone() });
+    assert_eq!(after("--currencies all"), Settings { currencies: None, ..before.clone() });
 }
 
 #[test]
@@ -92,6 +96,7 @@ fn wrong_lines_are_refused() {
     for (line, kind) in [
         ("settings set", ErrorKind::MissingRequiredArgument),
         ("settings set --retry-window-hours 0", ErrorKind::ValueValidation),
+        ("settings set --currencies EUR,", ErrorKind::ValueValidation),
         ("clients create --permissions everything", ErrorKind::InvalidValue),
         ("clients create --all-organizations --organizations a", ErrorKind::ArgumentConflict),
         ("clients update x --no-permissions --permissions administer", ErrorKind::ArgumentConflict),

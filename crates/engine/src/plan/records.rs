@@ -213,6 +213,9 @@ impl<'a> Desk<'a> {
         }
         let code = record.record.currency.as_deref().ok_or("A standalone payment needs a currency.")?;
         let currency = Currency::from_code(code).map_err(|error| error.to_string())?;
+        if !self.view.rules.settings.allows(currency) {
+            return Err("The currency is none of the entity's currencies.".to_owned());
+        }
         let amount = record.record.amount.ok_or("A standalone payment needs an amount.")?;
         let amount_minor = amount_of(amount, currency)?;
         let default = account.account.default_payment_method;

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use payment_runs_engine::account;
+use payment_runs_engine::money::Currency;
 use payment_runs_engine::settings;
 use payment_runs_stubs::Rejection;
 use payment_runs_types::ops::{RetryRule, Settings};
@@ -9,6 +10,7 @@ use payment_runs_types::ops::{RetryRule, Settings};
 use super::{require_all_organizations, stored};
 use crate::call::Call;
 use crate::faults::Faults;
+use crate::refused::money_words;
 
 /// The settings of the request's entity.
 pub(in crate::ops) async fn get(call: &Call<'_>) -> Result<Settings, Rejection> {
@@ -31,6 +33,7 @@ fn read(body: &Settings) -> Result<settings::Settings, Rejection> {
     if time_zone.is_empty() {
         faults.invalid("time_zone", "is not the IANA name of a time zone, such as 'Europe/Paris'");
     }
+    let currencies = body.currencies.as_deref().map(|codes| read_currencies(codes, &mut faults));
     faults.finish()?;
     // The schema keeps both within their bounds, which are all positive.
     let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
@@ -41,11 +44,27 @@ fn read(body: &Settings) -> Result<settings::Settings, Rejection> {
             retry_window_hours: count(body.retry_rule.retry_window_hours),
         },
         invoice_settlement: body.invoice_settlement,
+        currencies,
     })
+}
+
+/// The currencies with these codes, each once, in alphabetical order.
+fn read_currencies(codes: &[String], faults: &mut Faults) -> Vec<Currency> {
+    let mut currencies = Vec::with_capacity(codes.len());
+    for (at, code) in codes.iter().enumerate() {
+        match Currency::from_code(code) {
+            Ok(currency) => currencies.push(currency),
+            Err(error) => faults.invalid(format!("currencies[{at}]"), money_words(&error)),
+        }
+    }
+    currencies.sort_unstable();
+    currencies.dedup();
+    currencies
 }
 
 fn write(settings: settings::Settings) -> Settings {
     let number = |count: Option<u32>| count.map(|count| i32::try_from(count).unwrap_or(i32::MAX));
+    let codes = |currencies: Vec<Currency>| currencies.iter().map(|one| one.code().to_owned()).collect();
     Settings {
         time_zone: settings.time_zone,
         retry_rule: RetryRule {
@@ -53,6 +72,7 @@ fn write(settings: settings::Settings) -> Settings {
             retry_window_hours: number(settings.retry_rule.retry_window_hours),
         },
         invoice_settlement: settings.invoice_settlement,
+        currencies: settings.currencies.map(codes),
     }
 }
 
@@ -66,6 +86,7 @@ mod tests {
             time_zone: time_zone.to_owned(),
             retry_rule: RetryRule { max_consecutive_failures: Some(3), retry_window_hours: None },
             invoice_settlement: false,
+            currencies: Some(vec!["EUR".to_owned(), "USD".to_owned()]),
         }
     }
 
@@ -75,6 +96,21 @@ mod tests {
         assert_eq!(write(read(&given).unwrap()), given);
         assert_eq!(read(&settings("europe/paris")).unwrap().time_zone, "Europe/Paris");
         assert_eq!(read(&settings("UTC")).unwrap().time_zone, "UTC");
+    }
+
+    #[test]
+    fn currencies_are_sorted_and_known() {
+        let with = |codes: &[&str]| {
+            let currencies = Some(codes.iter().map(|code| (*code).to_owned()).collect());
+            read(&Settings { currencies, ..settings("UTC") })
+        };
+        let written = write(with(&["USD", "EUR", "USD"]).unwrap());
+        assert_eq!(written.currencies, settings("UTC").currencies);
+        let refused = with(&["usd", "EUR", "XQX"]).unwrap_err();
+        let fields: Vec<&str> = refused.faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["currencies[0]", "currencies[2]"]);
+        let all = read(&Settings { currencies: None, ..settings("UTC") }).unwrap();
+        assert_eq!((&all.currencies, write(all.clone()).currencies), (&None, None));
     }
 
     #[test]

@@ -147,7 +147,8 @@ impl<'a, 'c> Resolver<'a, 'c> {
         named.sort_unstable();
         named.dedup();
         if named.is_empty() {
-            self.faults.invalid("organizationLabels", "leave no organization over");
+            self.faults
+                .invalid("organizationLabels", "must not exclude every organization that the client may see");
         }
         Ok(named)
     }

@@ -17,6 +17,7 @@ use crate::sqlite::sql::{BlobId, first};
 
 pub(super) fn create(desk: &mut Desk<'_>, new: NewAccount) -> Result<Output, Failure> {
     check_bill_cycle_day(desk, new.bill_cycle_day);
+    desk.check_currency(new.currency)?;
     let gateway = find_gateway(desk, new.gateway.as_ref())?;
     let organization = find_organization(desk, new.organization.as_ref())?;
     if new.payment_method.is_some() && new.new_payment_method.is_some() {

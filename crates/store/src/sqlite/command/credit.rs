@@ -14,6 +14,9 @@ use crate::sqlite::sequence::Sequence;
 
 pub(super) fn create(desk: &mut Desk<'_>, new: NewCreditMemo) -> Result<Output, Failure> {
     let account = need_open_account(desk, &new.account)?;
+    if let Some(currency) = new.currency.or(account.as_ref().map(|account| account.currency)) {
+        desk.check_currency(currency)?;
+    }
     if new.amount_minor <= 0 {
         desk.invalid(Field::Amount, "the amount is more than 0");
     }

@@ -39,6 +39,9 @@ pub(super) fn status_words(status: DocumentStatus) -> String {
 
 pub(super) fn create(desk: &mut Desk<'_>, new: NewDocument) -> Result<Output, Failure> {
     let account = need_open_account(desk, &new.account)?;
+    if let Some(currency) = new.currency.or(account.as_ref().map(|account| account.currency)) {
+        desk.check_currency(currency)?;
+    }
     let amount_minor = total(desk, &new.items);
     let payment_method = match (&new.payment_method, &account) {
         (Some(key), Some(account)) => {

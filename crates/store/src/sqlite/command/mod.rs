@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use payment_runs_engine::account::{Scope, Stamps};
 use payment_runs_engine::command::{Command, Output, Request};
 use payment_runs_engine::ids::{EntityKey, Key, UserId};
+use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::{EncodeCharge, Executed, Ids, Once, Replay};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use rusqlite::Connection;
@@ -21,6 +22,7 @@ pub(crate) use load::load;
 #[cfg(test)]
 pub(super) use schedule::ACTIVE as ACTIVE_SCHEDULES;
 
+use super::access;
 use super::failure::Failure;
 use super::once;
 use super::sequence::{Sequence, next_text, pass};
@@ -63,6 +65,12 @@ impl Desk<'_> {
 
     pub(super) fn invalid(&mut self, field: Field, message: &str) {
         self.refuse(Refusal::Invalid { field, message: message.to_owned() });
+    }
+
+    /// Refuses a currency in which the entity makes nothing new.
+    pub(super) fn check_currency(&mut self, currency: Currency) -> Result<(), Failure> {
+        self.refusals.extend(access::settings(self.db, self.entity())?.check_currency(currency));
+        Ok(())
     }
 
     /// What was found, or one more reason to refuse.

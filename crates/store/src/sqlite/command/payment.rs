@@ -37,6 +37,7 @@ pub(super) fn create(
     encoder: &dyn EncodeCharge,
 ) -> Result<Output, Failure> {
     let account = need_account(desk, &new.account)?;
+    desk.check_currency(new.currency)?;
     if new.amount_minor <= 0 {
         desk.invalid(Field::Amount, "the amount is more than 0");
     }

@@ -318,6 +318,19 @@ pub struct Settings {
     /// Whether credit memos and unapplied payments exist; where they do, credit balance does not. True
     /// unless configured.
     pub invoice_settlement: bool,
+    /// The ISO 4217 codes of the currencies in which accounts, documents, credits, payments and payment
+    /// runs are made, in alphabetical order; null means all, which holds unless configured. What exists in
+    /// another one stays, and is collected.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(required = true, min_items = 1, max_items = 200, min_length = 3, max_length = 3)
+    )]
+    #[cfg_attr(
+        feature = "garde",
+        garde(length(min = 1, max = 200), inner(inner(length(chars, min = 3, max = 3))))
+    )]
+    pub currencies: Option<Vec<String>>,
 }
 
 crate::object::object!(Settings);
