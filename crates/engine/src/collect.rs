@@ -4,7 +4,11 @@
 //! answers a repetition with the first result. Once a key is older than half the time for which the gateway remembers
 //! it, nothing is sent before the gateway was asked. Where nobody can tell, the outcome is Unknown: that is a state to
 //! be resolved, and never a reason for another charge.
+//!
+//! Once a run is stopped, no delivery of its charges begins any more. A charge that was certainly never sent is given up;
+//! about any other the gateway is asked, until it is found, or until it is believed that it was never seen.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +58,40 @@ impl SendPolicy {
     }
 }
 
+/// Why a charge of a stopped run is given up.
+const RUN_STOPPED: &str = "the payment run was stopped before it was sent";
+
+/// What a charge listens to while it waits.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    /// The work is to end: what was not sent stays as it is.
+    stopping: &'a Stopping,
+    /// The run was stopped: what was not sent is given up.
+    halted: &'a Stopping,
+}
+
+/// How a wait ended.
+enum Waited<T> {
+    /// With what was waited for.
+    Done(T),
+    /// The work is to end.
+    Leave,
+    /// The run was stopped.
+    Halted,
+}
+
+impl Words<'_> {
+    /// Waits for something, unless a word is said first.
+    async fn or<T>(self, awaited: impl Future<Output = T>) -> Waited<T> {
+        tokio::select! {
+            biased;
+            () = self.stopping.wait() => Waited::Leave,
+            () = self.halted.wait() => Waited::Halted,
+            value = awaited => Waited::Done(value),
+        }
+    }
+}
+
 /// Sends charges and asks about them.
 #[derive(Clone)]
 pub struct Collector {
@@ -86,11 +124,26 @@ impl Collector {
     /// Finds out what becomes of a payment: charges an intent, asks about one in doubt. `None` means that nothing new is
     /// known: the work is stopping, or a payment in doubt stays in doubt.
     pub async fn resolve(&self, intent: &Intent, stopping: &Stopping) -> Option<Outcome> {
+        self.resolve_unless(intent, stopping, &Stopping::never()).await
+    }
+
+    /// Like [`Collector::resolve`], for a payment of a run that may be stopped meanwhile. When `halted` is said, a delivery
+    /// that is under way ends, and no other one begins.
+    pub async fn resolve_unless(
+        &self,
+        intent: &Intent,
+        stopping: &Stopping,
+        halted: &Stopping,
+    ) -> Option<Outcome> {
         let Some(gateway) = self.gateways.find(intent.gateway) else {
             return without_gateway(intent);
         };
+        let words = Words { stopping, halted };
         match intent.state {
-            PaymentState::Intent => self.send(gateway.as_ref(), intent, stopping).await,
+            PaymentState::Intent if intent.run_stopped => {
+                self.conclude(gateway.as_ref(), intent, stopping, intent.may_have_been_sent).await
+            }
+            PaymentState::Intent => self.send(gateway.as_ref(), intent, words).await,
             PaymentState::Pending | PaymentState::Unknown => {
                 self.ask_again(gateway.as_ref(), intent, stopping).await
             }
@@ -99,11 +152,17 @@ impl Collector {
     }
 
     /// Delivers a charge until there is an answer, within the bounds of the policy.
-    async fn send(&self, gateway: &dyn Gateway, intent: &Intent, stopping: &Stopping) -> Option<Outcome> {
+    async fn send(&self, gateway: &dyn Gateway, intent: &Intent, words: Words<'_>) -> Option<Outcome> {
         let mut may_have_been_sent = intent.may_have_been_sent;
         let mut unanswered = 0;
         for deliveries in 1_u32.. {
-            let place = self.admit(intent, stopping).await?;
+            let place = match words.or(self.gateways.admit(intent.gateway)).await {
+                Waited::Done(place) => place,
+                Waited::Leave => return None,
+                Waited::Halted => {
+                    return self.conclude(gateway, intent, words.stopping, may_have_been_sent).await;
+                }
+            };
             if self.must_ask(gateway, intent, may_have_been_sent) {
                 match look_up(gateway, intent).await {
                     LookUp::Found(outcome) => return Some(outcome),
@@ -132,9 +191,38 @@ impl Collector {
             let Some(pause) = pause.filter(|_| unanswered < self.policy.unanswered_max) else {
                 return Some(self.give_up(gateway, intent, outcome, may_have_been_sent).await);
             };
-            self.pause(pause, stopping).await?;
+            let until = later(self.clock.now(), pause);
+            match words.or(self.clock.sleep_until(until)).await {
+                Waited::Done(()) => {}
+                Waited::Leave => return None,
+                Waited::Halted => {
+                    return self.conclude(gateway, intent, words.stopping, may_have_been_sent).await;
+                }
+            }
         }
         None
+    }
+
+    /// What is known about a charge whose run was stopped, without sending it.
+    async fn conclude(
+        &self,
+        gateway: &dyn Gateway,
+        intent: &Intent,
+        stopping: &Stopping,
+        may_have_been_sent: bool,
+    ) -> Option<Outcome> {
+        if !may_have_been_sent {
+            return Some(Outcome::NotSent { why: RUN_STOPPED.to_owned(), retry_after: None });
+        }
+        let _place = self.admit(intent, stopping).await?;
+        Some(match look_up(gateway, intent).await {
+            LookUp::Found(outcome) => outcome,
+            LookUp::NeverSeen => {
+                let why = "the payment run was stopped while a delivery may have been under way".to_owned();
+                Outcome::Unknown { why }
+            }
+            LookUp::CannotTell { why } => Outcome::Unknown { why },
+        })
     }
 
     /// The outcome when no delivery was answered. A delivery that was certainly not sent says nothing about an earlier
@@ -166,7 +254,7 @@ impl Collector {
     }
 
     /// Asks what became of a payment in doubt. One that the gateway has not seen for some while, or whose key it still
-    /// remembers, is delivered once more.
+    /// remembers, is delivered once more, or given up where its run was stopped.
     async fn ask_again(
         &self,
         gateway: &dyn Gateway,
@@ -175,11 +263,15 @@ impl Collector {
     ) -> Option<Outcome> {
         let place = self.admit(intent, stopping).await?;
         let found = look_up(gateway, intent).await;
-        let may_send = intent.state == PaymentState::Unknown
-            && (self.age(gateway, intent) == KeyAge::Young
-                || (found == LookUp::NeverSeen && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF));
+        let is_unknown = intent.state == PaymentState::Unknown;
+        let is_believed = found == LookUp::NeverSeen && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
+        let may_send =
+            is_unknown && !intent.run_stopped && (self.age(gateway, intent) == KeyAge::Young || is_believed);
         let outcome = match found {
             LookUp::Found(outcome) => outcome,
+            LookUp::NeverSeen if is_unknown && is_believed && intent.run_stopped => {
+                return Some(Outcome::NotSent { why: RUN_STOPPED.to_owned(), retry_after: None });
+            }
             LookUp::NeverSeen | LookUp::CannotTell { .. } if may_send => {
                 gateway.charge(&intent.request).await
             }
@@ -203,16 +295,6 @@ impl Collector {
             biased;
             () = stopping.wait() => None,
             place = self.gateways.admit(intent.gateway) => Some(place),
-        }
-    }
-
-    /// Waits, unless the work stops first.
-    async fn pause(&self, pause: Duration, stopping: &Stopping) -> Option<()> {
-        let until = later(self.clock.now(), pause);
-        tokio::select! {
-            biased;
-            () = stopping.wait() => None,
-            () = self.clock.sleep_until(until) => Some(()),
         }
     }
 }

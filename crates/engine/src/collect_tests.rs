@@ -111,6 +111,7 @@ struct World {
     looks_up: bool,
     look_ups: u32,
     key_life: Duration,
+    run_stopped: bool,
 }
 
 impl World {
@@ -125,6 +126,7 @@ impl World {
             looks_up: true,
             look_ups: 0,
             key_life: 2 * HOUR,
+            run_stopped: false,
         }
     }
 
@@ -147,7 +149,8 @@ impl World {
         let gateways = Arc::new(One(Some(script.clone())));
         let collector = Collector::new(gateways, clock.clone(), SendPolicy::default());
         let created_at = now().checked_sub(self.age).unwrap();
-        let intent = Intent { look_ups: self.look_ups, ..intent(self.state, created_at, self.sent) };
+        let (look_ups, run_stopped) = (self.look_ups, self.run_stopped);
+        let intent = Intent { look_ups, run_stopped, ..intent(self.state, created_at, self.sent) };
         let outcome = collector.resolve(&intent, &Stopping::never()).await;
         let calls = script.calls.lock().unwrap().clone();
         let took = clock.now().duration_since(now()).unsigned_abs();
@@ -169,6 +172,7 @@ fn intent(state: PaymentState, created_at: Timestamp, may_have_been_sent: bool) 
         created_at,
         look_ups: 0,
         may_have_been_sent,
+        run_stopped: false,
     }
 }
 
@@ -311,7 +315,83 @@ async fn nothing_is_begun_once_the_work_stops() {
     let collector =
         Collector::new(Arc::new(One(None)), Arc::new(LeapClock(Mutex::new(now()))), SendPolicy::default());
     assert!(collector.admit(&intent(PaymentState::Intent, now(), false), &stopping).await.is_none());
-    assert!(collector.pause(HOUR, &stopping).await.is_none());
+    let words = Words { stopping: &stopping, halted: &stopping };
+    assert!(matches!(words.or(std::future::ready(())).await, Waited::Leave), "the work's end comes first");
+}
+
+#[tokio::test]
+async fn nothing_of_a_stopped_run_is_sent() {
+    let world = |sent, look_up| World { run_stopped: true, sent, look_up, ..World::new(&[approved()]) };
+    let given_up = || Some(Outcome::NotSent { why: RUN_STOPPED.to_owned(), retry_after: None });
+    check("never sent", world(false, LookUp::Found(approved())), given_up(), "").await;
+    check("found", world(true, LookUp::Found(declined())), Some(declined()), "l").await;
+    check("cannot tell", world(true, cannot_tell()), Some(unknown()), "l").await;
+    let (outcome, calls, _) = world(true, LookUp::NeverSeen).resolve().await;
+    assert!(matches!(outcome, Some(Outcome::Unknown { .. })), "a delivery may still be under way");
+    assert_eq!(calls, "l");
+
+    let doubtful = |look_ups, look_up, age| World {
+        state: PaymentState::Unknown,
+        look_ups,
+        age,
+        ..world(true, look_up)
+    };
+    for age in [Duration::ZERO, HOUR] {
+        let believed = LOOK_UPS_BEFORE_BELIEF;
+        check("found later", doubtful(0, LookUp::Found(approved()), age), Some(approved()), "l").await;
+        check("asked once", doubtful(believed - 1, LookUp::NeverSeen, age), None, "l").await;
+        check("never seen for a while", doubtful(believed, LookUp::NeverSeen, age), given_up(), "l").await;
+        check("nobody knows", doubtful(believed, cannot_tell(), age), None, "l").await;
+    }
+    let pending = World { state: PaymentState::Pending, ..doubtful(9, LookUp::NeverSeen, HOUR) };
+    check("pending", pending, None, "l").await;
+}
+
+/// A run that is stopped while a charge waits for its next delivery: no other one begins.
+#[tokio::test]
+async fn a_stop_ends_the_deliveries_of_a_charge() {
+    for (charges, look_up, expected) in [
+        (vec![not_sent()], LookUp::Found(approved()), Some("NotSent")),
+        (vec![unknown()], LookUp::Found(approved()), Some("Approved")),
+        (vec![unknown()], LookUp::NeverSeen, Some("Unknown")),
+        (vec![approved()], LookUp::NeverSeen, Some("Approved")),
+    ] {
+        let (halter, halted) = Stopping::pair();
+        let script = Arc::new(Script {
+            settings: GatewaySettings {
+                concurrency: 1,
+                rate_per_s: None,
+                timeout: Duration::from_secs(1),
+                key_life: 2 * HOUR,
+                supports_look_up: true,
+            },
+            charges: Mutex::new(charges.into()),
+            look_up,
+            calls: Mutex::default(),
+        });
+        let clock = Arc::new(StopsAtPause(Mutex::new(Some(halter))));
+        let collector = Collector::new(Arc::new(One(Some(script.clone()))), clock, SendPolicy::default());
+        let intent = intent(PaymentState::Intent, now(), false);
+        let outcome = collector.resolve_unless(&intent, &Stopping::never(), &halted).await;
+        assert!(format!("{outcome:?}").contains(expected.unwrap()), "{outcome:?}");
+        let deliveries = script.calls.lock().unwrap().matches('c').count();
+        assert_eq!(deliveries, 1);
+    }
+}
+
+/// A clock on which a pause never ends, and in the first of which the run is stopped.
+struct StopsAtPause(Mutex<Option<crate::stopping::Stopper>>);
+
+impl Clock for StopsAtPause {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+    fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
+        if let Some(halter) = self.0.lock().unwrap().take() {
+            halter.stop();
+        }
+        Box::pin(std::future::pending())
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use crate::ids::{
     AccountId, BillRunId, DocumentId, Key, OrganizationId, PaymentId, PaymentMethodId, RunId, UserId,
 };
 use crate::money::Currency;
-use crate::payment::Payment;
+use crate::payment::{GatewayAnswer, Payment};
 use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
-use crate::ports::Settlement;
+use crate::ports::{Outcome, Settlement};
 use crate::run::{DataRecord, DeletePolicy, Run, RunFilter, RunOptions};
 use crate::run_schedule::{NewSchedule, Schedule, ScheduleChange};
 
@@ -286,6 +286,44 @@ pub struct RunChange {
     pub records: Option<Vec<DataRecord>>,
 }
 
+/// What a person found out about a payment in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// Whether the money was collected; otherwise the payment was declined.
+    pub collected: bool,
+    /// The gateway's name for the charge; the one that is known stays when absent.
+    pub reference: Option<String>,
+    /// The gateway's code.
+    pub code: Option<String>,
+    /// The gateway's words.
+    pub message: Option<String>,
+    /// How it was found out, for the audit trail; not empty.
+    pub comment: String,
+}
+
+impl Resolution {
+    /// The outcome that this amounts to.
+    pub fn outcome(&self) -> Outcome {
+        if self.collected {
+            return Outcome::Approved { reference: self.reference.clone().unwrap_or_default() };
+        }
+        Outcome::Declined {
+            code: self.code.clone().unwrap_or_default(),
+            message: self.message.clone().unwrap_or_default(),
+            reference: self.reference.clone(),
+        }
+    }
+
+    /// What the payment keeps of it.
+    pub fn answer(&self) -> GatewayAnswer {
+        GatewayAnswer {
+            reference: self.reference.clone(),
+            code: self.code.clone(),
+            message: self.message.clone(),
+        }
+    }
+}
+
 /// Everything a caller can change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -325,6 +363,11 @@ pub enum Command {
     UpdateSchedule(Key, ScheduleChange),
     /// Ends a schedule for good and gives its pending run up; runs at work go on. Ending it again changes nothing.
     EndSchedule(Key),
+    /// Stops a run at work: what is under way ends, the rest is left, and then the run is canceled. Stopping it again changes
+    /// nothing.
+    StopRun(Key),
+    /// Records what a person found out about a payment of unknown or pending outcome.
+    ResolvePayment(Key, Resolution),
 }
 
 /// What a command answers.

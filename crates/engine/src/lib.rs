@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod allocate;
+pub mod audit;
 pub mod collect;
 pub mod command;
 pub mod document;

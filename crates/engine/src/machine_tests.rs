@@ -22,7 +22,7 @@ fn payments_move_as_the_table_says_and_not_otherwise() {
         (S::Intent | S::Pending | S::Unknown, PaymentEvent::Decline) => Some(S::Declined),
         (S::Intent | S::Unknown, PaymentEvent::Defer) => Some(S::Pending),
         (S::Intent, PaymentEvent::Lose) => Some(S::Unknown),
-        (S::Intent, PaymentEvent::Cancel) => Some(S::Canceled),
+        (S::Intent | S::Unknown, PaymentEvent::Cancel) => Some(S::Canceled),
         _ => None,
     };
     for state in S::ALL {

@@ -21,7 +21,7 @@ pub enum PaymentState {
     Processed,
     /// The gateway declined; no money moved.
     Declined,
-    /// It was given up before any charge was sent.
+    /// It was given up, and no charge was ever sent.
     Canceled,
 }
 
@@ -57,6 +57,8 @@ impl PaymentState {
         (Self::Unknown, PaymentEvent::Approve, Self::Processed),
         (Self::Unknown, PaymentEvent::Decline, Self::Declined),
         (Self::Unknown, PaymentEvent::Defer, Self::Pending),
+        // Only a look-up can tell, and only where nothing is sent any more: its run was stopped.
+        (Self::Unknown, PaymentEvent::Cancel, Self::Canceled),
     ];
 
     /// The state after an event, if the machine allows it.

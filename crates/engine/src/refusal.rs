@@ -94,6 +94,8 @@ pub enum Field {
     Status,
     /// When the runs of a schedule start.
     Recurrence,
+    /// Comment.
+    Comment,
 }
 
 /// One reason for a refusal.

@@ -148,6 +148,10 @@ impl Work for ChaosWork {
         claimed
     }
 
+    async fn is_stopping(&self, claim: &ChunkClaim) -> Result<bool, StoreError> {
+        self.store.is_stopping(claim).await
+    }
+
     async fn renew(&self, claim: &ChunkClaim, until: Timestamp) -> Result<bool, StoreError> {
         let result = self.step("renew", self.store.renew(claim, until)).await;
         self.note(claim, "renew", &result);

@@ -315,6 +315,7 @@ fn settings(is_hasty: bool) -> WorkerSettings {
         settle_count: 2,
         settle_delay: Duration::from_millis(20),
         lease: if is_hasty { seconds(9) } else { seconds(30) },
+        stop_poll: minutes(10),
         idle_poll: if is_hasty { seconds(7) } else { minutes(10) },
         store_attempts_max: 3,
         store_first_pause: Duration::from_millis(50),

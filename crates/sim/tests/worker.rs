@@ -42,11 +42,13 @@ struct Script {
     /// Chunks that can be claimed, by their numbers of intents.
     chunks: Mutex<VecDeque<(u32, usize)>>,
     told: Mutex<Vec<Told>>,
+    not_sent: Mutex<usize>,
     /// Errors that the next settlements fail with.
     settle_errors: Mutex<VecDeque<StoreError>>,
     /// The error that opening fails with.
     open_error: Mutex<Option<StoreError>>,
     loses_leases: bool,
+    is_stopping: Mutex<bool>,
     is_closed: bool,
     news: tokio::sync::Notify,
 }
@@ -67,6 +69,10 @@ impl Script {
 
     fn count(&self, is_counted: impl Fn(&Told) -> bool) -> usize {
         self.told().iter().filter(|told| is_counted(told)).count()
+    }
+
+    fn count_not_sent(&self) -> usize {
+        *self.not_sent.lock().unwrap()
     }
 
     fn settled(&self) -> usize {
@@ -119,6 +125,9 @@ impl Work for Script {
             stage: ChunkStage::Ready,
         }))
     }
+    async fn is_stopping(&self, _: &ChunkClaim) -> Result<bool, StoreError> {
+        Ok(*self.is_stopping.lock().unwrap())
+    }
     async fn renew(&self, claim: &ChunkClaim, until: Timestamp) -> Result<bool, StoreError> {
         let gives_back = until <= claim.lease_until;
         let chunk = chunk_of(claim);
@@ -148,6 +157,8 @@ impl Work for Script {
         if let Some(error) = self.settle_errors.lock().unwrap().pop_front() {
             return Err(error);
         }
+        let not_sent = all.iter().filter(|one| matches!(one.outcome, Outcome::NotSent { .. })).count();
+        *self.not_sent.lock().unwrap() += not_sent;
         self.tell(Told::Settle(chunk_of(claim), all.len()));
         Ok(all.len())
     }
@@ -196,6 +207,7 @@ fn intent(payment: PaymentId, now: Timestamp) -> Intent {
         created_at: now,
         look_ups: 0,
         may_have_been_sent: false,
+        run_stopped: false,
     }
 }
 
@@ -205,6 +217,13 @@ struct Slow {
     latency: Duration,
     settings: GatewaySettings,
     under_way: Mutex<(usize, usize)>,
+    charges: Mutex<usize>,
+}
+
+impl Slow {
+    fn charges(&self) -> usize {
+        *self.charges.lock().unwrap()
+    }
 }
 
 #[async_trait]
@@ -213,6 +232,7 @@ impl Gateway for Slow {
         &self.settings
     }
     async fn charge(&self, _: &ChargeRequest) -> Outcome {
+        *self.charges.lock().unwrap() += 1;
         {
             let mut under_way = self.under_way.lock().unwrap();
             under_way.0 += 1;
@@ -271,6 +291,7 @@ impl Bench {
                 supports_look_up: true,
             },
             under_way: Mutex::default(),
+            charges: Mutex::default(),
         });
         let script = Arc::new(script);
         let ports = WorkerPorts {
@@ -393,6 +414,27 @@ fn stopping_ends_what_is_under_way_and_begins_nothing_new() {
     bench.until(Bench::has_returned);
     assert_eq!(bench.script.settled(), 10);
     assert_eq!(bench.script.told().last(), Some(&Told::GiveBack(0)), "{:?}", bench.script.told());
+}
+
+#[test]
+fn a_stopped_run_sends_nothing_more() {
+    // Another process stopped it: nobody is told, so that it is heard when the worker asks next.
+    for is_told in [true, false] {
+        let slow = Duration::from_secs(20);
+        let mut bench = Bench::new(Script::with_chunks(&[100]), slow, settings());
+        bench.until(|bench| bench.gateway.under_way.lock().unwrap().0 == 10);
+        let stopped_at = bench.pool.clock.now();
+        *bench.script.is_stopping.lock().unwrap() = true;
+        if is_told {
+            bench.script.news.notify_waiters();
+        }
+        bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
+        let took = bench.pool.clock.now().duration_since(stopped_at);
+        assert!(took.as_secs() <= 21, "what was under way ends, and the rest is given up meanwhile: {took}");
+        assert_eq!(bench.gateway.charges(), 10);
+        assert_eq!(bench.script.settled(), 100);
+        assert_eq!(bench.script.count_not_sent(), 90);
+    }
 }
 
 #[test]

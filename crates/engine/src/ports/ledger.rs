@@ -10,10 +10,11 @@ use super::gateway::EncodeCharge;
 use super::once::{Once, StoredResponse};
 use super::{Ids, StoreError};
 use crate::account::{Account, Scope};
+use crate::audit::{AuditQuery, AuditRecord};
 pub use crate::command::Output;
 use crate::command::{Load, Request};
 use crate::document::{CreditMemo, Document, DocumentItem, DocumentKind};
-use crate::ids::{AccountId, EntityKey, Key, RunId, UserId};
+use crate::ids::{AccountId, EntityKey, Key, PaymentId, RunId, UserId};
 use crate::money::Currency;
 use crate::payment::{Payment, PaymentKind, PaymentState};
 use crate::payment_method::PaymentMethod;
@@ -157,6 +158,10 @@ pub struct PaymentQuery {
     pub conditions: Vec<PaymentCondition>,
     /// Sort fields; `true` is ascending. The number breaks ties, highest first. Empty: newest first, by identifier.
     pub sort: Vec<(PaymentSort, bool)>,
+    /// Oldest first instead of newest first; without sort fields only.
+    pub oldest_first: bool,
+    /// After this payment, in the order by identifier.
+    pub after: Option<PaymentId>,
     /// How many to pass over.
     pub offset: u64,
     /// How many to give at most.
@@ -250,7 +255,9 @@ pub trait Ledger: Send + Sync {
         encoder: Arc<dyn EncodeCharge>,
         ids: Arc<dyn Ids>,
     ) -> Result<Executed, LedgerError>;
-    /// Loads whole objects in one transaction; objects that exist are replaced.
+    /// Loads whole objects in one transaction, over those with the same identifiers. What happened here stays: a
+    /// document or credit memo that money has moved for or that a payment holds, an account's credit balance, what a payment
+    /// method has counted, and every payment are left as they are.
     async fn load(&self, entity: EntityKey, load: Load) -> Result<(), StoreError>;
     /// An account.
     async fn find_account(&self, scope: &Scope, key: &Key) -> Result<Option<Account>, StoreError>;
@@ -279,6 +286,15 @@ pub trait Ledger: Send + Sync {
     async fn find_payment(&self, scope: &Scope, key: &Key) -> Result<Option<Payment>, StoreError>;
     /// Payments with their parts, in the order asked for.
     async fn list_payments(&self, scope: &Scope, query: PaymentQuery) -> Result<Vec<Payment>, StoreError>;
+    /// The audit trail of the entity, oldest first. A caller that is bound to organizations sees records of the runs and
+    /// payments in its scope.
+    async fn list_audit_records(
+        &self,
+        scope: &Scope,
+        query: AuditQuery,
+    ) -> Result<Vec<AuditRecord>, StoreError>;
+    /// The identifier of a run, also of a deleted one, for its audit trail.
+    async fn find_audited_run(&self, scope: &Scope, key: &Key) -> Result<Option<RunId>, StoreError>;
     /// A run that is not deleted.
     async fn find_run(&self, scope: &Scope, key: &Key) -> Result<Option<Run>, StoreError>;
     /// Runs that are not deleted.

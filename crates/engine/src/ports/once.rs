@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::ledger::Output;
+use crate::ids::PaymentId;
 
 /// Whose key it is and which request it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +50,9 @@ pub enum Replay {
     Answered(StoredResponse),
     /// The same request is being worked on.
     InFlight,
+    /// The same request was cut off after its charge was written, and what came of that is known by now: carried out again, it
+    /// makes no other payment and is answered.
+    Settled(PaymentId),
     /// The key belongs to another request.
     Mismatch,
 }

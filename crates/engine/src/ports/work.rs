@@ -57,6 +57,8 @@ pub struct Intent {
     pub look_ups: u32,
     /// Whether this process may have sent it before, or another one did: false only right after the plan was stored.
     pub may_have_been_sent: bool,
+    /// Whether its run was stopped when it was read: then it is asked about, and never sent again.
+    pub run_stopped: bool,
 }
 
 /// A chunk that was opened.
@@ -73,7 +75,8 @@ pub struct Opened {
 pub struct Settlement {
     /// The payment.
     pub payment: PaymentId,
-    /// What came of it. `NotSent` cancels an intent, which frees its documents.
+    /// What came of it. `NotSent` cancels an intent, which frees its documents; a payment of unknown outcome is canceled by
+    /// it only where a look-up says so.
     pub outcome: Outcome,
 }
 
@@ -109,6 +112,8 @@ pub trait Work: Send + Sync {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<ChunkClaim>, StoreError>;
+    /// Whether the claim's run was stopped. A stop is told by [`Work::changed`], too, but only to workers of this process.
+    async fn is_stopping(&self, claim: &ChunkClaim) -> Result<bool, StoreError>;
     /// Prolongs a lease and says whether it is still ours.
     async fn renew(&self, claim: &ChunkClaim, lease_until: Timestamp) -> Result<bool, StoreError>;
     /// Opens a chunk. A ready one is read, planned with [`crate::plan::plan_chunk`] and stored: credits applied,

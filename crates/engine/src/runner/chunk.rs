@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use super::shared::Shared;
 use crate::ids::PaymentId;
 use crate::ports::{BoxFuture, ChunkClaim, Intent, Outcome, Settlement, StoreError};
-use crate::stopping::Stopping;
+use crate::stopping::{Stopper, Stopping};
 
 /// Works a claimed chunk off. `LeaseLost` means that another worker has it now; any other error leaves the chunk to lapse.
 pub(super) async fn work_chunk(
@@ -28,20 +28,23 @@ pub(super) async fn work_chunk(
     work.renew(&claim, shared.now()).await.map(|_| ())
 }
 
-/// Charges every intent and records every outcome. Says whether none is left.
+/// Charges every intent and records every outcome. Says whether none is left. Once the run is stopped, what is under way
+/// ends, and the rest is given up without being sent.
 async fn charge_all(
     shared: &Shared,
     claim: &ChunkClaim,
     intents: Vec<Intent>,
     stopping: &Stopping,
 ) -> Result<bool, StoreError> {
+    let (halter, halted) = Stopping::pair();
+    let halted = &halted;
     let resolve = |intent: Intent| async move {
-        let outcome = shared.collector.resolve(&intent, stopping).await;
+        let outcome = shared.collector.resolve_unless(&intent, stopping, halted).await;
         (intent.payment, outcome)
     };
     let mut waiting = intents.into_iter();
     let mut in_flight = FuturesUnordered::new();
-    let mut desk = Desk::new(shared, claim);
+    let mut desk = Desk::new(shared, claim, halter);
     loop {
         while in_flight.len() < shared.settings.in_flight_per_chunk.max(1) && !stopping.is_set() {
             let Some(intent) = waiting.next() else { break };
@@ -65,12 +68,15 @@ struct Desk<'a> {
     /// The batch that is being recorded.
     settling: Option<BoxFuture<'a, Result<usize, StoreError>>>,
     renewal: BoxFuture<'static, ()>,
+    /// Ready when the run was stopped; gone once that was said.
+    stop: Option<BoxFuture<'a, ()>>,
+    halter: Stopper,
     /// Whether an intent was left unsent.
     has_left: bool,
 }
 
 impl<'a> Desk<'a> {
-    fn new(shared: &'a Shared, claim: &'a ChunkClaim) -> Self {
+    fn new(shared: &'a Shared, claim: &'a ChunkClaim, halter: Stopper) -> Self {
         Self {
             shared,
             claim,
@@ -78,6 +84,8 @@ impl<'a> Desk<'a> {
             flush: None,
             settling: None,
             renewal: shared.renewal(),
+            stop: Some(Box::pin(run_stopped(shared, claim))),
+            halter,
             has_left: false,
         }
     }
@@ -99,6 +107,10 @@ impl<'a> Desk<'a> {
                 recorded?;
             }
             () = &mut self.renewal => self.renew().await?,
+            () = ready_of(&mut self.stop) => {
+                self.stop = None;
+                self.halter.stop();
+            }
             Some((payment, outcome)) = in_flight.next() => self.take(payment, outcome),
             () = ready_of(&mut self.flush) => self.flush = None,
         }
@@ -144,6 +156,28 @@ impl<'a> Desk<'a> {
                 tracing::warn!(%error, run = %self.claim.run, "a lease could not be renewed");
                 Ok(())
             }
+        }
+    }
+}
+
+/// Waits until the chunk's run is stopped: asks at once, whenever something changed, and every while, since another process
+/// may have stopped it.
+async fn run_stopped(shared: &Shared, claim: &ChunkClaim) {
+    let work = &shared.ports.work;
+    loop {
+        // Made before the question, so that a stop right after its answer is heard.
+        let changed = work.changed();
+        match work.is_stopping(claim).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, run = %claim.run, "it could not be asked whether a run was stopped");
+            }
+        }
+        tokio::select! {
+            biased;
+            () = changed => {}
+            () = shared.sleep(shared.settings.stop_poll) => {}
         }
     }
 }

@@ -22,6 +22,9 @@ pub struct WorkerSettings {
     pub settle_delay: Duration,
     /// How long a claim holds without being renewed. It is renewed three times as often.
     pub lease: Duration,
+    /// How often the worker of a chunk asks whether its run was stopped by another process. A stop in this process is heard at
+    /// once.
+    pub stop_poll: Duration,
     /// How often an idle worker looks for work that nobody told it of, such as chunks of a dead worker.
     pub idle_poll: Duration,
     /// Attempts at one transaction before its chunk is left to lapse.
@@ -46,6 +49,7 @@ impl Default for WorkerSettings {
             settle_count: 1_000,
             settle_delay: Duration::from_millis(20),
             lease: Duration::from_mins(1),
+            stop_poll: Duration::from_secs(1),
             idle_poll: Duration::from_secs(1),
             store_attempts_max: 8,
             store_first_pause: Duration::from_millis(50),

@@ -40,7 +40,7 @@ pub(crate) struct OnceTicket {
 }
 
 impl OnceTicket {
-    /// A ticket for a key that is known to be new, or to have been answered.
+    /// A ticket for a key that is known to be new, to have been answered, or to wait for nothing but its answer.
     pub(crate) fn new(key: OnceKey, expires_at: Timestamp) -> Self {
         Self { key, expires_at, stored: Arc::default() }
     }
@@ -161,7 +161,8 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
 
 async fn known_answer(app: &App, ticket: &OnceTicket) -> Result<Option<Response>, Rejection> {
     match app.ports.once.find_once(&ticket.key, app.now()).await {
-        Ok(Replay::New) => Ok(None),
+        // What was cut off is carried out again, and answers as it would have answered then.
+        Ok(Replay::New | Replay::Settled(_)) => Ok(None),
         Ok(known) => known_replay(known).map(Some),
         Err(error) => Err(store_failure(&error)),
     }
@@ -177,7 +178,7 @@ pub(crate) fn known_replay(known: Replay) -> Result<Response, Rejection> {
             "",
             "the idempotency key was used for another request",
         )),
-        Replay::InFlight | Replay::New => Err(Rejection::at(
+        Replay::InFlight | Replay::Settled(_) | Replay::New => Err(Rejection::at(
             Category::Conflict,
             Location::None,
             "",

@@ -106,6 +106,7 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::DueDate => "dueDate",
         Field::Status => "status",
         Field::Recurrence => "recurrence",
+        Field::Comment => "comment",
         Field::PaymentMethod => "paymentMethodId",
         Field::Gateway => "gatewayId",
         Field::BillRun => "billRunId",

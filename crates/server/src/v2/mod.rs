@@ -226,6 +226,7 @@ fn name(field: Field) -> &'static str {
         Field::DueDate => "due_date",
         Field::Status => "state",
         Field::Recurrence => "recurrence",
+        Field::Comment => "comment",
     }
 }
 

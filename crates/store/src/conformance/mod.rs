@@ -15,6 +15,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod control;
 pub mod credits;
 pub mod documents;
 mod fixtures;
@@ -43,6 +44,13 @@ macro_rules! for_each_case {
             accounts::every_reason_at_once,
             accounts::numbers_are_given_and_kept_apart,
             accounts::scope_hides_other_organizations,
+            control::a_cut_off_single_payment_answers_under_its_key,
+            control::a_person_settles_what_is_in_doubt,
+            control::a_stopped_run_ends_what_is_under_way_and_leaves_the_rest,
+            control::every_command_on_runs_and_payments_leaves_its_record,
+            control::payments_are_listed_by_state_and_page_by_page,
+            control::the_trail_shows_only_what_is_in_scope,
+            control::what_a_stopped_run_may_have_sent_is_asked_about_and_never_sent,
             credits::credit_memos_are_created_and_posted,
             credits::credits_go_first_and_money_is_conserved,
             documents::documents_are_created_and_posted,

@@ -1,6 +1,7 @@
 //! The small integers by which enumerations are stored. A code, once given, is never given to another value.
 
 use payment_runs_engine::account::AccountStatus;
+use payment_runs_engine::audit::EventKind;
 use payment_runs_engine::document::{DocumentKind, DocumentStatus};
 use payment_runs_engine::payment::{PaymentKind, PaymentState};
 use payment_runs_engine::payment_method::{PaymentMethodKind, PaymentMethodStatus, TransactionResult};
@@ -37,6 +38,11 @@ codes! {
     ChunkStage { Ready = 0, Planned = 1, Done = 2 }
     DocumentKind { Invoice = 0, DebitMemo = 1 }
     DocumentStatus { Draft = 0, Posted = 1, Canceled = 2 }
+    EventKind {
+        RunCreated = 0, RunUpdated = 1, RunStarted = 2, RunEnded = 3, RunFailed = 4, RunCanceled = 5, RunDeleted = 6,
+        ChunkPlanned = 7, PaymentCreated = 8, PaymentSettled = 9, RunStopRequested = 10, RunStopped = 11,
+        PaymentResolved = 12,
+    }
     PaymentKind { Electronic = 0, External = 1 }
     PaymentMethodKind { CreditCard = 0, CreditCardReferenceTransaction = 1, Ach = 2, Sepa = 3, Other = 4 }
     PaymentMethodStatus { Active = 0, Closed = 1, Scrubbed = 2 }

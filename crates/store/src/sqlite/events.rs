@@ -1,6 +1,7 @@
 //! The append-only record of what happened to runs and payments.
 
 use jiff::Timestamp;
+pub(crate) use payment_runs_engine::audit::EventKind;
 use payment_runs_engine::ids::{EntityKey, PaymentId, RunId, UserId};
 use payment_runs_engine::payment::PaymentState;
 use rusqlite::{Connection, params};
@@ -8,39 +9,7 @@ use rusqlite::{Connection, params};
 use super::codes::Code;
 use super::failure::Failure;
 use super::sequence::{Sequence, reserve};
-use super::sql::{BlobId, blob, time};
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EventKind {
-    RunCreated,
-    RunUpdated,
-    RunStarted,
-    RunEnded,
-    RunFailed,
-    RunCanceled,
-    RunDeleted,
-    ChunkPlanned,
-    PaymentCreated,
-    PaymentSettled,
-}
-
-impl EventKind {
-    fn code(self) -> i64 {
-        match self {
-            Self::RunCreated => 0,
-            Self::RunUpdated => 1,
-            Self::RunStarted => 2,
-            Self::RunEnded => 3,
-            Self::RunFailed => 4,
-            Self::RunCanceled => 5,
-            Self::RunDeleted => 6,
-            Self::ChunkPlanned => 7,
-            Self::PaymentCreated => 8,
-            Self::PaymentSettled => 9,
-        }
-    }
-}
+use super::sql::{blob, time};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -77,10 +46,9 @@ pub(crate) fn append(
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let mut statement = db.prepare_cached(sql)?;
     for (id, event) in (first..).zip(events) {
-        let run: &[u8] = &event.run.map(|run| run.to_blob().to_vec()).unwrap_or_default();
         statement.execute(params![
             entity.0,
-            run,
+            blob(event.run),
             id,
             time(at),
             blob(event.user),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use payment_runs_engine::account::{Account, Scope};
+use payment_runs_engine::audit::{AuditQuery, AuditRecord};
 use payment_runs_engine::command::{Command, Load, Request};
 use payment_runs_engine::document::{CreditMemo, Document, DocumentItem, DocumentKind};
 use payment_runs_engine::ids::{AccountId, EntityKey, Key, RunId};
@@ -27,6 +28,7 @@ fn is_work(command: &Command) -> bool {
             | Command::UpdateRun(..)
             | Command::DeleteRun(..)
             | Command::CancelRun(_)
+            | Command::StopRun(_)
             | Command::CreateSchedule(_)
             | Command::UpdateSchedule(..)
             | Command::EndSchedule(_)
@@ -109,6 +111,20 @@ impl Ledger for SqliteStore {
     async fn list_payments(&self, scope: &Scope, query: PaymentQuery) -> Result<Vec<Payment>, StoreError> {
         let scope = scope.clone();
         self.read("list payments", move |db| read::payments(db, &scope, &query)).await
+    }
+
+    async fn list_audit_records(
+        &self,
+        scope: &Scope,
+        query: AuditQuery,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let scope = scope.clone();
+        self.read("list audit records", move |db| read::audit_records(db, &scope, &query)).await
+    }
+
+    async fn find_audited_run(&self, scope: &Scope, key: &Key) -> Result<Option<RunId>, StoreError> {
+        let (scope, key) = (scope.clone(), key.clone());
+        self.read("find a payment run", move |db| row::run::find_audited(db, &scope, &key)).await
     }
 
     async fn find_run(&self, scope: &Scope, key: &Key) -> Result<Option<Run>, StoreError> {

@@ -2,27 +2,31 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use payment_runs_engine::ids::{EntityKey, PaymentId};
 use payment_runs_engine::ports::{OnceKey, OnceStore, Replay, StoreError, StoredResponse};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::failure::Failure;
-use super::sql::{execute, first, time};
+use super::sql::{BlobId, execute, execute_one, first, time};
 
 /// Expired records that one call forgets at most, so that the writer is never busy with it for long.
 const PURGE_MAX: i64 = 1_000;
 
 /// What is known about the key.
 pub(crate) fn find(db: &Connection, key: &OnceKey, now: Timestamp) -> Result<Replay, Failure> {
-    let sql = "SELECT fingerprint, response FROM once WHERE client = ?1 AND key = ?2 AND expires_at > ?3";
+    let sql = "SELECT once.fingerprint, once.response, payment.id FROM once LEFT JOIN payment \
+               ON payment.entity = once.entity AND payment.id = once.payment AND payment.state <> 0 \
+               WHERE once.client = ?1 AND once.key = ?2 AND once.expires_at > ?3";
     let found = first(db, sql, params![key.client, key.key, time(now)], |row| {
-        Ok((row.get::<[u8; 32]>()?, row.get::<Option<Vec<u8>>>()?))
+        Ok((row.get::<[u8; 32]>()?, row.get::<Option<Vec<u8>>>()?, row.opt_id::<PaymentId>()?))
     })?;
     Ok(match found {
         None => Replay::New,
-        Some((fingerprint, _)) if fingerprint != key.fingerprint => Replay::Mismatch,
-        Some((_, Some(response))) => Replay::Answered(StoredResponse(response)),
-        Some((_, None)) => Replay::InFlight,
+        Some((fingerprint, ..)) if fingerprint != key.fingerprint => Replay::Mismatch,
+        Some((_, Some(response), _)) => Replay::Answered(StoredResponse(response)),
+        Some((_, None, Some(payment))) => Replay::Settled(payment),
+        Some((_, None, None)) => Replay::InFlight,
     })
 }
 
@@ -35,9 +39,23 @@ pub(crate) fn put(
 ) -> Result<(), Failure> {
     let sql = "INSERT INTO once (client, key, fingerprint, response, expires_at) VALUES (?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT (client, key) DO UPDATE SET \
-               fingerprint = excluded.fingerprint, response = excluded.response, expires_at = excluded.expires_at";
+               fingerprint = excluded.fingerprint, response = excluded.response, expires_at = excluded.expires_at, \
+               entity = NULL, payment = NULL";
     let response = response.map(|response| &response.0);
     execute(db, sql, params![key.client, key.key, key.fingerprint, response, time(expires_at)]).map(drop)
+}
+
+/// Writes that the answer to the key waits for what comes of a payment.
+pub(crate) fn put_waiting(
+    db: &Connection,
+    key: &OnceKey,
+    expires_at: Timestamp,
+    entity: EntityKey,
+    payment: PaymentId,
+) -> Result<(), Failure> {
+    put(db, key, expires_at, None)?;
+    let sql = "UPDATE once SET entity = ?3, payment = ?4 WHERE client = ?1 AND key = ?2";
+    execute_one(db, sql, params![key.client, key.key, entity.0, payment.to_blob()], "bind an idempotency key")
 }
 
 #[async_trait]
@@ -73,8 +91,8 @@ impl OnceStore for SqliteStore {
     ) -> Result<(), StoreError> {
         let key = key.clone();
         self.write("store an answer", move |db| match find(db, &key, now)? {
-            // The first answer stands, and another request's record is none of ours.
-            Replay::Answered(_) | Replay::Mismatch => Ok(()),
+            // The first answer stands, another request's record is none of ours, and a payment's answer is its own.
+            Replay::Answered(_) | Replay::Mismatch | Replay::Settled(_) => Ok(()),
             Replay::New | Replay::InFlight => put(db, &key, expires_at, Some(&response)),
         })
         .await

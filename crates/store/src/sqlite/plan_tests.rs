@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::ids::{AccountId, EntityKey, RunId};
+use payment_runs_engine::audit::AuditQuery;
+use payment_runs_engine::ids::{AccountId, EntityKey, PaymentId, RunId};
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::ledger::{
     DecisionPosition, DecisionQuery, PaymentCondition, PaymentQuery, PaymentSort, RunQuery,
@@ -110,12 +111,21 @@ fn lists_walk_an_index() {
     let decisions = |query: DecisionQuery| query::decisions(EntityKey::FIRST, run, &query).sql;
     let page = DecisionQuery { after, limit: 10, ..DecisionQuery::default() };
     let runs = RunQuery { limit: 20, ..RunQuery::default() };
+    let audit = |asked: AuditQuery| read::audit::query(&scope, &asked).unwrap().sql;
+    let after = Some(9);
+    let of_run = AuditQuery { run: Some(run), after, ..AuditQuery::default() };
+    let of_payment = AuditQuery { payment: Some(PaymentId::from_u128(3)), after, ..AuditQuery::default() };
     let mut faults = Vec::new();
     for (sql, index) in [
         (payments(None, None, &[][..]), "PRIMARY KEY (entity=?)"),
         (payments(None, None, &states[..]), "PRIMARY KEY (entity=?)"),
         (payments(Some(account), None, &states[..]), "INDEX payment_account (entity=? AND account=?)"),
         (payments(None, Some(run), &[][..]), "INDEX payment_run (entity=? AND run=?)"),
+        (payments(None, None, &[PaymentState::Unknown][..]), "INDEX payment_state (entity=? AND state=?)"),
+        (audit(AuditQuery::default()), "PRIMARY KEY (entity=?)"),
+        (audit(AuditQuery { after: Some(9), ..AuditQuery::default() }), "PRIMARY KEY (entity=? AND id>?)"),
+        (audit(of_run), "INDEX event_run (entity=? AND run=? AND id>?)"),
+        (audit(of_payment), "INDEX event_payment (entity=? AND payment=? AND id>?)"),
         (query::payments(&scope, None, &by_number).unwrap().sql, "INDEX payment_number (entity=?)"),
         (
             query::payments(&scope, None, &one_number).unwrap().sql,
@@ -137,7 +147,7 @@ fn lists_walk_an_index() {
 #[test]
 fn events_are_only_ever_appended() {
     let (_folder, db) = open();
-    db.execute("INSERT INTO event (entity, run, id, at, kind) VALUES (1, x'', 1, 0, 0)", []).unwrap();
+    db.execute("INSERT INTO event (entity, run, id, at, kind) VALUES (1, NULL, 1, 0, 99)", []).unwrap();
     for sql in ["UPDATE event SET at = 1", "DELETE FROM event"] {
         let error = db.execute(sql, []).unwrap_err();
         assert!(error.to_string().contains("events are never"), "{error}");

@@ -197,9 +197,10 @@ fn payment_column(sort: PaymentSort) -> String {
 }
 
 /// The order of a list of payments. Identifiers tell the order of creation.
-fn payment_order(sort: &[(PaymentSort, bool)]) -> String {
+fn payment_order(asked: &PaymentQuery) -> String {
+    let sort = &asked.sort;
     if sort.is_empty() {
-        return "id DESC".to_owned();
+        return if asked.oldest_first { "id" } else { "id DESC" }.to_owned();
     }
     let order = |(sort, ascending): &(PaymentSort, bool)| {
         format!("{} {}", payment_column(*sort), if *ascending { "ASC" } else { "DESC" })
@@ -238,8 +239,18 @@ fn payment_index(account: Option<AccountId>, asked: &PaymentQuery) -> &'static s
         (Some(_), _) => "INDEXED BY payment_account",
         (None, Some(_)) => "INDEXED BY payment_run",
         (None, None) if by_number => "INDEXED BY payment_number",
+        (None, None) if is_listed_by_state(asked) => "INDEXED BY payment_state",
         (None, None) => "",
     }
+}
+
+/// The states that the index of payments by state holds, as its condition is written.
+const LISTED_STATES: &str = "state IN (1, 2, 4, 5)";
+
+/// Whether the payments of one of those states are asked for, in the order by identifier.
+fn is_listed_by_state(asked: &PaymentQuery) -> bool {
+    let is_listed = |state: &PaymentState| !matches!(state, PaymentState::Intent | PaymentState::Processed);
+    asked.sort.is_empty() && asked.states.len() == 1 && asked.states.iter().all(is_listed)
 }
 
 /// The statement of [`payment_runs_engine::ports::Ledger::list_payments`], with the account's key resolved.
@@ -259,9 +270,18 @@ pub(crate) fn payments(
         query.and_equal("run", Some(bytes(run)));
         query.and("run IS NOT NULL");
     }
-    if !asked.states.is_empty() {
+    if index.ends_with("payment_state") {
+        query.and(LISTED_STATES);
+    }
+    if let [state] = asked.states.as_slice() {
+        query.and_equal("state", Some(Value::Integer(state.code())));
+    } else if !asked.states.is_empty() {
         let marks: Vec<String> = asked.states.iter().map(|state| query.mark(state.code())).collect();
         query.and(&format!("state IN ({})", marks.join(", ")));
+    }
+    if let Some(after) = asked.after {
+        let after = query.mark(bytes(after));
+        query.and(&format!("id {} {after}", if asked.oldest_first { '>' } else { '<' }));
     }
     for condition in &asked.conditions {
         and_payment(&mut query, condition);
@@ -274,7 +294,7 @@ pub(crate) fn payments(
         ));
     }
     query.sql.push_str(" ORDER BY ");
-    query.sql.push_str(&payment_order(&asked.sort));
+    query.sql.push_str(&payment_order(asked));
     query.limit(asked.limit, asked.offset);
     Ok(query)
 }

@@ -75,5 +75,6 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::DueDate => "dueDate",
         Field::Status => "status",
         Field::Recurrence => "recurrence",
+        Field::Comment => "comment",
     }
 }

@@ -12,7 +12,7 @@ mod schedule;
 use jiff::Timestamp;
 use payment_runs_engine::account::{Scope, Stamps};
 use payment_runs_engine::command::{Command, Output, Request};
-use payment_runs_engine::ids::{EntityKey, Key, UserId};
+use payment_runs_engine::ids::{EntityKey, Key, PaymentId, UserId};
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::{EncodeCharge, Executed, Ids, Once, Replay};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
@@ -25,6 +25,7 @@ pub(super) use schedule::ACTIVE as ACTIVE_SCHEDULES;
 use super::access;
 use super::failure::Failure;
 use super::once;
+use super::row;
 use super::sequence::{Sequence, next_text, pass};
 
 /// Numbers that a sequence gives in vain, because callers chose them before, until a command gives up.
@@ -126,29 +127,53 @@ impl Desk<'_> {
 pub(crate) fn execute(
     db: &Connection,
     request: Request,
-    once: Option<Once>,
+    mut once: Option<Once>,
     encoder: &dyn EncodeCharge,
     ids: &dyn Ids,
 ) -> Result<Executed, Failure> {
-    if let Some(once) = &once {
-        match once::find(db, &once.key, request.now)? {
-            Replay::New => {}
-            Replay::InFlight if continues_claim(&request.command) => {}
-            Replay::Answered(response) => return Ok(Executed::Replayed(response)),
-            Replay::InFlight => return Ok(Executed::InFlight),
-            Replay::Mismatch => return Ok(Executed::Mismatch),
-        }
+    let known = match &once {
+        Some(once) => once::find(db, &once.key, request.now)?,
+        None => Replay::New,
+    };
+    match known {
+        Replay::New => {}
+        Replay::InFlight if continues_claim(&request.command) => {}
+        Replay::Settled(_) if continues_claim(&request.command) => {}
+        Replay::Settled(payment) => return answer_settled(db, &request, payment, &mut once),
+        Replay::Answered(response) => return Ok(Executed::Replayed(response)),
+        Replay::InFlight => return Ok(Executed::InFlight),
+        Replay::Mismatch => return Ok(Executed::Mismatch),
     }
+    let entity = request.scope.entity;
     let output = carry_out(db, request, encoder, ids)?;
     if let Some(once) = once {
         // The charge of a single payment is still to come: until its outcome is recorded under the same key, a
         // repetition of the request is told to wait.
-        let response = match &output {
-            Output::PaymentIntent(..) => None,
-            output => Some((once.encode)(output)),
-        };
-        once::put(db, &once.key, once.expires_at, response.as_ref())?;
+        match &output {
+            Output::PaymentIntent(payment, _) => {
+                once::put_waiting(db, &once.key, once.expires_at, entity, payment.id)?;
+            }
+            output => once::put(db, &once.key, once.expires_at, Some(&(once.encode)(output)))?,
+        }
     }
+    Ok(Executed::Fresh(output))
+}
+
+/// Answers a request that was cut off after its payment was written, now that somebody else has found out what came of it.
+/// The answer is what the request would have been told, and is kept under its key.
+fn answer_settled(
+    db: &Connection,
+    request: &Request,
+    payment: PaymentId,
+    once: &mut Option<Once>,
+) -> Result<Executed, Failure> {
+    let found = row::payment::by_id(db, request.scope.entity, payment)?;
+    let (Some(payment), Some(once), Command::CreatePayment(_)) = (found, once.take(), &request.command)
+    else {
+        return Ok(Executed::InFlight);
+    };
+    let output = Output::Payment(payment);
+    once::put(db, &once.key, once.expires_at, Some(&(once.encode)(&output)))?;
     Ok(Executed::Fresh(output))
 }
 
@@ -185,5 +210,7 @@ fn carry_out(
         Command::CreateSchedule(new) => schedule::create(&mut desk, new),
         Command::UpdateSchedule(key, change) => schedule::update(&mut desk, &key, change),
         Command::EndSchedule(key) => schedule::end(&mut desk, &key),
+        Command::StopRun(key) => run::stop(&mut desk, &key),
+        Command::ResolvePayment(key, resolution) => payment::resolve(&mut desk, &key, &resolution),
     }
 }

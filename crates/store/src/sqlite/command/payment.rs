@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use payment_runs_engine::account::Account;
-use payment_runs_engine::command::{NewPayment, NewPaymentPart, Output};
+use payment_runs_engine::command::{NewPayment, NewPaymentPart, Output, Resolution};
 use payment_runs_engine::document::{Document, DocumentStatus};
 use payment_runs_engine::ids::{GatewayId, Key};
 use payment_runs_engine::money::{Money, MoneyError};
@@ -75,6 +75,37 @@ pub(super) fn settle(desk: &mut Desk<'_>, settlement: &Settlement) -> Result<Out
     settle_all(desk.db, desk.entity(), desk.now, settlements, Mode::Command(desk.user))?;
     let payment = row::payment::by_id(desk.db, desk.entity(), settlement.payment)?;
     Ok(Output::Payment(Desk::need_path(payment, Noun::Payment, &key)?))
+}
+
+/// Records what a person found out about a payment in doubt. One that is decided, or whose charge is being sent, is refused.
+pub(super) fn resolve(desk: &mut Desk<'_>, key: &Key, resolution: &Resolution) -> Result<Output, Failure> {
+    let found = row::payment::find(desk.db, desk.scope, key)?;
+    let payment = Desk::need_path(found, Noun::Payment, key)?;
+    if resolution.comment.trim().is_empty() {
+        desk.invalid(Field::Comment, "a resolution needs a comment");
+    }
+    if !matches!(payment.state, PaymentState::Pending | PaymentState::Unknown) {
+        let state = state_words(payment.state).to_owned();
+        desk.refuse(Refusal::WrongState { noun: Noun::Payment, state });
+    }
+    desk.checked()?;
+    let settlement = Settlement { payment: payment.id, outcome: resolution.outcome() };
+    let mode = Mode::Resolve(desk.user, resolution);
+    settle_all(desk.db, desk.entity(), desk.now, std::slice::from_ref(&settlement), mode)?;
+    let payment = row::payment::by_id(desk.db, desk.entity(), payment.id)?;
+    Ok(Output::Payment(Desk::need_path(payment, Noun::Payment, key)?))
+}
+
+/// A state in words, as refusals say it.
+fn state_words(state: PaymentState) -> &'static str {
+    match state {
+        PaymentState::Intent => "being sent",
+        PaymentState::Pending => "pending",
+        PaymentState::Unknown => "of unknown outcome",
+        PaymentState::Processed => "processed already",
+        PaymentState::Declined => "declined already",
+        PaymentState::Canceled => "canceled already",
+    }
 }
 
 /// The documents that the payment pays, each with its part.
@@ -272,6 +303,7 @@ fn intend(
         created_at: desk.now,
         look_ups: 0,
         may_have_been_sent: false,
+        run_stopped: false,
     };
     Ok(Output::PaymentIntent(payment, intent))
 }

@@ -87,6 +87,7 @@ pub(super) fn delete(desk: &mut Desk<'_>, key: &Key, policy: DeletePolicy) -> Re
     Ok(Output::Deleted)
 }
 
+/// Gives a pending run up.
 pub(super) fn cancel(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
     let mut run = need_run(desk, key)?;
     match run.status.after(RunEvent::Cancel) {
@@ -99,6 +100,21 @@ pub(super) fn cancel(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> 
     row::run::update(desk.db, desk.entity(), &run)?;
     record(desk, EventKind::RunCanceled, &run)?;
     follow_up(desk, &run)?;
+    Ok(Output::Run(run))
+}
+
+/// Asks for the end of a run at work. The workers do the rest: what is under way ends, and every document that has no
+/// decision yet is left.
+pub(super) fn stop(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
+    let run = need_run(desk, key)?;
+    if run.status.after(RunEvent::Stop).is_none() {
+        refuse_state(desk, run.status);
+    }
+    desk.checked()?;
+    let sql = "UPDATE run SET is_stopping = 1 WHERE entity = ?1 AND id = ?2 AND is_stopping = 0";
+    if execute(desk.db, sql, params_of(desk.entity(), run.id))? == 1 {
+        record(desk, EventKind::RunStopRequested, &run)?;
+    }
     Ok(Output::Run(run))
 }
 

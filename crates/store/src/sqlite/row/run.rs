@@ -96,6 +96,12 @@ pub(crate) fn update(db: &Connection, entity: EntityKey, run: &Run) -> Result<()
     write(db, &UPSERT, entity, run)
 }
 
+/// Whether somebody stopped the run.
+pub(crate) fn is_stopping(db: &Connection, entity: EntityKey, run: RunId) -> Result<bool, Failure> {
+    let sql = "SELECT is_stopping FROM run WHERE entity = ?1 AND id = ?2";
+    Ok(first(db, sql, params_of(entity, run), |row| row.get())?.unwrap_or(false))
+}
+
 /// When a run wants to start: a scheduled one at its time, another one at once.
 pub(crate) fn start_at(run: &Run) -> Timestamp {
     run.run_at.unwrap_or(run.stamps.created_at)
@@ -158,6 +164,21 @@ pub(crate) fn insert_record(
 /// A run that is not deleted.
 pub(crate) fn by_id(db: &Connection, entity: EntityKey, id: RunId) -> Result<Option<Run>, Failure> {
     first(db, &BY_ID, params_of(entity, id), read)
+}
+
+/// The run that a caller names, also a deleted one, if it is in the caller's scope.
+pub(crate) fn find_audited(db: &Connection, scope: &Scope, key: &Key) -> Result<Option<RunId>, Failure> {
+    let sql = format!("SELECT {SELECTED} FROM run WHERE entity = ?1 AND id = ?2");
+    let found = match key.as_id() {
+        Some(id) => first(db, &sql, params_of(scope.entity, RunId::from_u128(id)), read)?,
+        None => None,
+    };
+    let sql = format!("SELECT {SELECTED} FROM run WHERE entity = ?1 AND number = ?2");
+    let found = match found {
+        None => first(db, &sql, params![scope.entity.0, key.as_str()], read)?,
+        found => found,
+    };
+    Ok(found.filter(|run| is_visible(scope, run)).map(|run| run.id))
 }
 
 /// The run that a caller names, by identifier or else by number, if it is in the caller's scope and not deleted.

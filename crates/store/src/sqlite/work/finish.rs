@@ -96,7 +96,11 @@ fn end(
     let values = params![entity.0, id.to_blob(), status.code(), time(now), message];
     execute_one(db, sql, values, "end a run")?;
     row::tally::fold(db, entity, id)?;
-    let kind = if event == RunEvent::Fail { EventKind::RunFailed } else { EventKind::RunEnded };
+    let kind = match event {
+        RunEvent::Fail => EventKind::RunFailed,
+        RunEvent::Stop => EventKind::RunStopped,
+        RunEvent::Start | RunEvent::Complete | RunEvent::Cancel => EventKind::RunEnded,
+    };
     let event = Event { detail: message.map(str::to_owned), ..Event::run(kind, id, None) };
     append(db, entity, now, &[event])
 }

@@ -10,7 +10,7 @@ use payment_runs_engine::ports::{
 };
 
 use super::{claim, finish, look_up, open, select, settle};
-use crate::sqlite::SqliteStore;
+use crate::sqlite::{SqliteStore, row};
 
 #[async_trait]
 impl Work for SqliteStore {
@@ -53,6 +53,11 @@ impl Work for SqliteStore {
         lease_until: Timestamp,
     ) -> Result<Option<ChunkClaim>, StoreError> {
         self.write("claim a chunk", move |db| claim::chunk(db, now, lease_until)).await
+    }
+
+    async fn is_stopping(&self, claim: &ChunkClaim) -> Result<bool, StoreError> {
+        let (entity, run) = (claim.entity, claim.run);
+        self.read("ask whether a run was stopped", move |db| row::run::is_stopping(db, entity, run)).await
     }
 
     async fn renew(&self, claim: &ChunkClaim, lease_until: Timestamp) -> Result<bool, StoreError> {

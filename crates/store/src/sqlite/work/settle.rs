@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use payment_runs_engine::command::Resolution;
 use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, PaymentId, PaymentMethodId, RunId, UserId};
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::{GatewayAnswer, PaymentPart, PaymentState};
@@ -38,13 +39,15 @@ pub(crate) const UPDATE: &str = "UPDATE payment SET state = ?4, reference = coal
 
 /// On whose behalf outcomes are recorded.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Mode {
+pub(crate) enum Mode<'a> {
     /// The worker that has the claim of this chunk; its payments must be the chunk's.
     Chunk(RunId, u32),
     /// A look-up, of any payment.
     LookUp,
     /// A caller, of any payment in its scope.
     Command(UserId),
+    /// A person who found out what became of a payment in its scope.
+    Resolve(UserId, &'a Resolution),
 }
 
 /// A payment as it is stored when its outcome arrives.
@@ -69,7 +72,7 @@ pub(crate) fn settle_all(
     entity: EntityKey,
     now: Timestamp,
     settlements: &[Settlement],
-    mode: Mode,
+    mode: Mode<'_>,
 ) -> Result<usize, Failure> {
     let mut tallies: BTreeMap<ChunkKey, Tally> = BTreeMap::new();
     let mut events = Vec::with_capacity(settlements.len());
@@ -85,12 +88,18 @@ pub(crate) fn settle_all(
             amount_minor: stored.amount_minor,
             parts: stored.parts.iter().map(|(_, settled)| *settled).collect(),
         };
-        let Some(mut effect) = settle_payment(&view, &settlement.outcome) else {
+        let effect =
+            settle_payment(&view, &settlement.outcome).filter(|_| may_settle(mode, &stored, settlement));
+        let Some(mut effect) = effect else {
             events.extend(contradiction(&stored, settlement));
             continue;
         };
         settle_records(&mut effect, stored.records_counted);
-        write_payment(db, entity, now, settlement, &stored, &effect)?;
+        let answer = match mode {
+            Mode::Resolve(_, resolution) => resolution.answer(),
+            Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) => answer_of(&settlement.outcome),
+        };
+        write_payment(db, entity, now, id, answer, &stored, &effect)?;
         write_documents(db, entity, now, id, &stored, &effect)?;
         write_method(db, entity, now, &stored, &effect)?;
         if let (Some(run), Some(chunk)) = (stored.run, stored.chunk) {
@@ -132,13 +141,20 @@ fn load(db: &Connection, entity: EntityKey, id: PaymentId) -> Result<Option<Stor
     Ok(Some(stored))
 }
 
-fn check_mode(mode: Mode, id: PaymentId, stored: &Stored) -> Result<(), Failure> {
+fn check_mode(mode: Mode<'_>, id: PaymentId, stored: &Stored) -> Result<(), Failure> {
     match mode {
         Mode::Chunk(run, chunk) if stored.run != Some(run) || stored.chunk != Some(chunk) => {
             Err(Failure::broken(format!("payment {id} is not of the claimed chunk")))
         }
-        Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) => Ok(()),
+        Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) | Mode::Resolve(..) => Ok(()),
     }
+}
+
+/// Whether this side may say so: that a payment of unknown outcome was never sent is for look-ups alone to find, since a
+/// sender knows only its own delivery.
+fn may_settle(mode: Mode<'_>, stored: &Stored, settlement: &Settlement) -> bool {
+    let is_given_up = matches!(settlement.outcome, Outcome::NotSent { .. });
+    !is_given_up || stored.state == PaymentState::Intent || matches!(mode, Mode::LookUp)
 }
 
 /// The answer that a payment keeps of an outcome.
@@ -162,18 +178,18 @@ fn write_payment(
     db: &Connection,
     entity: EntityKey,
     now: Timestamp,
-    settlement: &Settlement,
+    payment: PaymentId,
+    answer: GatewayAnswer,
     stored: &Stored,
     effect: &SettlementEffect,
 ) -> Result<(), Failure> {
-    let answer = answer_of(&settlement.outcome);
     let applied: i64 = stored.parts.iter().map(|(part, _)| part.amount_minor).sum();
     let leaves_rest = effect.state == PaymentState::Processed && !stored.standalone;
     let unapplied_minor = if leaves_rest { stored.amount_minor - applied } else { 0 };
     let is_in_doubt = effect.state.is_in_doubt();
     let values = params![
         entity.0,
-        settlement.payment.to_blob(),
+        payment.to_blob(),
         stored.state.code(),
         effect.state.code(),
         answer.reference,
@@ -230,29 +246,38 @@ fn write_method(
     execute_one(db, sql, values, "count a payment method's transaction")
 }
 
-fn settled_event(id: PaymentId, stored: &Stored, effect: &SettlementEffect, mode: Mode) -> Event {
+fn settled_event(id: PaymentId, stored: &Stored, effect: &SettlementEffect, mode: Mode<'_>) -> Event {
+    let (kind, user, detail) = match mode {
+        Mode::Chunk(..) | Mode::LookUp => (EventKind::PaymentSettled, None, None),
+        Mode::Command(user) => (EventKind::PaymentSettled, Some(user), None),
+        Mode::Resolve(user, resolution) => {
+            (EventKind::PaymentResolved, Some(user), Some(resolution.comment.clone()))
+        }
+    };
     Event {
-        kind: EventKind::PaymentSettled,
+        kind,
         run: stored.run,
         chunk: stored.chunk,
         payment: Some(id),
         state: Some(effect.state),
-        user: match mode {
-            Mode::Command(user) => Some(user),
-            Mode::Chunk(..) | Mode::LookUp => None,
-        },
-        detail: None,
+        user,
+        detail,
     }
 }
 
-/// An approval for a payment that was given up before: money moved that no document got. It changes nothing by itself,
-/// but it must not pass unseen.
+/// An outcome that contradicts what was recorded before: money moved that no document got, or the other way round. It
+/// changes nothing by itself, but it must not pass unseen.
 fn contradiction(stored: &Stored, settlement: &Settlement) -> Option<Event> {
-    let is_given_up = matches!(stored.state, PaymentState::Declined | PaymentState::Canceled);
-    if !is_given_up || !matches!(settlement.outcome, Outcome::Approved { .. }) {
-        return None;
-    }
-    tracing::error!(payment = %settlement.payment, state = ?stored.state, "an approval came for a payment given up before");
+    let detail = match (stored.state, &settlement.outcome) {
+        (PaymentState::Declined | PaymentState::Canceled, Outcome::Approved { .. }) => {
+            "an approval came after this state and changed nothing"
+        }
+        (PaymentState::Processed, Outcome::Declined { .. }) => {
+            "a decline came after this state and changed nothing"
+        }
+        _ => return None,
+    };
+    tracing::error!(payment = %settlement.payment, state = ?stored.state, "{detail}");
     Some(Event {
         kind: EventKind::PaymentSettled,
         run: stored.run,
@@ -260,6 +285,6 @@ fn contradiction(stored: &Stored, settlement: &Settlement) -> Option<Event> {
         payment: Some(settlement.payment),
         state: Some(stored.state),
         user: None,
-        detail: Some("an approval came after this state and changed nothing".to_owned()),
+        detail: Some(detail.to_owned()),
     })
 }

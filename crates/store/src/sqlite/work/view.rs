@@ -16,7 +16,7 @@ use super::select::Filter;
 use crate::sqlite::access;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
-use crate::sqlite::sql::{BlobId, all, first, from_json, params_of};
+use crate::sqlite::sql::{BlobId, all, from_json};
 
 /// The open documents of a chunk's range, in the order of their keys.
 pub(crate) static RANGE: LazyLock<String> = LazyLock::new(|| {
@@ -48,17 +48,11 @@ pub(crate) fn load(
     } else {
         (load_accounts(db, entity, &run, chunk, now)?, Vec::new())
     };
-    let stopping = first(
-        db,
-        "SELECT is_stopping FROM run WHERE entity = ?1 AND id = ?2",
-        params_of(entity, run.id),
-        |row| row.get(),
-    )?;
     let rules = RunRules {
+        stopping: row::run::is_stopping(db, entity, run.id)?,
         run,
         settings: access::settings(db, entity)?,
         gateways: row::gateway::list(db, entity)?,
-        stopping: stopping.unwrap_or(false),
     };
     let decided = load_decided(db, entity, &rules.run, chunk, &records)?;
     Ok(ChunkView { rules, now, accounts, records, decided })

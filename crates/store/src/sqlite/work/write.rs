@@ -123,6 +123,7 @@ impl Writer<'_> {
                 created_at: self.now,
                 look_ups: 0,
                 may_have_been_sent: false,
+                run_stopped: false,
             });
         }
         Ok(intents)
