@@ -356,7 +356,7 @@ async fn a_stop_ends_the_deliveries_of_a_charge() {
         (vec![unknown()], LookUp::NeverSeen, Some("Unknown")),
         (vec![approved()], LookUp::NeverSeen, Some("Approved")),
     ] {
-        let (halter, halted) = Stopping::pair();
+        let (brake, halted) = Stopping::pair();
         let script = Arc::new(Script {
             settings: GatewaySettings {
                 concurrency: 1,
@@ -369,7 +369,7 @@ async fn a_stop_ends_the_deliveries_of_a_charge() {
             look_up,
             calls: Mutex::default(),
         });
-        let clock = Arc::new(StopsAtPause(Mutex::new(Some(halter))));
+        let clock = Arc::new(StopsAtPause(Mutex::new(Some(brake))));
         let collector = Collector::new(Arc::new(One(Some(script.clone()))), clock, SendPolicy::default());
         let intent = intent(PaymentState::Intent, now(), false);
         let outcome = collector.resolve_unless(&intent, &Stopping::never(), &halted).await;
@@ -387,8 +387,8 @@ impl Clock for StopsAtPause {
         now()
     }
     fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
-        if let Some(halter) = self.0.lock().unwrap().take() {
-            halter.stop();
+        if let Some(brake) = self.0.lock().unwrap().take() {
+            brake.stop();
         }
         Box::pin(std::future::pending())
     }

@@ -36,7 +36,7 @@ async fn charge_all(
     intents: Vec<Intent>,
     stopping: &Stopping,
 ) -> Result<bool, StoreError> {
-    let (halter, halted) = Stopping::pair();
+    let (brake, halted) = Stopping::pair();
     let halted = &halted;
     let resolve = |intent: Intent| async move {
         let outcome = shared.collector.resolve_unless(&intent, stopping, halted).await;
@@ -44,7 +44,7 @@ async fn charge_all(
     };
     let mut waiting = intents.into_iter();
     let mut in_flight = FuturesUnordered::new();
-    let mut desk = Desk::new(shared, claim, halter);
+    let mut desk = Desk::new(shared, claim, brake);
     loop {
         while in_flight.len() < shared.settings.in_flight_per_chunk.max(1) && !stopping.is_set() {
             let Some(intent) = waiting.next() else { break };
@@ -70,13 +70,13 @@ struct Desk<'a> {
     renewal: BoxFuture<'static, ()>,
     /// Ready when the run was stopped; gone once that was said.
     stop: Option<BoxFuture<'a, ()>>,
-    halter: Stopper,
+    brake: Stopper,
     /// Whether an intent was left unsent.
     has_left: bool,
 }
 
 impl<'a> Desk<'a> {
-    fn new(shared: &'a Shared, claim: &'a ChunkClaim, halter: Stopper) -> Self {
+    fn new(shared: &'a Shared, claim: &'a ChunkClaim, brake: Stopper) -> Self {
         Self {
             shared,
             claim,
@@ -85,7 +85,7 @@ impl<'a> Desk<'a> {
             settling: None,
             renewal: shared.renewal(),
             stop: Some(Box::pin(run_stopped(shared, claim))),
-            halter,
+            brake,
             has_left: false,
         }
     }
@@ -109,7 +109,7 @@ impl<'a> Desk<'a> {
             () = &mut self.renewal => self.renew().await?,
             () = ready_of(&mut self.stop) => {
                 self.stop = None;
-                self.halter.stop();
+                self.brake.stop();
             }
             Some((payment, outcome)) = in_flight.next() => self.take(payment, outcome),
             () = ready_of(&mut self.flush) => self.flush = None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::audit::{AuditQuery, AuditRecord, EventKind};
+use payment_runs_engine::audit::{AuditQuery, AuditRecord, EventKind, EventKind as E};
 use payment_runs_engine::command::{Command, NewPayment, Output, Resolution, RunChange};
 use payment_runs_engine::document::Document;
 use payment_runs_engine::ids::{OrganizationId, PaymentId, RunId};
@@ -118,7 +118,6 @@ pub async fn a_stopped_run_ends_what_is_under_way_and_leaves_the_rest(stand: Sta
     let records = trail(&stand, &scope(), query).await;
     let about_run: Vec<EventKind> =
         kinds(&records).into_iter().filter(|kind| !matches!(kind, EventKind::ChunkPlanned)).collect();
-    use EventKind as E;
     assert_eq!(
         about_run,
         [
@@ -262,7 +261,6 @@ pub async fn a_person_settles_what_is_in_doubt(stand: Stand<'_>) {
     check_books(&stand, &run, documents).await;
     let of = |index: usize| AuditQuery { payment: Some(ids[index]), ..AuditQuery::default() };
     let records = trail(&stand, &scope(), of(0)).await;
-    use EventKind as E;
     assert_eq!(kinds(&records), [E::PaymentSettled, E::PaymentResolved, E::PaymentSettled]);
     let told = &records[1];
     assert_eq!((told.user, told.state, told.run), (Some(USER), Some(PaymentState::Processed), Some(run.id)));
@@ -345,7 +343,6 @@ pub async fn a_cut_off_single_payment_answers_under_its_key(stand: Stand<'_>) {
 }
 
 pub async fn every_command_on_runs_and_payments_leaves_its_record(stand: Stand<'_>) {
-    use EventKind as E;
     stand.add_accounts(&[2]).await;
     let new = stand.new_run();
     let run = stand.create_run(1, new).await;

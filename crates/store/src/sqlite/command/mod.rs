@@ -137,8 +137,7 @@ pub(crate) fn execute(
     };
     match known {
         Replay::New => {}
-        Replay::InFlight if continues_claim(&request.command) => {}
-        Replay::Settled(_) if continues_claim(&request.command) => {}
+        Replay::InFlight | Replay::Settled(_) if continues_claim(&request.command) => {}
         Replay::Settled(payment) => return answer_settled(db, &request, payment, &mut once),
         Replay::Answered(response) => return Ok(Executed::Replayed(response)),
         Replay::InFlight => return Ok(Executed::InFlight),

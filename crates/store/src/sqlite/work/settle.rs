@@ -99,7 +99,7 @@ pub(crate) fn settle_all(
             Mode::Resolve(_, resolution) => resolution.answer(),
             Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) => answer_of(&settlement.outcome),
         };
-        write_payment(db, entity, now, id, answer, &stored, &effect)?;
+        write_payment(db, entity, now, id, &answer, &stored, &effect)?;
         write_documents(db, entity, now, id, &stored, &effect)?;
         write_method(db, entity, now, &stored, &effect)?;
         if let (Some(run), Some(chunk)) = (stored.run, stored.chunk) {
@@ -179,7 +179,7 @@ fn write_payment(
     entity: EntityKey,
     now: Timestamp,
     payment: PaymentId,
-    answer: GatewayAnswer,
+    answer: &GatewayAnswer,
     stored: &Stored,
     effect: &SettlementEffect,
 ) -> Result<(), Failure> {
