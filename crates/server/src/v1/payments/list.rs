@@ -87,12 +87,12 @@ fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<PaymentQuery, R
     }
     Ok(PaymentQuery {
         account: query.account_id.as_deref().map(Key::new),
-        run: None,
         states: states.unwrap_or_default().to_vec(),
         conditions: conditions.into_iter().flatten().collect(),
         sort,
         offset: page.offset(),
         limit: page.limit(),
+        ..PaymentQuery::default()
     })
 }
 

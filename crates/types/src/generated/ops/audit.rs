@@ -67,6 +67,8 @@ pub enum AuditKind {
     PaymentRunDeleted,
     /// `payment_run_stop_requested`.
     PaymentRunStopRequested,
+    /// `payment_run_stopped`.
+    PaymentRunStopped,
     /// `chunk_planned`.
     ChunkPlanned,
     /// `payment_created`.
@@ -109,6 +111,7 @@ crate::text_enum::text_enum!(
     PaymentRunCanceled = "payment_run_canceled",
     PaymentRunDeleted = "payment_run_deleted",
     PaymentRunStopRequested = "payment_run_stop_requested",
+    PaymentRunStopped = "payment_run_stopped",
     ChunkPlanned = "chunk_planned",
     PaymentCreated = "payment_created",
     PaymentSettled = "payment_settled",
