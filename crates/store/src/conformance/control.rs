@@ -73,7 +73,7 @@ pub async fn a_stopped_run_ends_what_is_under_way_and_leaves_the_rest(stand: Sta
     let stop = || Command::StopRun(key(run.id));
     let pending = Refusal::WrongState { noun: Noun::PaymentRun, state: "pending".to_owned() };
     assert_eq!(stand.refused(1, stop()).await, [pending]);
-    let selection = stand.work.claim_selection(at(2), lease(2)).await.unwrap().unwrap();
+    let selection = stand.work.claim_selection(at(2), lease(2), stand.ids()).await.unwrap().unwrap();
     assert!(!stand.work.extend_selection(&selection, at(2), 2, 3).await.unwrap(), "not all is cut yet");
     let claim = stand.claim(3).await.unwrap();
     let intents = stand.open(&claim, 3).await;
