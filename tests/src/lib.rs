@@ -8,8 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod authority;
 pub mod caller;
 pub mod contract;
+pub mod raw;
 pub mod samples;
 pub mod server;
 pub mod world;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod codegen;
+pub mod dependencies;
 pub mod exercised;
 pub mod foreign;
 pub mod spec;

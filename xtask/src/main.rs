@@ -41,6 +41,8 @@ enum Command {
         #[command(subcommand)]
         command: Foreign,
     },
+    /// Check licences, bans and sources of everything that is built in.
+    Dependencies,
     /// Tell which documented operations the last `test` did not call with success.
     Exercised,
     /// Run every check of the project, stopping at the first that fails.
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         Command::Sim { arguments } => xtask::test_command::simulate(&xtask::root(), &arguments)
             .map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Foreign { command } => foreign(&command).map(|()| ExitCode::SUCCESS),
+        Command::Dependencies => xtask::dependencies::check(&xtask::root()).map(|()| ExitCode::SUCCESS),
         Command::Exercised => exercised(),
         Command::Test { full } => xtask::test_command::run(&xtask::root(), full).map(|()| ExitCode::SUCCESS),
     };

@@ -97,6 +97,7 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
         xtask("contract", "spec lint", "mend the document at the place named"),
         xtask("compatibility", "spec compat", "take the change back, or release a new version of the API"),
         xtask("generated code", "codegen --check", "cargo xtask codegen"),
+        xtask("dependencies", "dependencies", "do as cargo-deny says, or explain it in .cargo/deny.toml"),
     ]);
     let mut judged = tests(root)?;
     judged.environment = vec![(exercised::VARIABLE, exercised::FILE)];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use payment_runs_gateway::simulator::Faults;
-use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT};
+use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT, Limits, TlsFiles};
 
 use crate::admin::AdminArguments;
 use crate::demo::Scale;
@@ -53,9 +53,15 @@ pub(crate) struct ServeArguments {
     /// The database; the file is made when it does not exist.
     #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.sqlite")]
     pub(crate) database: Database,
+    /// TLS.
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
     /// The payment gateway.
     #[command(flatten)]
     pub(crate) gateway: GatewayArguments,
+    /// Quotas.
+    #[command(flatten)]
+    pub(crate) quotas: QuotaArguments,
     /// The client that may call the APIs; generated at the first start when not given.
     #[arg(
         long,
@@ -79,12 +85,70 @@ pub(crate) struct ServeArguments {
     pub(crate) default_zuora_version: Option<String>,
 }
 
+/// The arguments of `serve` about TLS.
+#[derive(Debug, Args)]
+pub(crate) struct TlsArguments {
+    /// Speak TLS with this certificate, in the PEM format and followed by its intermediates. Without it the server speaks
+    /// plain HTTP.
+    #[arg(long = "tls-certificate", value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// That certificate's private key, in the PEM format.
+    #[arg(long = "tls-key", value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// The arguments of `serve` about how many requests a client may send. What is not given is the documented quota of a
+/// production tenant.
+#[derive(Debug, Args)]
+pub(crate) struct QuotaArguments {
+    /// Requests of one client in a minute at most.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_minute)]
+    pub(crate) requests_per_minute: u64,
+    /// Requests of one client in an hour at most.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_hour)]
+    pub(crate) requests_per_hour: u64,
+    /// Requests of one client in a day at most.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_day)]
+    pub(crate) requests_per_day: u64,
+    /// Requests of one client to /v1 that may be under way at once, those to accounts apart.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().concurrent_requests)]
+    pub(crate) concurrent_requests: u32,
+    /// Requests of one client to accounts that may be under way at once.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().concurrent_account_requests)]
+    pub(crate) concurrent_account_requests: u32,
+    /// Requests for a token in a minute at most, from everywhere.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().tokens_per_minute)]
+    pub(crate) tokens_per_minute: u64,
+    /// Requests for a token in a minute at most, from one network address.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().tokens_per_minute_and_address)]
+    pub(crate) tokens_per_minute_and_address: u64,
+}
+
+impl QuotaArguments {
+    /// The quotas.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            requests_per_minute: self.requests_per_minute,
+            requests_per_hour: self.requests_per_hour,
+            requests_per_day: self.requests_per_day,
+            concurrent_requests: self.concurrent_requests,
+            concurrent_account_requests: self.concurrent_account_requests,
+            tokens_per_minute_and_address: self.tokens_per_minute_and_address,
+            tokens_per_minute: self.tokens_per_minute,
+        }
+    }
+}
+
 /// The arguments of `serve` about the payment gateway.
 #[derive(Debug, Args)]
 pub(crate) struct GatewayArguments {
     /// The payment gateway's base address; without it a simulator is started on loopback.
     #[arg(long = "gateway", value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// The authorities that may vouch for an https payment gateway, in the PEM format; those that the system trusts when not
+    /// given.
+    #[arg(long = "gateway-ca", value_name = "FILE", requires = "url")]
+    pub(crate) ca: Option<PathBuf>,
     /// The secret key for the payment gateway.
     #[arg(
         long = "gateway-secret",
@@ -112,6 +176,14 @@ pub(crate) enum GatewaySearch {
     Delayed,
     /// It was never made. Only for gateways whose search knows every charge at once, such as the simulator.
     Final,
+}
+
+impl TlsArguments {
+    /// The files, when both were given.
+    pub(crate) fn files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.certificate.clone()?, self.key.clone()?);
+        Some(TlsFiles { certificate, key })
+    }
 }
 
 impl ServeArguments {

@@ -52,6 +52,43 @@ fn serve_takes_everything() {
 }
 
 #[test]
+fn certificate_and_key_come_together() {
+    for half in ["--tls-certificate c.pem", "--tls-key k.pem", "--gateway-ca ca.pem"] {
+        assert_eq!(
+            refusal(&format!("payment-runs serve {half}")),
+            ErrorKind::MissingRequiredArgument,
+            "{half}"
+        );
+    }
+    let line = "payment-runs serve --tls-certificate c.pem --tls-key k.pem --gateway https://bank --gateway-ca ca.pem";
+    let Command::Serve(serve) = parse(line).unwrap().command else { panic!("not serve") };
+    let files = TlsFiles { certificate: "c.pem".into(), key: "k.pem".into() };
+    assert_eq!((serve.tls.files(), serve.gateway.ca), (Some(files), Some("ca.pem".into())));
+}
+
+#[test]
+fn quotas_are_the_documented_ones_unless_given() {
+    let limits = |more: &str| {
+        let arguments = parse(&format!("payment-runs serve {more}")).unwrap();
+        let Command::Serve(serve) = arguments.command else { panic!("not serve") };
+        serve.quotas.limits()
+    };
+    assert_eq!(limits(""), Limits::default());
+    let all = "--requests-per-minute 1 --requests-per-hour 2 --requests-per-day 3 --concurrent-requests 4 \
+               --concurrent-account-requests 5 --tokens-per-minute-and-address 6 --tokens-per-minute 7";
+    let expected = Limits {
+        requests_per_minute: 1,
+        requests_per_hour: 2,
+        requests_per_day: 3,
+        concurrent_requests: 4,
+        concurrent_account_requests: 5,
+        tokens_per_minute_and_address: 6,
+        tokens_per_minute: 7,
+    };
+    assert_eq!(limits(all), expected);
+}
+
+#[test]
 fn half_credentials_are_refused() {
     assert_eq!(refusal("payment-runs serve --client-id a"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refusal("payment-runs serve --client-secret b"), ErrorKind::MissingRequiredArgument);

@@ -28,6 +28,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
 fn config(arguments: &ServeArguments) -> NodeConfig {
     let mut config = NodeConfig::new(arguments.database.clone());
     config.listen = arguments.listen;
+    config.tls = arguments.tls.files();
+    config.limits = arguments.quotas.limits();
     config.credentials = arguments.credentials();
     config.default_version.clone_from(&arguments.default_zuora_version);
     config.gateway = gateway(&arguments.gateway);
@@ -48,6 +50,7 @@ fn gateway(arguments: &GatewayArguments) -> GatewayChoice {
     GatewayChoice::Remote(StripeConfig {
         settings,
         look_up_is_authoritative,
+        ca_file: arguments.ca.clone(),
         ..StripeConfig::new(url, secret)
     })
 }

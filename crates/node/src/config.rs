@@ -13,6 +13,9 @@ use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_gateway::stripe::{StripeConfig, default_settings};
 use payment_runs_server::Limits;
 
+use crate::acceptor::ConnectionBounds;
+use crate::tls::TlsFiles;
+
 /// Where a server listens unless told otherwise: this machine only.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -128,6 +131,10 @@ pub enum GatewayChoice {
 pub struct NodeConfig {
     /// Where the server listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The certificate and key with which the server speaks TLS; without them it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// What a connection may take of the server.
+    pub connections: ConnectionBounds,
     /// Where the data is kept.
     pub database: Database,
     /// The default gateway.
@@ -154,6 +161,8 @@ impl NodeConfig {
     pub fn new(database: Database) -> Self {
         Self {
             listen: LISTEN_DEFAULT,
+            tls: None,
+            connections: ConnectionBounds::default(),
             database,
             gateway: GatewayChoice::BuiltIn {
                 simulator: SimulatorConfig::default(),

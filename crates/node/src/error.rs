@@ -9,6 +9,8 @@ use payment_runs_server::SecretError;
 use payment_runs_store::OpenError;
 use tokio::task::JoinError;
 
+use crate::tls::TlsError;
+
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -48,6 +50,9 @@ pub enum NodeError {
     /// The task that hashes ended early.
     #[error("the client could not be made, because the task that hashes its secret ended early")]
     HashingEnded(#[source] JoinError),
+    /// The server cannot speak TLS.
+    #[error("the server cannot speak TLS")]
+    Tls(#[from] TlsError),
     /// The address is not to be had.
     #[error("the server cannot listen on {address}")]
     Listen {

@@ -13,11 +13,18 @@ mod node;
 mod seams;
 mod system;
 pub mod testing;
+mod tls;
 
+pub use acceptor::{
+    BODY_PAUSE_TIMEOUT, BODY_TIMEOUT, CONNECTIONS_MAX, ConnectionBounds, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
+    HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, WRITE_PAUSE_TIMEOUT,
+};
 pub use config::{
     Credentials, Database, FirstStart, GatewayChoice, LISTEN_DEFAULT, NodeConfig, ParseDatabaseError,
 };
 pub use error::NodeError;
 pub use node::Node;
+pub use payment_runs_server::Limits;
 pub use seams::Seams;
 pub use system::{SystemClock, SystemEntropy, SystemIds, SystemSpawner};
+pub use tls::{TlsError, TlsFiles};

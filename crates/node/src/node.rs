@@ -19,13 +19,14 @@ use payment_runs_server::{App, Ports, ServerSettings, router, work_off_async_req
 use payment_runs_store::{Executor, SqliteStore};
 use tokio::sync::oneshot;
 
-use crate::acceptor::Acceptor;
+use crate::acceptor::{Acceptor, Service};
 use crate::config::{Credentials, Database, GatewayChoice, NodeConfig};
 use crate::encoder::EncodeByGateway;
 use crate::error::NodeError;
 use crate::first_start::{Prepared, STRIPE_KIND, prepare};
 use crate::seams::Seams;
 use crate::system::{SystemClock, SystemSpawner};
+use crate::tls::TlsFiles;
 
 /// The secret key by which the built-in simulator is called; it takes any.
 const SIMULATOR_SECRET: &str = "sk_test_built_in";
@@ -33,6 +34,7 @@ const SIMULATOR_SECRET: &str = "sk_test_built_in";
 /// A running node: store, gateways, server and worker.
 pub struct Node {
     address: SocketAddr,
+    is_encrypted: bool,
     generated: Option<Credentials>,
     acceptor: Acceptor,
     queue: RunningWorker,
@@ -100,7 +102,9 @@ impl Node {
     /// The address is taken first, so that a second node on the same address ends before it touches the database.
     pub async fn start_with(config: NodeConfig, seams: Seams) -> Result<Self, NodeError> {
         let listen_error = |source| NodeError::Listen { address: config.listen, source };
+        let tls = config.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let listener = Acceptor::bind(config.listen).await.map_err(listen_error)?;
+        warn_of_plain_text(&config);
         let store = open_store(&config.database).await?;
         let access: Arc<dyn Access> = Arc::new(store.clone());
         let prepared = prepare(&access, &seams, &config.first_start, config.credentials.clone()).await?;
@@ -117,11 +121,14 @@ impl Node {
         let app = App::new(parts.server_ports(&spawner), settings);
         let queued = app.clone();
         let queue = RunningWorker::start("queue", &spawner, |stop| work_off_async_requests(queued, stop));
-        let acceptor = Acceptor::start(listener, router(app), config.drain).map_err(listen_error)?;
+        let is_encrypted = tls.is_some();
+        let service = Service::new(router(app), tls, config.connections);
+        let acceptor = Acceptor::start(listener, service, config.drain).map_err(listen_error)?;
         let worker =
             config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, settings));
         Ok(Self {
             address: acceptor.address(),
+            is_encrypted,
             generated: prepared.generated,
             acceptor,
             queue,
@@ -141,7 +148,8 @@ impl Node {
 
     /// The server's base address, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The credentials that this start made up, if it did. They are stored only as a hash and cannot be told again.
@@ -190,6 +198,13 @@ impl Node {
         if let Err(error) = tokio::task::spawn_blocking(move || drop(store)).await {
             tracing::error!(%error, "the database was not closed in order");
         }
+    }
+}
+
+/// Tokens and secrets that cross a network want TLS, by this server or by a proxy before it.
+fn warn_of_plain_text(config: &NodeConfig) {
+    if config.tls.is_none() && !config.listen.ip().is_loopback() {
+        tracing::warn!(address = %config.listen, "listening without TLS on an address that others can reach");
     }
 }
 

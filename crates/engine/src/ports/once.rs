@@ -12,9 +12,9 @@ use crate::ids::PaymentId;
 pub struct OnceKey {
     /// Who sent it: keys of different clients never meet.
     pub client: String,
-    /// The caller's key.
+    /// Stands for the caller's key.
     pub key: String,
-    /// Digest of method, path and body.
+    /// Stands for method, path and body.
     pub fingerprint: [u8; 32],
 }
 

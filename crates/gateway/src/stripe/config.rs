@@ -1,6 +1,8 @@
 //! How one gateway of this dialect is reached.
 
+use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
@@ -40,8 +42,10 @@ impl fmt::Debug for SecretKey {
 /// How one gateway of this dialect is reached and used.
 #[derive(Clone, Debug)]
 pub struct StripeConfig {
-    /// Scheme, host and port, such as `http://127.0.0.1:12111`; no path. Only `http`.
+    /// Scheme (`http` or `https`), host and port, such as `https://gateway.example:8443`; no path.
     pub base_url: String,
+    /// A PEM file of the authorities that may vouch for an `https` gateway; `None` means those that the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// Goes into the `Authorization` header and nowhere else.
     pub secret_key: SecretKey,
     /// Bounds, and what the gateway promises.
@@ -55,7 +59,8 @@ impl StripeConfig {
     /// A gateway with the usual settings and a search that is authoritative, as the simulator's is.
     pub fn new(base_url: impl Into<String>, secret_key: SecretKey) -> Self {
         let base_url = base_url.into();
-        Self { base_url, secret_key, settings: default_settings(), look_up_is_authoritative: true }
+        let settings = default_settings();
+        Self { base_url, ca_file: None, secret_key, settings, look_up_is_authoritative: true }
     }
 }
 
@@ -83,11 +88,29 @@ pub enum ConfigError {
         source: InvalidUri,
     },
     /// An address with too much or too little in it.
-    #[error("`{url}` must be http://host:port without a path; other schemes are not supported")]
+    #[error("`{url}` must be https://host:port or http://host:port, without a path")]
     Shape {
         /// As configured.
         url: String,
     },
+    /// Authorities for an address without TLS.
+    #[error("authorities are named for `{url}`, which is not https")]
+    AuthoritiesWithoutTls {
+        /// As configured.
+        url: String,
+    },
+    /// Authorities that cannot be read.
+    #[error("the authorities in `{}` cannot be used", .path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// TLS could not be prepared, for example because the system trusts nobody.
+    #[error("TLS could not be prepared")]
+    Tls(#[source] rustls::Error),
     /// A secret that no header can carry.
     #[error("the gateway's secret key holds characters that no header can carry")]
     SecretKey,
@@ -97,7 +120,7 @@ pub enum ConfigError {
 pub(super) fn parse_base_url(url: &str) -> Result<String, ConfigError> {
     let base = url.trim_end_matches('/');
     let uri: Uri = base.parse().map_err(|source| ConfigError::Address { url: url.to_owned(), source })?;
-    let well_formed = uri.scheme() == Some(&Scheme::HTTP)
+    let well_formed = [&Scheme::HTTP, &Scheme::HTTPS].into_iter().any(|scheme| uri.scheme() == Some(scheme))
         && uri.path_and_query().is_none_or(|path| path.as_str() == "/")
         && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
     if well_formed { Ok(base.to_owned()) } else { Err(ConfigError::Shape { url: url.to_owned() }) }
@@ -110,10 +133,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_bare_http_addresses_are_taken() {
+    fn only_bare_addresses_are_taken() {
         assert_eq!(parse_base_url("http://127.0.0.1:1/").unwrap(), "http://127.0.0.1:1");
         assert_eq!(parse_base_url("http://gateway").unwrap(), "http://gateway");
-        for url in ["https://gateway", "http://gateway/v1", "gateway:80", "http://me:secret@gateway", "/", ""]
+        assert_eq!(parse_base_url("https://gateway:8443/").unwrap(), "https://gateway:8443");
+        for url in ["ftp://gateway", "https://gateway/v1", "gateway:80", "http://me:secret@gateway", "/", ""]
         {
             assert!(parse_base_url(url).is_err(), "{url}");
         }

@@ -1,4 +1,4 @@
-//! Calls over HTTP/1.1 with pooled connections.
+//! Calls over HTTP/1.1 with pooled connections, plain or by TLS.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::config::{ConfigError, StripeConfig, parse_base_url};
+use super::connector::Connector;
 use super::exchange::{Exchange, ExchangeAnswer, ExchangeError, ExchangeRequest, Target};
 use super::form::search_query;
 
@@ -19,7 +19,7 @@ use super::form::search_query;
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long an unused connection is kept.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// A connection is made within this, or not at all.
+/// A connection is made within this, with its TLS handshake, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -28,7 +28,7 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 /// A gateway over HTTP.
 #[derive(Debug)]
 pub struct HyperExchange {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     base_url: String,
     payment_intents: Uri,
     payment_methods: Uri,
@@ -43,18 +43,17 @@ impl HyperExchange {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", config.secret_key.reveal()))
             .map_err(|_| ConfigError::SecretKey)?;
         authorization.set_sensitive(true);
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT.min(config.settings.timeout)));
+        let uri = |path: &str| {
+            let url = format!("{base_url}{path}");
+            url.parse().map_err(|source| ConfigError::Address { url, source })
+        };
+        let timeout = CONNECT_TIMEOUT.min(config.settings.timeout);
+        let connector = Connector::new(&uri("")?, config.ca_file.as_deref(), timeout)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(config.settings.concurrency)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        let uri = |path: &str| {
-            let url = format!("{base_url}{path}");
-            url.parse().map_err(|source| ConfigError::Address { url, source })
-        };
         Ok(Self {
             client,
             payment_intents: uri("/v1/payment_intents")?,

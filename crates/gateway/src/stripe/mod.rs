@@ -5,12 +5,10 @@
 //! [`look_up`] reads searches, [`retry`] says whether the same bytes are sent again. The effects are
 //! behind [`Exchange`]: [`HyperExchange`] speaks HTTP, [`InProcess`] asks a simulated bank without a
 //! network.
-//!
-//! Only `http` addresses are taken: encryption belongs to a proxy on the same host until this
-//! client speaks TLS itself.
 
 pub mod classify;
 mod config;
+mod connector;
 mod exchange;
 pub mod form;
 mod gateway;

@@ -40,7 +40,12 @@ async fn plain_body(parts: &mut Parts, body: Body) -> Result<Bytes, Rejection> {
     let sent = match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Err(_) => return Err(Rejection::new(Category::MalformedJson, "the body ended early")),
+        Err(_) => {
+            return Err(Rejection::new(
+                Category::MalformedJson,
+                "the body ended early or did not come in time",
+            ));
+        }
     };
     let coding = parts.headers.remove(CONTENT_ENCODING);
     if sent.is_empty() {

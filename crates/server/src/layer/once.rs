@@ -2,6 +2,10 @@
 //!
 //! A command stores its answer in the transaction of its effect, through the [`OnceTicket`] that this layer leaves with
 //! the request. Refusals, which have no effect, are stored here afterwards. A key that is known is answered here.
+//!
+//! Of key and request only digests are stored. The request's is made with the key, which is not stored itself: a body may
+//! hold a card number, of which few are possible once its first and last digits are known, and whoever reads the
+//! database must not be able to try them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,7 +146,8 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
             let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let client =
                 parts.extensions.get::<Caller>().map(|caller| caller.client.clone()).unwrap_or_default();
-            let fingerprint = fingerprint(&parts.method, parts.uri.path(), &parts.headers, &bytes);
+            let fingerprint = fingerprint(&key, &parts.method, parts.uri.path(), &parts.headers, &bytes);
+            let key = stored_form(&key);
             let expires_at = app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX);
             let ticket = OnceTicket::new(OnceKey { client, key, fingerprint }, expires_at);
             match known_answer(&app, &ticket).await {
@@ -227,11 +232,27 @@ fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Reject
     }
 }
 
-/// What makes two requests the same request.
-fn fingerprint(method: &Method, path: &str, headers: &HeaderMap, body: &Bytes) -> [u8; 32] {
-    let mut digest = Sha256::new();
+/// The key as it is stored.
+fn stored_form(key: &str) -> String {
+    use std::fmt::Write as _;
+    let digest = digest(&[b"idempotency key", key.as_bytes()]);
+    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
+        // Writing to a text never fails.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What makes two requests under a key the same request.
+fn fingerprint(key: &str, method: &Method, path: &str, headers: &HeaderMap, body: &Bytes) -> [u8; 32] {
     let entity = headers.get("zuora-entity-ids").map(HeaderValue::as_bytes).unwrap_or_default();
-    for part in [method.as_str().as_bytes(), path.as_bytes(), entity, body] {
+    digest(&[b"request", key.as_bytes(), method.as_str().as_bytes(), path.as_bytes(), entity, body])
+}
+
+/// A digest of several parts, which differs also where only the borders between them do.
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(part);
     }
@@ -263,12 +284,27 @@ mod tests {
 
     #[test]
     fn fingerprints_tell_requests_apart() {
-        let body = Bytes::from_static(b"{}");
         let none = HeaderMap::new();
-        let first = fingerprint(&Method::POST, "/v1/payment-runs", &none, &body);
-        assert_eq!(first, fingerprint(&Method::POST, "/v1/payment-runs", &none, &body));
-        assert_ne!(first, fingerprint(&Method::PATCH, "/v1/payment-runs", &none, &body));
-        assert_ne!(first, fingerprint(&Method::POST, "/v1/payment-run", &none, &Bytes::from_static(b"s{}")));
-        assert_ne!(first, fingerprint(&Method::POST, "/v1/payment-runs", &none, &Bytes::from_static(b"{ }")));
+        let of = |key: &str, method: &Method, path: &str, body: &'static str| {
+            fingerprint(key, method, path, &none, &Bytes::from_static(body.as_bytes()))
+        };
+        let first = of("k", &Method::POST, "/v1/payment-runs", "{}");
+        assert_eq!(first, of("k", &Method::POST, "/v1/payment-runs", "{}"));
+        assert_ne!(first, of("k", &Method::PATCH, "/v1/payment-runs", "{}"));
+        assert_ne!(first, of("k", &Method::POST, "/v1/payment-run", "s{}"));
+        assert_ne!(first, of("k", &Method::POST, "/v1/payment-runs", "{ }"));
+        assert_ne!(
+            first,
+            of("l", &Method::POST, "/v1/payment-runs", "{}"),
+            "nobody makes it without the key"
+        );
+    }
+
+    #[test]
+    fn a_key_is_stored_as_a_digest() {
+        let stored = stored_form("order 4711");
+        assert!(stored.len() == 64 && !stored.contains("4711"), "{stored}");
+        assert_eq!(stored, stored_form("order 4711"));
+        assert_ne!(stored, stored_form("order 4712"));
     }
 }

@@ -1,9 +1,12 @@
-//! The server's listener: connections within bounds, and a clean stop.
+//! The server's listener: connections within bounds, with or without TLS, and a clean stop.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "connections live in real time, on the machine's own tasks and timers"
 )]
+
+mod bounds;
+mod timed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,26 +14,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-/// Connections open at once; further ones wait in the listener's queue. Each costs a file descriptor, of which a process
-/// commonly has 1,024 or more after it asked; beyond that the pause below applies.
-const CONNECTIONS_MAX: usize = 4_096;
-
-/// How long a client may take to send a request's head, so that slow senders do not keep connections for ever.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+pub use bounds::{
+    BODY_PAUSE_TIMEOUT, BODY_TIMEOUT, CONNECTIONS_MAX, ConnectionBounds, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
+    HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, WRITE_PAUSE_TIMEOUT,
+};
+use timed::{TimedBody, TimedStream};
 
 /// How long the listener rests when the system gives it no connection (for example: too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What is served, and within which bounds.
+pub(crate) struct Service {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    bounds: ConnectionBounds,
+    handshakes: Semaphore,
+}
+
+impl Service {
+    /// Serves these routes; with an acceptor of TLS, only through it.
+    pub(crate) fn new(router: Router, tls: Option<TlsAcceptor>, bounds: ConnectionBounds) -> Self {
+        Self { router, tls, bounds, handshakes: Semaphore::new(bounds.handshakes) }
+    }
+}
 
 /// A listener that serves until it is told to stop.
 #[derive(Debug)]
@@ -47,10 +67,10 @@ impl Acceptor {
     }
 
     /// Starts to serve. `drain` bounds how long requests in flight may take after a stop.
-    pub(crate) fn start(listener: TcpListener, router: Router, drain: Duration) -> io::Result<Self> {
+    pub(crate) fn start(listener: TcpListener, service: Service, drain: Duration) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, router, stopped, drain));
+        let task = tokio::spawn(serve(listener, Arc::new(service), stopped, drain));
         Ok(Self { address, stop, task })
     }
 
@@ -69,8 +89,13 @@ impl Acceptor {
     }
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>, drain: Duration) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    mut stopped: watch::Receiver<bool>,
+    drain: Duration,
+) {
+    let places = Arc::new(Semaphore::new(service.bounds.connections));
     let mut connections = JoinSet::new();
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let accepted = tokio::select! {
@@ -80,7 +105,11 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, router.clone(), stopped.clone(), place));
+                let connection = connection(stream, peer, Arc::clone(&service), stopped.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
@@ -100,22 +129,57 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: Arc<Service>,
     mut stopped: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
 ) {
     // Answers are small and are awaited: filling packets first would only delay them.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+    let stream = TimedStream::new(stream, &service.bounds);
+    let Some(tls) = &service.tls else { return converse(stream, peer, &service, stopped).await };
+    let shaken = tokio::select! {
+        biased;
+        () = told_to_stop(&mut stopped) => return,
+        shaken = shake_hands(tls, &service, stream) => shaken,
+    };
+    match shaken {
+        Ok(stream) => converse(stream, peer, &service, stopped).await,
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+    }
+}
+
+/// The handshake, in its turn and in its time.
+async fn shake_hands<S>(tls: &TlsAcceptor, service: &Service, stream: S) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let in_turn = async {
+        let _turn = service.handshakes.acquire().await.map_err(io::Error::other)?;
+        tls.accept(stream).await
+    };
+    let in_time = tokio::time::timeout(service.bounds.handshake_timeout, in_turn).await;
+    in_time.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Requests and answers, until one side has had enough.
+async fn converse<S>(stream: S, peer: SocketAddr, service: &Service, mut stopped: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let bounds = service.bounds;
+    let requests = service_fn(|request: http::Request<Incoming>| {
+        let mut request = request.map(|body| {
+            if body.is_end_stream() { Body::empty() } else { Body::new(TimedBody::new(body, &bounds)) }
+        });
         // The token endpoint counts by address.
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        service.router.clone().oneshot(request)
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .header_read_timeout(bounds.head_timeout)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), requests);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         biased;
@@ -128,7 +192,6 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
-    drop(place);
 }
 
 /// Ends when the acceptor says so, or is gone.

@@ -1,0 +1,73 @@
+//! A connection on which a test sends whatever bytes it likes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Longer than anything a test waits for: what takes this long never comes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection.
+pub struct RawConnection {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl RawConnection {
+    /// Connects.
+    pub async fn to(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.expect("a connection"), read: Vec::new() }
+    }
+
+    /// Sends bytes, unless the other side has closed the connection: says which.
+    pub async fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Waits until the other side closes the connection; gives everything that came. A reset counts as an end.
+    pub async fn until_closed(&mut self) -> String {
+        let reading = async { while self.read_more().await {} };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the server closes the connection");
+        String::from_utf8_lossy(&self.read).into_owned()
+    }
+
+    /// Waits for one whole answer; gives its status.
+    pub async fn answer(&mut self) -> u16 {
+        let reading = async {
+            loop {
+                if let Some((status, bytes)) = whole_answer(&self.read) {
+                    self.read.drain(..bytes);
+                    return status;
+                }
+                let more = self.read_more().await;
+                assert!(more, "the connection ended after {:?}", String::from_utf8_lossy(&self.read));
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the server answers")
+    }
+
+    async fn read_more(&mut self) -> bool {
+        let mut part = vec![0; 16 * 1024];
+        let read = self.stream.read(&mut part).await.unwrap_or(0);
+        self.read.extend_from_slice(&part[..read]);
+        read > 0
+    }
+}
+
+/// The status and the length of an answer that is there whole.
+fn whole_answer(bytes: &[u8]) -> Option<(u16, usize)> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
+    let status = text.split(' ').nth(1)?.parse().ok()?;
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(Ok(0), str::parse);
+    let whole = head + length.ok()?;
+    (bytes.len() >= whole).then_some((status, whole))
+}
