@@ -179,9 +179,15 @@ fn what_cannot_start_says_why() {
     assert_eq!(output.status.code(), Some(1));
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(words.contains("the server could not start: the database `sqlite:"), "{words}");
-    let https = ["--database", "sqlite:unused.db", "--gateway", "https://bank.example"];
-    let output =
-        program().current_dir(folder.path()).args(["serve", "--listen", "127.0.0.1:0"]).args(https).output();
-    let words = String::from_utf8(output.unwrap().stderr).unwrap();
-    assert!(words.contains("the gateway `https://bank.example` cannot be used"), "{words}");
+    for (more, words) in [
+        (["--gateway", "ftp://bank.example"].as_slice(), "the gateway `ftp://bank.example` cannot be used"),
+        (&["--gateway", "https://bank.example", "--gateway-ca", "no.pem"], "the authorities in `no.pem`"),
+        (&["--tls-certificate", "no.pem", "--tls-key", "no.pem"], "the certificate `no.pem` cannot be read"),
+    ] {
+        let mut serve = program();
+        serve.current_dir(folder.path()).args(["serve", "--listen", "127.0.0.1:0"]);
+        let output = serve.args(["--database", "sqlite:unused.db"]).args(more).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(words), "{said}");
+    }
 }
