@@ -422,8 +422,8 @@ async fn answers_that_are_no_http_are_unknown() {
 }
 
 #[test]
-fn only_plain_http_is_spoken() {
-    let config = StripeConfig::new("https://gateway.example", SecretKey::new("sk"));
+fn what_is_no_gateway_is_refused() {
+    let config = StripeConfig::new("ftp://gateway.example", SecretKey::new("sk"));
     let refused = StripeGateway::over_http(&config, Arc::new(MachineClock));
     assert!(matches!(refused, Err(ConfigError::Shape { .. })));
     let config = StripeConfig::new("http://gateway.example", SecretKey::new("sk\nx"));
