@@ -9,6 +9,9 @@ use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT, Limits, TlsFiles}
 
 use crate::admin::AdminArguments;
 use crate::demo::Scale;
+use crate::payments::PaymentsArguments;
+use crate::runs::RunsArguments;
+use crate::schedules::SchedulesArguments;
 
 /// Collects what customers owe: payment runs over posted invoices and debit memos, through a payment gateway.
 #[derive(Debug, Parser)]
@@ -40,6 +43,12 @@ pub(crate) enum Command {
     GatewaySimulator(SimulatorArguments),
     /// Loads a standard data set, collects it through a simulated gateway, and proves every cent of it.
     Demo(DemoArguments),
+    /// Creates, follows and controls payment runs of a running server.
+    Runs(RunsArguments),
+    /// Lists payments of a running server, and settles those whose outcome nobody could tell.
+    Payments(PaymentsArguments),
+    /// Makes payment runs of a running server repeat.
+    Schedules(SchedulesArguments),
     /// Administers a running server: clients, entities, organizations and settings.
     Admin(AdminArguments),
 }

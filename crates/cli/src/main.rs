@@ -9,7 +9,10 @@
 mod admin;
 mod arguments;
 mod demo;
+mod payments;
 mod remote;
+mod runs;
+mod schedules;
 mod serve;
 mod signal;
 mod simulator;
@@ -29,6 +32,9 @@ async fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(serve).await,
         Command::GatewaySimulator(simulator) => simulator::run(simulator).await,
         Command::Demo(demo) => demo::run(demo).await,
+        Command::Runs(runs) => runs::run(runs).await,
+        Command::Payments(payments) => payments::run(payments).await,
+        Command::Schedules(schedules) => schedules::run(schedules).await,
         Command::Admin(admin) => admin::run(admin).await,
     };
     match done {
@@ -44,7 +50,7 @@ async fn main() -> ExitCode {
 fn default_level(command: &Command) -> &'static str {
     match command {
         Command::Serve(_) | Command::GatewaySimulator(_) => "info",
-        Command::Demo(_) | Command::Admin(_) => "error",
+        _ => "error",
     }
 }
 

@@ -46,6 +46,9 @@ pub enum Error {
     /// A list names a page twice, or has more pages than can be true; following it would not end.
     #[error("the list leads in circles: {0}")]
     Pages(String),
+    /// A stream of events does not bring any, or one that is too long to be true.
+    #[error("the stream of events cannot be followed: {0}")]
+    Events(String),
 }
 
 /// An answer that says why the call failed.

@@ -11,6 +11,7 @@ mod retry;
 mod system;
 mod token;
 mod transport;
+mod watch;
 
 #[path = "generated/ops/mod.rs"]
 pub mod ops;
@@ -26,3 +27,4 @@ pub use payment_runs_types as types;
 pub use progenitor_client::ResponseValue;
 pub use retry::RetryPolicy;
 pub use token::TokenError;
+pub use watch::Watched;

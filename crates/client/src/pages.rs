@@ -10,7 +10,7 @@ use crate::{Error, ops, v1, v2};
 /// Records on a page of v1, the most that a server gives.
 const V1_PAGE_SIZE: i64 = 40;
 
-/// Records on a page of v2, of object query and of clients, the most that a server gives.
+/// Records on a page of v2, of object query and of the operations API, the most that a server gives.
 const CURSOR_PAGE_SIZE: i32 = 99;
 
 /// A list with more pages than this is taken for an endless one.
@@ -102,33 +102,38 @@ impl<'a> v2::payment_runs::ListPaymentRuns<'a> {
     }
 }
 
-impl<'a> ops::payment_runs::ListDecisions<'a> {
-    /// The decisions of all pages, from the `cursor` on if one was set.
-    pub fn stream(self) -> impl Stream<Item = Result<ops_types::Decision, Error>> + 'a {
-        by_cursor(move |cursor| {
-            let call = continued(self.clone(), cursor, Self::cursor);
-            async move {
-                let answer = call.send().await?.into_inner();
-                Ok((answer.data, answer.next_page))
+/// Gives calls of the operations API that answer pages a stream over all of them.
+macro_rules! pages_by_cursor {
+    ($($call:ty => $item:ty;)*) => { $(
+        impl<'a> $call {
+            /// The records of all pages, from the `cursor` on if one was set. Asks for full pages unless `page_size` was
+            /// set.
+            pub fn stream(mut self) -> impl Stream<Item = Result<$item, Error>> + 'a {
+                if matches!(self.page_size, Ok(None)) {
+                    self.page_size = Ok(Some(CURSOR_PAGE_SIZE));
+                }
+                by_cursor(move |cursor| {
+                    let call = continued(self.clone(), cursor, Self::cursor);
+                    async move {
+                        let answer = call.send().await?.into_inner();
+                        Ok((answer.data, answer.next_page))
+                    }
+                })
             }
-        })
-    }
+        }
+    )* };
 }
 
-impl<'a> ops::administration::ListClients<'a> {
-    /// The clients of all pages, from the `cursor` on if one was set. Asks for full pages unless `page_size` was set.
-    pub fn stream(mut self) -> impl Stream<Item = Result<ops_types::Client, Error>> + 'a {
-        if matches!(self.page_size, Ok(None)) {
-            self.page_size = Ok(Some(CURSOR_PAGE_SIZE));
-        }
-        by_cursor(move |cursor| {
-            let call = continued(self.clone(), cursor, Self::cursor);
-            async move {
-                let answer = call.send().await?.into_inner();
-                Ok((answer.data, answer.next_page))
-            }
-        })
-    }
+pages_by_cursor! {
+    ops::administration::ListClients<'a> => ops_types::Client;
+    ops::audit::ListAuditRecords<'a> => ops_types::AuditRecord;
+    ops::imports::ListImportFaults<'a> => ops_types::ImportFault;
+    ops::imports::ListImports<'a> => ops_types::Import;
+    ops::payment_runs::ListDecisions<'a> => ops_types::Decision;
+    ops::payment_runs::ListPaymentRunPayments<'a> => ops_types::Payment;
+    ops::payments::ListPayments<'a> => ops_types::Payment;
+    ops::schedules::ListSchedules<'a> => ops_types::Schedule;
+    ops::webhooks::ListDeliveries<'a> => ops_types::Delivery;
 }
 
 /// The first page is asked for as the caller set the call up; later ones from their cursor.

@@ -4,9 +4,11 @@ mod show;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use payment_runs_client::Connection;
+use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use payment_runs_client::{Connection, Error};
 
-pub(crate) use show::{NOTHING, Shown, yes_or_no};
+pub(crate) use show::{NOTHING, Shown, maybe, yes_or_no};
 
 /// How a running server is reached, and how its answers are wanted.
 #[derive(Debug, Clone, Args)]
@@ -54,4 +56,12 @@ impl ConnectionArguments {
         }
         builder.build().context("the client could not be set up")
     }
+}
+
+/// The first records of a list. It is boxed, since the calls behind a list are large.
+pub(crate) fn take<'a, T: 'a>(
+    list: impl Stream<Item = Result<T, Error>> + 'a,
+    limit: usize,
+) -> LocalBoxFuture<'a, Result<Vec<T>, Error>> {
+    list.take(limit).try_collect().boxed_local()
 }

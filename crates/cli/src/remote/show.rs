@@ -32,6 +32,14 @@ impl Shown {
         Ok(Self { table: Table { head: head.to_vec(), rows }, json, note: None })
     }
 
+    /// One object as people see it: a line for each field that is set and is no list; programs get all of it.
+    pub(crate) fn fields(answer: &impl Serialize) -> anyhow::Result<Self> {
+        let json = serde_json::to_value(answer)?;
+        let mut rows = Vec::new();
+        collect_fields(&json, "", &mut rows);
+        Ok(Self { table: Table { head: vec!["FIELD", "VALUE"], rows }, json, note: None })
+    }
+
     /// Adds a word for people, which goes to standard error.
     pub(crate) fn with_note(mut self, note: &'static str) -> Self {
         self.note = Some(note);
@@ -61,6 +69,48 @@ impl Shown {
             eprintln!("{note}");
         }
     }
+}
+
+/// How deep the fields of an object are shown.
+const DEPTH_MAX: usize = 3;
+
+/// Adds the fields of an object with their names from the top, such as `payment_run.batch`.
+fn collect_fields(value: &serde_json::Value, name: &str, rows: &mut Vec<Vec<String>>) {
+    let row = |text: String| vec![name.to_owned(), text];
+    match value {
+        serde_json::Value::Null => {}
+        serde_json::Value::Object(fields) if name.matches('.').count() < DEPTH_MAX => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                collect_fields(value, &name, rows);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            let are_plain = items.iter().all(|item| !item.is_object() && !item.is_array());
+            if are_plain && !items.is_empty() {
+                rows.push(row(items.iter().map(plain).collect::<Vec<_>>().join(",")));
+            } else if !are_plain {
+                for (at, item) in items.iter().enumerate() {
+                    collect_fields(item, &format!("{name}[{at}]"), rows);
+                }
+            }
+        }
+        other => rows.push(row(plain(other))),
+    }
+}
+
+/// A value without the marks of JSON.
+pub(crate) fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => NOTHING.to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A value that may be absent.
+pub(crate) fn maybe<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| NOTHING.to_owned(), |value| value.to_string())
 }
 
 /// A switch in words.
