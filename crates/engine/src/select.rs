@@ -159,8 +159,12 @@ fn scheme_currency(kind: PaymentMethodKind) -> Option<&'static str> {
     }
 }
 
-/// Whether a method that failed before may be charged again now, by its own rule or the entity's.
+/// Whether a method that failed before may be charged again now, by its own rule or the entity's. An approval ends the
+/// count of failures, and with it the wait: what is charged then is no repetition.
 pub fn may_retry(method: &PaymentMethod, default_rule: &RetryRule, now: Timestamp) -> bool {
+    if method.consecutive_failures == 0 {
+        return true;
+    }
     let rule = if method.use_default_retry_rule { default_rule } else { &method.retry_rule };
     let used_up = rule.max_consecutive_failures.is_some_and(|most| method.consecutive_failures >= most);
     let too_soon = rule.retry_window_hours.zip(method.last_failed_at).is_some_and(|(hours, failed_at)| {

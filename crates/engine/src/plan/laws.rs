@@ -154,7 +154,7 @@ fn with_records(mut view: ChunkView, choices: &[(usize, usize, bool, i64)]) -> C
             position: u32::try_from(position).unwrap(),
             record,
             account: Some(account.account.id),
-            documents: named.map_or_else(|| account.documents.clone(), |one| vec![one.clone()]),
+            document: named.cloned(),
             payment_method: None,
         });
     }
@@ -228,7 +228,7 @@ fn apply(view: &ChunkView, plan: &ChunkPlan) -> ChunkView {
         }
         one.account.credit_balance_minor -= used(CreditSource::CreditBalance(one.account.id));
     }
-    after.records.iter_mut().flat_map(|one| &mut one.documents).for_each(change);
+    after.records.iter_mut().filter_map(|one| one.document.as_mut()).for_each(change);
     after
 }
 

@@ -35,9 +35,6 @@ pub fn check_shape(record: &DataRecord) -> Result<(), String> {
     if record.standalone && record.amount.is_none() {
         return fail("A standalone payment needs an amount.");
     }
-    if record.standalone && record.currency.is_none() {
-        return fail("A standalone payment needs a currency.");
-    }
     if !record.standalone && record.currency.is_some() {
         return fail("A currency is given only for a standalone payment.");
     }
@@ -108,9 +105,9 @@ pub(super) fn check_document(
     Ok(())
 }
 
-/// Whether a document found for a record is open and due.
-pub(super) fn is_payable(view: &ChunkView, record: &RecordView, document: &Document) -> bool {
-    Some(document.account) == record.account
+/// Whether a document of an account is open and due.
+pub(super) fn is_payable(view: &ChunkView, account: &AccountView, document: &Document) -> bool {
+    document.account == account.account.id
         && document.status == DocumentStatus::Posted
         && document.balance_minor > 0
         && document.due_date <= effective_target_date(&view.rules.run, &view.rules.settings, view.now)

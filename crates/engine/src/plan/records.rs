@@ -80,7 +80,7 @@ impl<'a> Desk<'a> {
     fn plan_record(&mut self, record: &'a RecordView) -> RecordOutcome {
         let position = record.position;
         if self.view.rules.stopping {
-            for document in record.documents.iter().filter(|one| is_payable(self.view, record, one)) {
+            for document in self.asked_for(record) {
                 self.left.entry(document.id).or_insert((document, SkipReason::Stopped));
             }
             let error = Some((CODE_STOPPED.to_owned(), explain(SkipReason::Stopped).to_owned()));
@@ -116,11 +116,12 @@ impl<'a> Desk<'a> {
 
     /// The document that the record names.
     fn named_target(&mut self, account: &AccountView, record: &'a RecordView) -> Result<Target<'a>, Fault> {
-        let document = record.documents.first().ok_or("There is no such document.")?;
-        check_document(self.view, account, document)?;
+        let document = record.document.as_ref().ok_or("There is no such document.")?;
+        // Before anything that the other record's payment may have changed meanwhile: the answer is always the same.
         if self.taken.contains(&document.id) {
             return Err("Another record of this payment run collects for the document.".to_owned());
         }
+        check_document(self.view, account, document)?;
         if let Err(reason) = check_free(document) {
             self.left.entry(document.id).or_insert((document, reason));
             return Err(explain(reason).to_owned());
@@ -135,10 +136,22 @@ impl<'a> Desk<'a> {
         Ok(Target { document, want_minor, is_named: true })
     }
 
+    /// The open documents that are due and that a record asks for: the one it names, or all of its account.
+    fn asked_for(&self, record: &'a RecordView) -> Vec<&'a Document> {
+        let Some(account) = self.account else { return Vec::new() };
+        let asked = &record.record;
+        let all: &[Document] = match &record.document {
+            Some(named) => std::slice::from_ref(named),
+            None if asked.standalone || asked.document.is_some() || asked.document_kind.is_some() => &[],
+            None => &account.documents,
+        };
+        all.iter().filter(|one| is_payable(self.view, account, one)).collect()
+    }
+
     /// Every open document of the account that is due and that no other record has taken.
     fn open_targets(&self, record: &'a RecordView) -> Vec<Target<'a>> {
-        let is_open = |one: &&Document| is_payable(self.view, record, one) && !self.taken.contains(&one.id);
-        let mut documents: Vec<&Document> = record.documents.iter().filter(is_open).collect();
+        let mut documents = self.asked_for(record);
+        documents.retain(|one| !self.taken.contains(&one.id));
         sort_documents(&mut documents);
         let target =
             |document: &'a Document| Target { document, want_minor: document.balance_minor, is_named: false };
@@ -211,8 +224,10 @@ impl<'a> Desk<'a> {
         if !self.view.rules.run.options.collect_payment {
             return Err("A standalone payment needs a run that collects payments.".to_owned());
         }
-        let code = record.record.currency.as_deref().ok_or("A standalone payment needs a currency.")?;
-        let currency = Currency::from_code(code).map_err(|error| error.to_string())?;
+        let currency = match record.record.currency.as_deref() {
+            Some(code) => Currency::from_code(code).map_err(|error| error.to_string())?,
+            None => account.account.currency,
+        };
         if !self.view.rules.settings.allows(currency) {
             return Err("The currency is none of the entity's currencies.".to_owned());
         }

@@ -19,7 +19,7 @@ pub(super) fn tally_plan(view: &ChunkView, plan: &ChunkPlan) -> Tallies {
     for decision in &plan.decisions {
         tally_decision(tallies.entry(decision.currency).or_default(), decision);
     }
-    tally_credits(&mut tallies, plan);
+    tally_credits(&mut tallies, view, plan);
     for payment in &plan.payments {
         let tally = tallies.entry(payment.currency).or_default();
         add(&mut tally.processing, 1, payment.amount_minor);
@@ -45,10 +45,10 @@ fn tally_decision(tally: &mut Tally, decision: &Decision) {
     }
 }
 
-/// Counts credits: a memo or payment once however many documents it pays, a use of credit balance each time.
-fn tally_credits(tallies: &mut Tallies, plan: &ChunkPlan) {
+/// Counts credits: a memo or payment once in a run however many documents it pays, a use of credit balance each time.
+fn tally_credits(tallies: &mut Tallies, view: &ChunkView, plan: &ChunkPlan) {
     let currencies: BTreeMap<_, _> = plan.decisions.iter().map(|one| (one.document, one.currency)).collect();
-    let mut seen = BTreeSet::new();
+    let mut seen = view.used.clone();
     for credit in &plan.credit_uses {
         let Some(&currency) = currencies.get(&credit.document) else { continue };
         let is_new = seen.insert(credit.source);
@@ -85,7 +85,7 @@ fn tally_records(tallies: &mut Tallies, view: &ChunkView, plan: &ChunkPlan) {
 /// Under which currency a record without an amount is counted: its document's, its account's. A record that names
 /// nothing we know counts under the dollar, where it adds to no amount.
 fn record_currency(view: &ChunkView, record: Option<&RecordView>) -> Currency {
-    let document = record.and_then(|one| one.documents.first()).map(|document| document.currency);
+    let document = record.and_then(|one| one.document.as_ref()).map(|document| document.currency);
     let account = || {
         let id = record.and_then(|one| one.account)?;
         view.accounts.iter().find(|one| one.account.id == id).map(|one| one.account.currency)

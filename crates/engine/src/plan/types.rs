@@ -31,7 +31,8 @@ pub struct RunRules {
 pub struct AccountView {
     /// The account.
     pub account: Account,
-    /// Its open documents that meet the run's filters, by due date, then number, then identifier.
+    /// Its open documents that meet the run's filters, by due date, then number, then identifier. In a run with data
+    /// records: those that records name, and all open ones where a record names none.
     pub documents: Vec<Document>,
     /// The payment methods it may need: the default one, the documents' own, the records' own.
     pub payment_methods: Vec<PaymentMethod>,
@@ -50,9 +51,9 @@ pub struct RecordView {
     pub record: DataRecord,
     /// The account, if it exists.
     pub account: Option<AccountId>,
-    /// The documents it names, also closed or foreign ones, so that the refusal can say why. For a record without a
-    /// document: every open document of the account.
-    pub documents: Vec<Document>,
+    /// The document it names, also a closed or foreign one, so that the refusal can say why. A record without a document
+    /// takes the open ones among its account's [`AccountView::documents`].
+    pub document: Option<Document>,
     /// The payment method it names, if it exists.
     pub payment_method: Option<PaymentMethod>,
 }
@@ -71,6 +72,9 @@ pub struct ChunkView {
     /// Documents of these accounts that an earlier chunk of a run with data records has decided about: the records of one
     /// account may fill several chunks. Empty for a run with filters, whose chunks never share a document.
     pub decided: BTreeSet<DocumentId>,
+    /// Credits of these accounts that an earlier chunk of the run has used and counted: an account may fill several
+    /// chunks, and each credit counts once in a run.
+    pub used: BTreeSet<CreditSource>,
 }
 
 /// What makes a payment of a run the same payment when the decision is taken again.

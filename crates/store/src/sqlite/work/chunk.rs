@@ -45,7 +45,10 @@ pub(crate) struct Piece {
 
 /// A chunk as it is stored.
 pub(crate) struct StoredChunk {
+    pub(crate) ordinal: u32,
     pub(crate) stage: ChunkStage,
+    /// Whether it goes on inside the account in which the chunk before it ends.
+    pub(crate) follows: bool,
     pub(crate) after: RangeKey,
     pub(crate) upto: RangeKey,
 }
@@ -96,9 +99,17 @@ pub(crate) fn insert(
 
 /// The chunk of a claim.
 pub(crate) fn load(db: &Connection, claim: &ChunkClaim, ordinal: u32) -> Result<StoredChunk, Failure> {
-    let sql = format!("SELECT stage, {KEYS} FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3");
+    let sql =
+        format!("SELECT stage, follows, {KEYS} FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3");
     first(db, &sql, params![claim.entity.0, claim.run.to_blob(), ordinal], |row| {
-        Ok(StoredChunk { stage: row.code()?, after: RangeKey::read(row)?, upto: RangeKey::read(row)? })
+        let (stage, follows) = (row.code()?, row.get()?);
+        Ok(StoredChunk {
+            ordinal,
+            stage,
+            follows,
+            after: RangeKey::read(row)?,
+            upto: RangeKey::read(row)?,
+        })
     })?
     .ok_or_else(|| Failure::broken("a claimed chunk vanished"))
 }

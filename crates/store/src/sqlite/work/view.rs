@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use payment_runs_engine::document::{Document, DocumentKind};
-use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, PaymentMethodId};
+use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, PaymentMethodId, RunId};
 use payment_runs_engine::plan::{AccountView, ChunkView, RecordView, RunRules};
 use payment_runs_engine::ports::ChunkClaim;
 use payment_runs_engine::run::{DataRecord, Run, RunOptions};
@@ -34,6 +34,31 @@ pub(crate) const RANGE_RECORDS: &str = "SELECT position, account, body FROM run_
      WHERE entity = ?1 AND run = ?2 AND (account, position) > (?3, ?4) AND (account, position) <= (?5, ?6) \
      ORDER BY account, position";
 
+/// The chunk with which the account of a following chunk begins.
+pub(crate) const FIRST_OF_ACCOUNT: &str = "SELECT ordinal FROM chunk \
+     WHERE entity = ?1 AND run = ?2 AND ordinal < ?3 AND follows = 0 ORDER BY ordinal DESC LIMIT 1";
+/// The documents of an account that a range of chunks decided about.
+pub(crate) const DECIDED: &str = "SELECT document FROM decision \
+     WHERE entity = ?1 AND run = ?2 AND chunk >= ?3 AND chunk < ?4 AND account = ?5";
+/// The credits of an account that a range of chunks used.
+pub(crate) const USED: &str = "SELECT source_kind, source FROM credit_application \
+     WHERE entity = ?1 AND run = ?2 AND chunk >= ?3 AND chunk < ?4 AND account = ?5";
+
+/// A data record with the account that it names, if that exists.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredRecord {
+    pub(crate) position: u32,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) record: DataRecord,
+}
+
+/// A half-open range of keys, `(after, upto]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Range<'a> {
+    pub(crate) after: &'a RangeKey,
+    pub(crate) upto: &'a RangeKey,
+}
+
 /// Reads the view of a chunk.
 pub(crate) fn load(
     db: &Connection,
@@ -42,37 +67,81 @@ pub(crate) fn load(
     chunk: &StoredChunk,
     now: Timestamp,
 ) -> Result<ChunkView, Failure> {
-    let entity = claim.entity;
-    let (accounts, records) = if run.record_count > 0 {
-        load_records(db, entity, &run, chunk)?
-    } else {
-        (load_accounts(db, entity, &run, chunk, now)?, Vec::new())
-    };
-    let rules = RunRules {
-        stopping: row::run::is_stopping(db, entity, run.id)?,
-        run,
-        settings: access::settings(db, entity)?,
-        gateways: row::gateway::list(db, entity)?,
-    };
-    let decided = load_decided(db, entity, &rules.run, chunk, &records)?;
-    Ok(ChunkView { rules, now, accounts, records, decided })
+    let (entity, id) = (claim.entity, run.id);
+    let range = Range { after: &chunk.after, upto: &chunk.upto };
+    let records =
+        if run.record_count > 0 { Some(stored_records(db, entity, id, range)?) } else { None };
+    let rules = RunRules { stopping: row::run::is_stopping(db, entity, id)?, ..rules(db, entity, run)? };
+    let mut view = read(db, entity, rules, range, records, now)?;
+    if chunk.follows {
+        let sql = FIRST_OF_ACCOUNT;
+        let first = first(db, sql, params![entity.0, id.to_blob(), chunk.ordinal], |row| row.number())?;
+        carry_over(db, entity, &mut view, first.unwrap_or(0)..chunk.ordinal)?;
+    }
+    Ok(view)
 }
 
-/// The documents that earlier chunks decided about, where the records of their last account go on in this one.
-fn load_decided(
+/// The rules of a run that nobody has stopped.
+pub(crate) fn rules(db: &Connection, entity: EntityKey, run: Run) -> Result<RunRules, Failure> {
+    let settings = access::settings(db, entity)?;
+    Ok(RunRules { run, settings, gateways: row::gateway::list(db, entity)?, stopping: false })
+}
+
+/// Reads what a range holds, as if no chunk had been planned before it. A run with data records brings those of the
+/// range along.
+pub(crate) fn read(
     db: &Connection,
     entity: EntityKey,
-    run: &Run,
-    chunk: &StoredChunk,
-    records: &[RecordView],
-) -> Result<BTreeSet<DocumentId>, Failure> {
-    let last = <[u8; 16]>::try_from(chunk.after.account.as_slice()).ok().map(AccountId::from_blob);
-    let Some(account) = last.filter(|last| records.iter().any(|one| one.account == Some(*last))) else {
-        return Ok(BTreeSet::new());
+    rules: RunRules,
+    range: Range<'_>,
+    records: Option<Vec<StoredRecord>>,
+    now: Timestamp,
+) -> Result<ChunkView, Failure> {
+    let (accounts, records) = match records {
+        Some(records) => load_records(db, entity, &rules.run, records)?,
+        None => (load_accounts(db, entity, &rules.run, range, now)?, Vec::new()),
     };
-    let sql = "SELECT document FROM decision WHERE entity = ?1 AND run = ?2 AND account = ?3";
-    let values = params![entity.0, run.id.to_blob(), account.to_blob()];
-    Ok(all(db, sql, values, |row| row.id())?.into_iter().collect())
+    Ok(ChunkView { rules, now, accounts, records, decided: BTreeSet::new(), used: BTreeSet::new() })
+}
+
+/// Adds what earlier chunks did to the one account of a following chunk: documents they decided about, and credits they
+/// used and left something of.
+fn carry_over(
+    db: &Connection,
+    entity: EntityKey,
+    view: &mut ChunkView,
+    chunks: std::ops::Range<u32>,
+) -> Result<(), Failure> {
+    let Some(account) = view.accounts.first() else { return Ok(()) };
+    let (run, id) = (view.rules.run.id.to_blob(), account.account.id.to_blob());
+    let values = params![entity.0, run, chunks.start, chunks.end, id];
+    if !view.records.is_empty() {
+        view.decided = all(db, DECIDED, values, |row| row.id())?.into_iter().collect();
+    }
+    let is_touched = account.credit_memos.iter().any(|one| one.unapplied_minor < one.amount_minor)
+        || account.unapplied_payments.iter().any(|one| one.unapplied_minor < one.amount_minor);
+    if is_touched {
+        view.used = all(db, USED, values, row::decision::read_source)?.into_iter().collect();
+    }
+    Ok(())
+}
+
+/// The data records of a range of chunks, in the order of their keys.
+fn stored_records(
+    db: &Connection,
+    entity: EntityKey,
+    run: RunId,
+    range: Range<'_>,
+) -> Result<Vec<StoredRecord>, Failure> {
+    let (after, upto) = (range.after, range.upto);
+    let values =
+        params![entity.0, run.to_blob(), after.account, after.position, upto.account, upto.position];
+    all(db, RANGE_RECORDS, values, |row| {
+        let position = row.number()?;
+        let account: Vec<u8> = row.get()?;
+        let account = <[u8; 16]>::try_from(account.as_slice()).ok().map(AccountId::from_blob);
+        Ok(StoredRecord { position, account, record: from_json(&row.get::<String>()?)? })
+    })
 }
 
 /// The accounts of a run with filters, each with the documents that the run looks at.
@@ -80,11 +149,11 @@ fn load_accounts(
     db: &Connection,
     entity: EntityKey,
     run: &Run,
-    chunk: &StoredChunk,
+    range: Range<'_>,
     now: Timestamp,
 ) -> Result<Vec<AccountView>, Failure> {
     let filter = Filter::load(db, entity, run, now)?;
-    let (after, upto): (&RangeKey, &RangeKey) = (&chunk.after, &chunk.upto);
+    let Range { after, upto } = range;
     let values = params![
         entity.0,
         after.account,
@@ -148,27 +217,17 @@ fn load_records(
     db: &Connection,
     entity: EntityKey,
     run: &Run,
-    chunk: &StoredChunk,
+    stored: Vec<StoredRecord>,
 ) -> Result<(Vec<AccountView>, Vec<RecordView>), Failure> {
-    let (after, upto) = (&chunk.after, &chunk.upto);
-    let values =
-        params![entity.0, run.id.to_blob(), after.account, after.position, upto.account, upto.position];
-    let stored = all(db, RANGE_RECORDS, values, |row| {
-        let position: u32 = row.number()?;
-        let account: Vec<u8> = row.get()?;
-        let record: DataRecord = from_json(&row.get::<String>()?)?;
-        let account = <[u8; 16]>::try_from(account.as_slice()).ok().map(AccountId::from_blob);
-        Ok((position, account, record))
-    })?;
     let mut records = Vec::with_capacity(stored.len());
-    for (position, account, record) in stored {
-        let documents = record_documents(db, entity, account, &record)?;
-        let payment_method =
-            match record.payment_method.as_ref().and_then(payment_runs_engine::ids::Key::as_id) {
-                Some(id) => row::payment_method::by_id(db, entity, PaymentMethodId::from_u128(id))?,
-                None => None,
-            };
-        records.push(RecordView { position, record, account, documents, payment_method });
+    for StoredRecord { position, account, record } in stored {
+        let document = named_document(db, entity, &record)?;
+        let method = record.payment_method.as_ref().and_then(payment_runs_engine::ids::Key::as_id);
+        let payment_method = match method {
+            Some(id) => row::payment_method::by_id(db, entity, PaymentMethodId::from_u128(id))?,
+            None => None,
+        };
+        records.push(RecordView { position, record, account, document, payment_method });
     }
     let mut by_account: BTreeMap<AccountId, Vec<&RecordView>> = BTreeMap::new();
     for record in &records {
@@ -183,7 +242,8 @@ fn load_records(
     Ok((accounts, records))
 }
 
-/// The account of some records, with its documents that they name and the payment methods they may need.
+/// The account of some records, with its documents that they name, or all open ones where a record names none, and the
+/// payment methods they may need.
 fn record_account(
     db: &Connection,
     entity: EntityKey,
@@ -192,36 +252,36 @@ fn record_account(
     records: &[&RecordView],
 ) -> Result<Option<AccountView>, Failure> {
     let Some(account) = row::account::by_id(db, entity, id)? else { return Ok(None) };
-    let mut documents: BTreeMap<DocumentId, &Document> = BTreeMap::new();
-    let mut methods: BTreeSet<PaymentMethodId> = BTreeSet::new();
-    for record in records {
-        documents.extend(record.documents.iter().filter(|one| one.account == id).map(|one| (one.id, one)));
-        methods.extend(record.payment_method.as_ref().map(|method| method.id));
+    let named = records.iter().filter_map(|record| record.document.as_ref());
+    let mut documents: BTreeMap<DocumentId, Document> =
+        named.filter(|one| one.account == id).map(|one| (one.id, one.clone())).collect();
+    if records.iter().any(|record| asks_for_all(&record.record)) {
+        let open = row::document::open_of_account(db, entity, id)?;
+        documents.extend(open.into_iter().map(|one| (one.id, one)));
     }
-    let mut documents: Vec<Document> = documents.into_values().cloned().collect();
+    let mut documents: Vec<Document> = documents.into_values().collect();
     documents.sort_by(|a, b| (a.due_date, &a.number, a.id).cmp(&(b.due_date, &b.number, b.id)));
-    methods.extend(documents.iter().filter_map(|document| document.payment_method));
+    let own = records.iter().filter_map(|record| record.payment_method.as_ref().map(|method| method.id));
+    let methods = own.chain(documents.iter().filter_map(|document| document.payment_method)).collect();
     to_view(db, entity, run.options, account, documents, methods).map(Some)
 }
 
-/// The documents that a record names; without one, every open document of its account.
-fn record_documents(
+/// Whether a record asks for every open document of its account.
+fn asks_for_all(record: &DataRecord) -> bool {
+    !record.standalone && record.document.is_none() && record.document_kind.is_none()
+}
+
+/// The document that a record names, wherever it belongs.
+fn named_document(
     db: &Connection,
     entity: EntityKey,
-    account: Option<AccountId>,
     record: &DataRecord,
-) -> Result<Vec<Document>, Failure> {
-    let Some(key) = &record.document else {
-        return match account.filter(|_| !record.standalone && record.document_kind.is_none()) {
-            Some(account) => row::document::open_of_account(db, entity, account),
-            None => Ok(Vec::new()),
-        };
-    };
+) -> Result<Option<Document>, Failure> {
+    let Some(key) = &record.document else { return Ok(None) };
     let kind = record.document_kind.unwrap_or(DocumentKind::Invoice);
-    let found = if record.document_is_number {
-        row::document::by_number(db, entity, kind, key.as_str())?
+    if record.document_is_number {
+        row::document::by_number(db, entity, kind, key.as_str())
     } else {
-        row::document::lookup(db, entity, kind, key)?
-    };
-    Ok(found.into_iter().collect())
+        row::document::lookup(db, entity, kind, key)
+    }
 }
