@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use super::gateway::EncodeCharge;
 use super::once::{Once, StoredResponse};
+use super::preview::{PreviewQuery, Previewed};
 use super::{Ids, StoreError};
 use crate::account::{Account, Scope};
 use crate::audit::{AuditQuery, AuditRecord};
@@ -301,6 +302,9 @@ pub trait Ledger: Send + Sync {
     async fn list_runs(&self, scope: &Scope, query: RunQuery) -> Result<Vec<Run>, StoreError>;
     /// The counters of a run.
     async fn run_tallies(&self, entity: EntityKey, run: RunId) -> Result<Tallies, StoreError>;
+    /// What a run would do if it were created and started now. Reads one snapshot and writes nothing; the run is refused
+    /// as its creation would be.
+    async fn preview_run(&self, query: PreviewQuery) -> Result<Previewed, LedgerError>;
     /// How far a run is.
     async fn run_progress(&self, scope: &Scope, key: &Key) -> Result<Option<Progress>, StoreError>;
     /// What a run decided, in order, each with its position.

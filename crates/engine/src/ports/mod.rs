@@ -7,6 +7,7 @@ pub mod clock;
 pub mod gateway;
 pub mod ledger;
 pub mod once;
+pub mod preview;
 pub mod schedules;
 pub mod search;
 pub mod work;
@@ -29,6 +30,7 @@ pub use gateway::{
 };
 pub use ledger::{Executed, Ledger, LedgerError, Output};
 pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
+pub use preview::{PREVIEW_DOCUMENTS_MAX, Preview, PreviewQuery, Previewed, PreviewedDecision};
 pub use schedules::{ScheduleQuery, Schedules};
 pub use search::{FoundRun, Search};
 pub use work::{ChunkClaim, ChunkStage, Intent, Opened, Settlement, Work};

@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-pub use settings::WorkerSettings;
+pub use settings::{DOCUMENTS_PER_CHUNK, WorkerSettings};
 pub use shared::WorkerPorts;
 
 use self::chunk::work_chunk;

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::collect::SendPolicy;
 use crate::recover::LookUpPolicy;
 
+/// Documents of a chunk, about, unless a worker is set up otherwise: as many as one payment pays at most.
+pub const DOCUMENTS_PER_CHUNK: usize = 1_000;
+
 /// Bounds and patience of a worker. What is in doubt after a crash is at most `chunks_at_once` × `documents_per_chunk`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerSettings {
@@ -43,7 +46,7 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             chunks_at_once: 4,
-            documents_per_chunk: 1_000,
+            documents_per_chunk: DOCUMENTS_PER_CHUNK,
             chunks_per_step: 8,
             in_flight_per_chunk: 256,
             settle_count: 1_000,

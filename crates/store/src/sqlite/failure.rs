@@ -76,6 +76,14 @@ impl Failure {
         }
     }
 
+    /// The failure of a question that may be refused, in the ports' terms.
+    pub(crate) fn into_ledger_read(self, doing: &'static str) -> LedgerError {
+        match self {
+            Self::Refused(reasons) => LedgerError::Refused(reasons),
+            other => LedgerError::Store(other.into_store_read(doing)),
+        }
+    }
+
     /// The failure of a command, in the ports' terms.
     pub(crate) fn into_ledger(self, doing: &'static str) -> LedgerError {
         match self {

@@ -13,11 +13,14 @@ use payment_runs_engine::payment_method::PaymentMethod;
 use payment_runs_engine::ports::ledger::{
     DecisionPosition, DecisionQuery, PaymentQuery, Progress, RecordResult, RunQuery,
 };
-use payment_runs_engine::ports::{EncodeCharge, Executed, Ids, Ledger, LedgerError, Once, StoreError};
+use payment_runs_engine::ports::{
+    EncodeCharge, Executed, Ids, Ledger, LedgerError, Once, PreviewQuery, Previewed, StoreError,
+};
 use payment_runs_engine::run::{Decision, Run, Tallies};
 
 use super::row::account::is_account_visible;
 use super::sql::first;
+use super::work::preview;
 use super::{SqliteStore, command, read, row};
 
 /// Whether the command may change what there is to do next.
@@ -139,6 +142,11 @@ impl Ledger for SqliteStore {
 
     async fn run_tallies(&self, entity: EntityKey, run: RunId) -> Result<Tallies, StoreError> {
         self.read("sum the counters of a run", move |db| row::tally::sum(db, entity, run)).await
+    }
+
+    async fn preview_run(&self, query: PreviewQuery) -> Result<Previewed, LedgerError> {
+        let job = move |db: &rusqlite::Connection| preview::preview(db, &query);
+        self.inner.engine.read(job).await.map_err(|failure| failure.into_ledger_read("preview a payment run"))
     }
 
     async fn run_progress(&self, scope: &Scope, key: &Key) -> Result<Option<Progress>, StoreError> {

@@ -11,11 +11,12 @@ mod schedule;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::{Scope, Stamps};
-use payment_runs_engine::command::{Command, Output, Request};
-use payment_runs_engine::ids::{EntityKey, Key, PaymentId, UserId};
+use payment_runs_engine::command::{Command, NewRun, Output, Request};
+use payment_runs_engine::ids::{AccountId, EntityKey, Key, PaymentId, UserId};
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::{EncodeCharge, Executed, Ids, Once, Replay};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
+use payment_runs_engine::run::Run;
 use rusqlite::Connection;
 
 pub(crate) use load::load;
@@ -182,6 +183,22 @@ fn continues_claim(command: &Command) -> bool {
     matches!(command, Command::CreateAccount(_) | Command::CreatePaymentMethod(_) | Command::SettlePayment(_))
 }
 
+/// Checks a new run as its creation would, and gives it as it would be stored, with the accounts that its records name.
+/// Nothing is written.
+pub(crate) fn draft_run(
+    db: &Connection,
+    scope: &Scope,
+    user: UserId,
+    now: Timestamp,
+    ids: &dyn Ids,
+    new: &NewRun,
+) -> Result<(Run, Vec<Option<AccountId>>), Failure> {
+    let mut desk = Desk { db, scope, user, now, ids, refusals: Vec::new() };
+    let run = run::draft(&mut desk, new)?;
+    let accounts = run::record_accounts(&desk, &new.records)?;
+    Ok((run, accounts))
+}
+
 fn carry_out(
     db: &Connection,
     request: Request,
@@ -202,7 +219,7 @@ fn carry_out(
         Command::PostCreditMemo(key) => credit::post(&mut desk, &key),
         Command::CreatePayment(new) => payment::create(&mut desk, new, encoder),
         Command::SettlePayment(settlement) => payment::settle(&mut desk, &settlement),
-        Command::CreateRun(new) => run::create(&mut desk, new),
+        Command::CreateRun(new) => run::create(&mut desk, &new),
         Command::UpdateRun(key, change) => run::update(&mut desk, &key, &change),
         Command::DeleteRun(key, policy) => run::delete(&mut desk, &key, policy),
         Command::CancelRun(key) => run::cancel(&mut desk, &key),

@@ -18,17 +18,27 @@ use crate::sqlite::schedules::{Gone, follow};
 use crate::sqlite::sequence::{Sequence, next_text};
 use crate::sqlite::sql::{execute, execute_one, params_of};
 
-pub(super) fn create(desk: &mut Desk<'_>, new: NewRun) -> Result<Output, Failure> {
+pub(super) fn create(desk: &mut Desk<'_>, new: &NewRun) -> Result<Output, Failure> {
+    let run = draft(desk, new)?;
+    let run = Run { number: next_text(desk.db, desk.entity(), Sequence::PaymentRun)?, ..run };
+    row::run::insert(desk.db, desk.entity(), &run)?;
+    insert_records(desk, &run, &new.records)?;
+    record(desk, EventKind::RunCreated, &run)?;
+    Ok(Output::Run(run))
+}
+
+/// Checks a new run and gives it as it would be stored, without a number.
+pub(super) fn draft(desk: &mut Desk<'_>, new: &NewRun) -> Result<Run, Failure> {
     let settings = access::settings(desk.db, desk.entity())?;
-    desk.refuse_all(check_new_run(&new, &settings));
+    desk.refuse_all(check_new_run(new, &settings));
     check_names(desk, &new.filter)?;
-    let organizations = check_organizations(desk, new.organizations);
+    let organizations = check_organizations(desk, new.organizations.clone());
     desk.checked()?;
-    let run = Run {
+    Ok(Run {
         id: new.id,
-        number: next_text(desk.db, desk.entity(), Sequence::PaymentRun)?,
+        number: String::new(),
         status: RunStatus::Pending,
-        filter: new.filter,
+        filter: new.filter.clone(),
         options: new.options,
         target_date: new.target_date,
         run_at: new.run_at,
@@ -39,11 +49,7 @@ pub(super) fn create(desk: &mut Desk<'_>, new: NewRun) -> Result<Output, Failure
         completed_at: None,
         error_message: None,
         stamps: desk.stamps(),
-    };
-    row::run::insert(desk.db, desk.entity(), &run)?;
-    insert_records(desk, &run, &new.records)?;
-    record(desk, EventKind::RunCreated, &run)?;
-    Ok(Output::Run(run))
+    })
 }
 
 pub(super) fn update(desk: &mut Desk<'_>, key: &Key, change: &RunChange) -> Result<Output, Failure> {
@@ -169,18 +175,30 @@ pub(super) fn check_organizations(desk: &mut Desk<'_>, asked: Vec<OrganizationId
 /// Stores the records with the accounts they name. A record whose account cannot be found is stored all the same: it
 /// fails alone when its turn comes.
 fn insert_records(desk: &Desk<'_>, run: &Run, records: &[DataRecord]) -> Result<(), Failure> {
-    let mut known: HashMap<(&Key, bool), Option<AccountId>> = HashMap::new();
-    for (position, record) in (0_u32..).zip(records) {
-        let account = match &record.account {
-            None => None,
-            Some(key) => match known.entry((key, record.account_is_number)) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(new) => *new.insert(find_record_account(desk, key, record.account_is_number)?),
-            },
-        };
+    let accounts = record_accounts(desk, records)?;
+    for ((position, record), account) in (0_u32..).zip(records).zip(accounts) {
         row::run::insert_record(desk.db, desk.entity(), run.id, position, account, record)?;
     }
     Ok(())
+}
+
+/// The accounts that records name, each looked for once.
+pub(super) fn record_accounts(
+    desk: &Desk<'_>,
+    records: &[DataRecord],
+) -> Result<Vec<Option<AccountId>>, Failure> {
+    let mut known: HashMap<(&Key, bool), Option<AccountId>> = HashMap::new();
+    let find = |record| -> Result<Option<AccountId>, Failure> {
+        let record: &DataRecord = record;
+        let Some(key) = &record.account else { return Ok(None) };
+        match known.entry((key, record.account_is_number)) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(new) => {
+                Ok(*new.insert(find_record_account(desk, key, record.account_is_number)?))
+            }
+        }
+    };
+    records.iter().map(find).collect()
 }
 
 fn find_record_account(desk: &Desk<'_>, key: &Key, is_number: bool) -> Result<Option<AccountId>, Failure> {

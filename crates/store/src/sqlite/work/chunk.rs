@@ -20,6 +20,17 @@ pub(crate) struct RangeKey {
 }
 
 impl RangeKey {
+    /// The place before every other.
+    pub(crate) fn origin() -> Self {
+        Self {
+            account: Vec::new(),
+            due_date: String::new(),
+            number: String::new(),
+            id: Vec::new(),
+            position: -1,
+        }
+    }
+
     /// Reads the five columns of a key.
     pub(crate) fn read(row: &mut Columns<'_>) -> Result<Self, Failure> {
         Ok(Self {

@@ -8,6 +8,7 @@ pub(crate) mod finish;
 pub(crate) mod look_up;
 pub(crate) mod open;
 mod port;
+pub(crate) mod preview;
 pub(crate) mod select;
 pub(crate) mod settle;
 pub(crate) mod view;

@@ -166,7 +166,8 @@ fn cut_records(
     Ok(cutter.finish())
 }
 
-fn cut_documents(
+/// Cuts the documents that a filter admits, from a key on; goes on at the cut's start until it is whole.
+pub(super) fn cut_documents(
     db: &Connection,
     entity: EntityKey,
     filter: &Filter<'_>,

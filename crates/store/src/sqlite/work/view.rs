@@ -16,7 +16,7 @@ use super::select::Filter;
 use crate::sqlite::access;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
-use crate::sqlite::sql::{BlobId, all, from_json};
+use crate::sqlite::sql::{BlobId, all, first, from_json};
 
 /// The open documents of a chunk's range, in the order of their keys.
 pub(crate) static RANGE: LazyLock<String> = LazyLock::new(|| {
