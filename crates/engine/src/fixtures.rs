@@ -196,5 +196,12 @@ pub(crate) fn unapplied_payment(id: u128, account: u128, unapplied_minor: i64) -
 
 /// A chunk of a run with filters.
 pub(crate) fn chunk(rules: RunRules, accounts: Vec<AccountView>) -> ChunkView {
-    ChunkView { rules, now: now(), accounts, records: Vec::new(), decided: BTreeSet::new(), used: BTreeSet::new() }
+    ChunkView {
+        rules,
+        now: now(),
+        accounts,
+        records: Vec::new(),
+        decided: BTreeSet::new(),
+        used: BTreeSet::new(),
+    }
 }

@@ -161,6 +161,21 @@ fn the_gateway_is_the_runs_then_the_accounts_then_the_default() {
 }
 
 #[test]
+fn an_approval_ends_the_wait_of_a_retry_rule() {
+    let mut world = World::new();
+    world.rules.settings.retry_rule =
+        RetryRule { max_consecutive_failures: None, retry_window_hours: Some(12) };
+    world.method().last_failed_at = Some(now());
+    world.method().consecutive_failures = 1;
+    assert_eq!(world.decide(), Err(SkipReason::RetryRule));
+    world.method().consecutive_failures = 0;
+    assert!(
+        world.decide().unwrap().is_some(),
+        "what failed before the last approval is no failure to wait for"
+    );
+}
+
+#[test]
 fn retry_rules_count_failures_and_hours() {
     let hours_ago = |hours| now().checked_sub(SignedDuration::from_hours(hours)).unwrap();
     // failures, hours since the last one, most failures, window, whether another attempt is allowed

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{
     Access, AsyncRequests, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore, Search, Spawner,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::limits::{Limiter, Limits};
+use crate::ops::preview::PREVIEWS_AT_ONCE;
 
 /// How long an idempotency key and its answer are kept.
 pub const IDEMPOTENCY_LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -69,6 +70,8 @@ pub struct App {
     pub(crate) settings: Arc<ServerSettings>,
     /// Counts the requests.
     pub(crate) limiter: Arc<Limiter>,
+    /// Room for previews.
+    pub(crate) previews: Arc<Semaphore>,
     queue: Arc<Notify>,
 }
 
@@ -76,7 +79,8 @@ impl App {
     /// Puts the ports and the set-up together.
     pub fn new(ports: Ports, settings: ServerSettings) -> Self {
         let limiter = Arc::new(Limiter::new(settings.limits));
-        Self { ports, settings: Arc::new(settings), limiter, queue: Arc::default() }
+        let previews = Arc::new(Semaphore::new(PREVIEWS_AT_ONCE));
+        Self { ports, settings: Arc::new(settings), limiter, previews, queue: Arc::default() }
     }
 
     /// Tells whoever works the queue off that a request was accepted.

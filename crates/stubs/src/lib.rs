@@ -20,6 +20,7 @@ mod generated {
 
 mod context;
 mod operation;
+mod payment_run_body;
 mod rejection;
 mod status;
 mod stream;
@@ -28,6 +29,7 @@ pub use generated::{ops, v1, v2};
 
 pub use context::{RequestContext, RequestId, TrackId};
 pub use operation::OperationInfo;
+pub use payment_run_body::read_payment_run_body;
 pub use rejection::{Category, FAULTS_MAX, Fault, Location, Rejection};
 pub use status::{ClientErrorStatus, ServerErrorStatus, StatusOutOfRange};
 pub use stream::Stream;

@@ -40,4 +40,6 @@ pub fn idempotency_key(run: RunId, item: &PaymentItem) -> String {
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
 mod tests;

@@ -40,8 +40,7 @@ pub(super) async fn list(call: &Call<'_>, key: &str, query: Query) -> Result<Dec
         None => None,
         Some(reason) => Some(engine_reason(reason)?),
     };
-    let size = query.page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(SIZE_DEFAULT);
-    let size = size.clamp(1, SIZE_MAX);
+    let size = page_size(query.page_size);
     let asked = DecisionQuery { picked, reason, after, limit: size + 1 };
     let decisions = ledger.list_decisions(call.scope().entity, run.id, asked).await;
     let mut decisions = decisions.map_err(|error| store_failure(&error))?;
@@ -52,6 +51,25 @@ pub(super) async fn list(call: &Call<'_>, key: &str, query: Query) -> Result<Dec
     let next_page = end.map(|(position, _)| list.sign(signing_key, *position));
     let data = decisions.into_iter().map(|(_, decision)| write(decision)).collect();
     Ok(DecisionPage { data, next_page })
+}
+
+/// How many decisions a page has.
+pub(super) fn page_size(asked: Option<i32>) -> u32 {
+    asked.and_then(|size| u32::try_from(size).ok()).unwrap_or(SIZE_DEFAULT).clamp(1, SIZE_MAX)
+}
+
+/// A position as a cursor carries it.
+pub(super) fn write_position(position: DecisionPosition) -> Vec<u8> {
+    [position.chunk.to_be_bytes(), position.ordinal.to_be_bytes()].concat()
+}
+
+/// Reads what [`write_position`] wrote.
+pub(super) fn read_position(bytes: &[u8]) -> Option<DecisionPosition> {
+    let (chunk, ordinal) = bytes.split_at_checked(4)?;
+    Some(DecisionPosition {
+        chunk: u32::from_be_bytes(chunk.try_into().ok()?),
+        ordinal: u32::from_be_bytes(ordinal.try_into().ok()?),
+    })
 }
 
 /// Everything that decides which decisions are in a list, and so which cursors belong to it.
@@ -78,22 +96,15 @@ impl ListName {
     }
 
     fn sign(&self, key: &[u8; 32], position: DecisionPosition) -> String {
-        let mut bytes = position.chunk.to_be_bytes().to_vec();
-        bytes.extend_from_slice(&position.ordinal.to_be_bytes());
-        cursor::sign(key, &self.parts(), &bytes)
+        cursor::sign(key, &self.parts(), &write_position(position))
     }
 
     fn read(&self, key: &[u8; 32], text: &str) -> Option<DecisionPosition> {
-        let bytes = cursor::read(key, &self.parts(), text)?;
-        let (chunk, ordinal) = bytes.split_at_checked(4)?;
-        Some(DecisionPosition {
-            chunk: u32::from_be_bytes(chunk.try_into().ok()?),
-            ordinal: u32::from_be_bytes(ordinal.try_into().ok()?),
-        })
+        read_position(&cursor::read(key, &self.parts(), text)?)
     }
 }
 
-fn foreign_cursor() -> Rejection {
+pub(super) fn foreign_cursor() -> Rejection {
     let message = "is stale or was made for another list: start again without it";
     Rejection::at(Category::InvalidParameter, Location::Query, "cursor", message)
 }
@@ -138,7 +149,7 @@ const REASONS: &[(run::SkipReason, SkipReason)] = &[
     (run::SkipReason::Stopped, SkipReason::Stopped),
 ];
 
-fn wire_reason(reason: run::SkipReason) -> SkipReason {
+pub(super) fn wire_reason(reason: run::SkipReason) -> SkipReason {
     let found = REASONS.iter().find(|(inside, _)| *inside == reason);
     found.map_or_else(|| SkipReason::Unknown(String::new()), |(_, wire)| wire.clone())
 }

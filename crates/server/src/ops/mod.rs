@@ -3,6 +3,7 @@
 mod administration;
 mod async_requests;
 mod decisions;
+pub(crate) mod preview;
 mod progress;
 
 use axum::response::Response as HttpResponse;
@@ -10,12 +11,13 @@ use payment_runs_engine::ports::StoreError;
 use payment_runs_stubs::ops::{
     create_client, create_entity, create_organization, delete_client, get_async_request, get_client,
     get_health, get_progress, get_readiness, get_settings, list_clients, list_decisions, list_entities,
-    list_organizations, rotate_client, update_client, update_organization, update_settings,
+    list_organizations, preview_payment_run, rotate_client, update_client, update_organization,
+    update_settings,
 };
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, ops};
 use payment_runs_types::ops::{
-    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, Health, HealthStatus, Readiness,
-    ReadinessStatus, Settings, UpdateClientRequest, UpdateOrganizationRequest,
+    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, Health, HealthStatus,
+    PaymentRunBody, Readiness, ReadinessStatus, Settings, UpdateClientRequest, UpdateOrganizationRequest,
 };
 
 use administration::{administration, clients, entities, organizations, settings};
@@ -67,6 +69,17 @@ impl ops::Api for OpsApi {
     ) -> Result<list_decisions::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         decisions::list(&call, &path.key, query).await.map(list_decisions::Response::Status200)
+    }
+
+    async fn preview_payment_run(
+        &self,
+        context: RequestContext,
+        query: preview_payment_run::Query,
+        _headers: preview_payment_run::Headers,
+        _body: PaymentRunBody,
+    ) -> Result<preview_payment_run::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        preview::preview(&call, query).await.map(preview_payment_run::Response::Status200)
     }
 
     async fn get_async_request(

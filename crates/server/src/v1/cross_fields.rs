@@ -30,9 +30,20 @@ pub(super) fn with_cross_field_faults(
         id if OWNED.contains(&id) => about_the_owner,
         _ => return rejection,
     };
-    let body = context.body.as_ref().filter(|_| is_about_values(&rejection));
-    let fields = body.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(bytes).ok());
-    match fields {
+    match &context.body {
+        Some(body) => with_faults(body, rejection, rules),
+        None => rejection,
+    }
+}
+
+/// The rejection of a body that creates a payment run, with the faults between fields.
+pub(super) fn with_run_faults(body: &[u8], rejection: Rejection) -> Rejection {
+    with_faults(body, rejection, between_run_fields)
+}
+
+fn with_faults(body: &[u8], rejection: Rejection, rules: fn(&Map<String, Value>) -> Vec<Fault>) -> Rejection {
+    let about_values = Some(body).filter(|_| is_about_values(&rejection));
+    match about_values.and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok()) {
         Some(fields) => Rejection::from_faults([rejection.faults, rules(&fields)].concat()),
         None => rejection,
     }

@@ -49,7 +49,7 @@ pub(super) async fn create(
         auto_pay: body.auto_pay.unwrap_or(true),
         post: body.auto_post.unwrap_or(false),
         bill_run: None,
-        payment_method: None,
+        payment_method: body.payment_method_id.map(Key::new),
         comment: body.comment,
         reason_code: body.reason_code,
     };
@@ -123,5 +123,6 @@ fn write(document: &Document, account_number: Option<String>) -> DebitMemoRespon
         due_date: Some(Some(document.due_date.into())),
         currency: document.currency.to_string(),
         auto_pay: Some(document.auto_pay),
+        payment_method_id: document.payment_method.map(|id| id.to_string()),
     }
 }

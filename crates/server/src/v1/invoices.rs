@@ -50,7 +50,7 @@ pub(super) async fn create(
         auto_pay: body.auto_pay.unwrap_or(true),
         post: body.status == Some(InvoiceCreationStatus::Posted),
         bill_run: None,
-        payment_method: None,
+        payment_method: body.payment_method_id.map(Key::new),
         comment: body.comments,
         reason_code: None,
     };
@@ -124,6 +124,7 @@ fn write(document: &Document) -> InvoiceResponse {
         payment_amount: Some(amount(document.paid_minor)),
         credit_memo_amount: Some(amount(document.credited_minor)),
         bill_run_id: Some(document.bill_run.map(|id| id.to_string())),
+        payment_method_id: document.payment_method.map(|id| id.to_string()),
     }
 }
 

@@ -14,6 +14,8 @@ mod payments;
 mod runs;
 mod token;
 
+pub(crate) use runs::{WORDING as RUN_WORDING, draft as draft_payment_run};
+
 use axum::response::Response as HttpResponse;
 use payment_runs_stubs::v1::{
     create_account, create_credit_memo, create_debit_memo, create_invoice, create_payment,

@@ -24,6 +24,7 @@ pub mod load;
 pub mod once;
 pub mod payments;
 pub mod records;
+pub mod rules;
 pub mod runs;
 pub mod schedules;
 pub mod work;
@@ -68,6 +69,8 @@ macro_rules! for_each_case {
             payments::lists_are_newest_first,
             payments::single_intents_come_up_for_look_ups,
             records::records_are_judged_one_by_one,
+            rules::credits_of_a_large_account_count_once,
+            rules::retry_counters_follow_the_outcomes,
             runs::conditions_and_sorts,
             runs::life_of_a_pending_run,
             runs::refusals_of_runs,

@@ -349,9 +349,7 @@ impl Maker {
         let by_number = random.chance(50);
         let key = |id: String, number: &str| if by_number { number.to_owned() } else { id };
         DataRecord {
-            account: random
-                .chance(97)
-                .then(|| Key::new(key(account.id.to_string(), &account.number))),
+            account: random.chance(97).then(|| Key::new(key(account.id.to_string(), &account.number))),
             account_is_number: by_number,
             document_kind: document.map(|one| one.kind),
             document: document.map(|one| Key::new(key(one.id.to_string(), &one.number))),

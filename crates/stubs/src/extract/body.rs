@@ -13,7 +13,7 @@ use crate::{Category, Fault, Location, Rejection, Stream};
 
 /// Bodies from this size on are parsed on a thread that may block: they take milliseconds, in which a worker of the
 /// runtime would serve nobody else.
-const BLOCKING_BYTES_MIN: usize = 256 * 1024;
+pub(crate) const BLOCKING_BYTES_MIN: usize = 256 * 1024;
 
 /// How a body is written.
 #[derive(Clone, Copy)]
@@ -170,7 +170,8 @@ where
     }
 }
 
-fn parse_json<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
+/// Reads JSON as the body of the operation that the contract describes, or lists its faults.
+pub(crate) fn parse_json<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {

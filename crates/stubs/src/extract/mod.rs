@@ -9,6 +9,8 @@ mod faults;
 mod params;
 pub mod text;
 
+pub(crate) use body::{BLOCKING_BYTES_MIN, parse_json};
+
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;

@@ -38,7 +38,10 @@ impl Client {
     /// that payment run would do if it started now: what it would collect and skip, and why. Nothing is
     /// written and nothing is charged. A run created afterwards does the same as long as the accounts,
     /// documents and credits it looks at stay as they are. `runDate` only counts as the day of the target
-    /// date where there is none. The decisions come in pages; each page is computed anew.
+    /// date where there is none. What the payment gateways would answer is not known: each payment counts
+    /// as one that is sent. The decisions come in pages; each page is computed anew. Needs the permission
+    /// to manage payment runs. A payment run that would decide about more than 200,000 documents is refused
+    /// with status 400.
     ///
     /// Sends `POST /ops/payment-runs/preview`.
     #[must_use = "nothing is sent before `send`"]

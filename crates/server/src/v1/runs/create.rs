@@ -1,11 +1,12 @@
 //! Creating a payment run.
 
+use bytes::Bytes;
 use payment_runs_engine::command::{Command, NewRun};
 use payment_runs_engine::ids::RunId;
 use payment_runs_engine::ports::{Output, Permission};
 use payment_runs_engine::run::{RunFilter, RunOptions};
 use payment_runs_engine::run_rules::check_new_run;
-use payment_runs_stubs::Rejection;
+use payment_runs_stubs::{Rejection, read_payment_run_body};
 use payment_runs_types::v1::{CreatePaymentRunRequest, PaymentRunResponse};
 
 use super::records::read_records;
@@ -14,14 +15,33 @@ use super::{name, require_management, write};
 use crate::call::Call;
 use crate::refused::{Wording, faults};
 use crate::time::Zone;
+use crate::v1::cross_fields::with_run_faults;
 
-const WORDING: Wording = Wording { name, state: None };
+/// How creating a run words its refusals.
+pub(crate) const WORDING: Wording = Wording { name, state: None };
 
 /// Creates a run. It is answered as it was stored, so also one that starts at once is Pending.
 pub(in crate::v1) async fn create(
     call: &Call<'_>,
     body: CreatePaymentRunRequest,
 ) -> Result<PaymentRunResponse, Rejection> {
+    let (run, zone) = checked(call, body).await?;
+    let answer = move |output: &Output| match output {
+        Output::Run(run) => Some(write::response(run, &zone)),
+        _ => None,
+    };
+    call.execute(Command::CreateRun(run), &WORDING, answer).await
+}
+
+/// The run that a body asks for, with everything checked that creating it would check, for operations that take the
+/// body along. The refusals are in v1's words.
+pub(crate) async fn draft(call: &Call<'_>, body: Bytes) -> Result<NewRun, Rejection> {
+    let read = read_payment_run_body(body.clone()).await;
+    let body = read.map_err(|rejection| with_run_faults(&body, rejection))?;
+    checked(call, body).await.map(|(run, _)| run)
+}
+
+async fn checked(call: &Call<'_>, body: CreatePaymentRunRequest) -> Result<(NewRun, Zone), Rejection> {
     require_management(call)?;
     let settings = call.settings().await?;
     let zone = Zone::of(&settings);
@@ -30,11 +50,7 @@ pub(in crate::v1) async fn create(
     let mut found = resolver.faults;
     found.extend(faults(&check_new_run(&run, &settings), &WORDING));
     found.finish()?;
-    let answer = move |output: &Output| match output {
-        Output::Run(run) => Some(write::response(run, &zone)),
-        _ => None,
-    };
-    call.execute(Command::CreateRun(run), &WORDING, answer).await
+    Ok((run, zone))
 }
 
 async fn read_run(

@@ -11,6 +11,7 @@ mod update;
 mod write;
 
 pub(super) use create::create;
+pub(crate) use create::{WORDING, draft};
 pub(super) use data::data;
 pub(super) use list::list;
 pub(super) use read::{delete, get};

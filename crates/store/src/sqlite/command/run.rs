@@ -193,9 +193,7 @@ pub(super) fn record_accounts(
         let Some(key) = &record.account else { return Ok(None) };
         match known.entry((key, record.account_is_number)) {
             Entry::Occupied(known) => Ok(*known.get()),
-            Entry::Vacant(new) => {
-                Ok(*new.insert(find_record_account(desk, key, record.account_is_number)?))
-            }
+            Entry::Vacant(new) => Ok(*new.insert(find_record_account(desk, key, record.account_is_number)?)),
         }
     };
     records.iter().map(find).collect()

@@ -114,13 +114,7 @@ pub(crate) fn load(db: &Connection, claim: &ChunkClaim, ordinal: u32) -> Result<
         format!("SELECT stage, follows, {KEYS} FROM chunk WHERE entity = ?1 AND run = ?2 AND ordinal = ?3");
     first(db, &sql, params![claim.entity.0, claim.run.to_blob(), ordinal], |row| {
         let (stage, follows) = (row.code()?, row.get()?);
-        Ok(StoredChunk {
-            ordinal,
-            stage,
-            follows,
-            after: RangeKey::read(row)?,
-            upto: RangeKey::read(row)?,
-        })
+        Ok(StoredChunk { ordinal, stage, follows, after: RangeKey::read(row)?, upto: RangeKey::read(row)? })
     })?
     .ok_or_else(|| Failure::broken("a claimed chunk vanished"))
 }

@@ -69,8 +69,7 @@ pub(crate) fn load(
 ) -> Result<ChunkView, Failure> {
     let (entity, id) = (claim.entity, run.id);
     let range = Range { after: &chunk.after, upto: &chunk.upto };
-    let records =
-        if run.record_count > 0 { Some(stored_records(db, entity, id, range)?) } else { None };
+    let records = if run.record_count > 0 { Some(stored_records(db, entity, id, range)?) } else { None };
     let rules = RunRules { stopping: row::run::is_stopping(db, entity, id)?, ..rules(db, entity, run)? };
     let mut view = read(db, entity, rules, range, records, now)?;
     if chunk.follows {
@@ -134,8 +133,7 @@ fn stored_records(
     range: Range<'_>,
 ) -> Result<Vec<StoredRecord>, Failure> {
     let (after, upto) = (range.after, range.upto);
-    let values =
-        params![entity.0, run.to_blob(), after.account, after.position, upto.account, upto.position];
+    let values = params![entity.0, run.to_blob(), after.account, after.position, upto.account, upto.position];
     all(db, RANGE_RECORDS, values, |row| {
         let position = row.number()?;
         let account: Vec<u8> = row.get()?;

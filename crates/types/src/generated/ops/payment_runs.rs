@@ -301,12 +301,16 @@ crate::object::object!(CurrencyAmount);
 
 crate::text_enum::json_schema!(CurrencyAmount);
 
-/// What a payment run would do.
+/// What a payment run would do. The counts and amounts mean what those in the summary of a payment run
+/// mean.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct Preview {
+    /// It would collect what is due up to this day.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "date"))]
+    pub target_date: crate::Date,
     /// How many documents meet the conditions.
     #[serde(deserialize_with = "crate::whole::present")]
     #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
@@ -322,6 +326,31 @@ pub struct Preview {
     #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
     #[cfg_attr(feature = "garde", garde(range(min = 0)))]
     pub documents_skipped: i64,
+    /// How many of the documents it would take are invoices.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub invoices: i64,
+    /// How many of the documents it would take are debit memos.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub debit_memos: i64,
+    /// How many credit memos it would use.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub credit_memos: i64,
+    /// How many unapplied payments it would use.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub unapplied_payments: i64,
+    /// How often it would use a credit balance.
+    #[serde(deserialize_with = "crate::whole::present")]
+    #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0)))]
+    pub credit_balance_adjustments: i64,
     /// How many payments it would send to a payment gateway.
     #[serde(deserialize_with = "crate::whole::present")]
     #[cfg_attr(feature = "utoipa", schema(minimum = 0))]

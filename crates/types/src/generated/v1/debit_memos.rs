@@ -67,6 +67,14 @@ pub struct CreateDebitMemoRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 3, max_length = 3))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
     pub currency: Option<String>,
+    /// The memo's own payment method, one of the account's. Payment runs with `useCustomPaymentMethods`
+    /// charge it instead of the account's default one. This server's own: in the reference a memo has it
+    /// from its subscription.
+    #[serde(rename = "paymentMethodId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 32))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 32)))]
+    pub payment_method_id: Option<String>,
     /// Why it was made.
     #[serde(rename = "reasonCode")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
@@ -133,6 +141,11 @@ pub struct DebitMemoResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub auto_pay: Option<bool>,
+    /// The memo's own payment method. Absent when it has none. This server's own.
+    #[serde(rename = "paymentMethodId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_method_id: Option<String>,
 }
 
 crate::object::object!(DebitMemoResponse);

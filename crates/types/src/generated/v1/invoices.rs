@@ -141,6 +141,14 @@ pub struct CreateInvoiceRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, default = true))]
     pub auto_pay: Option<bool>,
+    /// The invoice's own payment method, one of the account's. Payment runs with `useCustomPaymentMethods`
+    /// charge it instead of the account's default one. This server's own: in the reference an invoice has
+    /// it from its subscription.
+    #[serde(rename = "paymentMethodId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 32))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 32)))]
+    pub payment_method_id: Option<String>,
     /// The states in which an invoice may be created.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -225,6 +233,11 @@ pub struct InvoiceResponse {
         schema(value_type = Option<f64>, nullable = false, format = "decimal")
     )]
     pub credit_memo_amount: Option<crate::Decimal>,
+    /// The invoice's own payment method. Absent when it has none. This server's own.
+    #[serde(rename = "paymentMethodId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_method_id: Option<String>,
     /// The bill run that made it.
     #[serde(rename = "billRunId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
