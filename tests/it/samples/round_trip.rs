@@ -140,6 +140,13 @@ const MODELS: &[Row] = &[
     ("ops", "getHealth", None, carry::<ops::Health>, carry::<ops::ErrorResponse>),
     ("ops", "getReadiness", None, carry::<ops::Readiness>, carry::<ops::ErrorResponse>),
     ("ops", "listDecisions", None, carry::<ops::DecisionPage>, carry::<ops::ErrorResponse>),
+    (
+        "ops",
+        "previewPaymentRun",
+        Some(carry::<v1::CreatePaymentRunRequest>),
+        carry::<ops::Preview>,
+        carry::<ops::ErrorResponse>,
+    ),
     ("ops", "getProgress", None, carry::<ops::Progress>, carry::<ops::ErrorResponse>),
     ("ops", "listClients", None, carry::<ops::ClientPage>, carry::<ops::ErrorResponse>),
     (
