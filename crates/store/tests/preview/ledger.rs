@@ -122,6 +122,7 @@ impl Maker {
             time_zone: zone.to_owned(),
             retry_rule: self.retry_rule(),
             invoice_settlement: self.random.chance(75),
+            ..Settings::default()
         }
     }
 

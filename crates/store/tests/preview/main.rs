@@ -89,7 +89,8 @@ impl Bench {
 
     /// Cuts and plans the whole run; settles each chunk when it is planned, or none.
     async fn work(&self, documents_per_chunk: usize, settles: bool) {
-        let claim = self.store.claim_selection(now(), lease()).await.unwrap().unwrap();
+        let ids: Arc<dyn Ids> = Arc::<Numbers>::clone(&self.ids);
+        let claim = self.store.claim_selection(now(), lease(), ids).await.unwrap().unwrap();
         while !self.store.extend_selection(&claim, now(), 3, documents_per_chunk).await.unwrap() {}
         while let Some(claim) = self.store.claim_chunk(now(), lease()).await.unwrap() {
             let ids: Arc<dyn Ids> = Arc::<Numbers>::clone(&self.ids);

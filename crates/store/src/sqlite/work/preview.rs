@@ -43,7 +43,8 @@ impl Ids for NoIds {
 /// Answers a preview.
 pub(crate) fn preview(db: &Connection, asked: &PreviewQuery) -> Result<Previewed, Failure> {
     let (entity, now) = (asked.scope.entity, asked.now);
-    let (draft, accounts) = command::draft_run(db, &asked.scope, asked.user, now, &NoIds::default(), &asked.run)?;
+    let (draft, accounts) =
+        command::draft_run(db, &asked.scope, asked.user, now, &NoIds::default(), &asked.run)?;
     let run = Run { status: RunStatus::Processing, executed_at: Some(now), ..draft };
     let rules = view::rules(db, entity, run.clone())?;
     let source = if run.record_count > 0 {
