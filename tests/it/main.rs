@@ -21,3 +21,4 @@ mod schedules;
 mod scopes;
 mod tls;
 mod v2;
+mod webhooks;

@@ -12,6 +12,7 @@ pub mod authority;
 pub mod caller;
 pub mod contract;
 pub mod raw;
+pub mod receiver;
 pub mod samples;
 pub mod server;
 pub mod world;

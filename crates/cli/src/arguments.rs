@@ -92,6 +92,10 @@ pub(crate) struct ServeArguments {
     /// The `Zuora-Version` of requests that name none, such as 2023-10-24; the latest when not given.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub(crate) default_zuora_version: Option<String>,
+    /// Lets webhooks lead to addresses of this machine and of private networks, and without TLS. Not for a server that others can
+    /// administer.
+    #[arg(long)]
+    pub(crate) allow_private_webhooks: bool,
 }
 
 /// The arguments of `serve` about TLS.

@@ -33,6 +33,7 @@ fn config(arguments: &ServeArguments) -> NodeConfig {
     config.credentials = arguments.credentials();
     config.default_version.clone_from(&arguments.default_zuora_version);
     config.gateway = gateway(&arguments.gateway);
+    config.allow_private_webhooks = arguments.allow_private_webhooks;
     config
 }
 

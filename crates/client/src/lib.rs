@@ -12,6 +12,7 @@ mod system;
 mod token;
 mod transport;
 mod watch;
+pub mod webhook;
 
 #[path = "generated/ops/mod.rs"]
 pub mod ops;

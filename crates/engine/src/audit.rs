@@ -34,11 +34,19 @@ pub enum EventKind {
     RunStopped,
     /// A person settled a payment in doubt.
     PaymentResolved,
+    /// A webhook was made.
+    WebhookCreated,
+    /// A webhook was changed, or got another secret.
+    WebhookUpdated,
+    /// A webhook was deleted.
+    WebhookDeleted,
+    /// A notification is to be sent once more.
+    DeliveryReplayed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::RunCreated,
         Self::RunUpdated,
         Self::RunStarted,
@@ -52,6 +60,10 @@ impl EventKind {
         Self::RunStopRequested,
         Self::RunStopped,
         Self::PaymentResolved,
+        Self::WebhookCreated,
+        Self::WebhookUpdated,
+        Self::WebhookDeleted,
+        Self::DeliveryReplayed,
     ];
 }
 

@@ -105,6 +105,10 @@ typed_ids! {
     OrganizationId
     /// An entity, as callers name it.
     EntityId
+    /// An endpoint that is told what happened.
+    WebhookId
+    /// One thing told to one endpoint.
+    DeliveryId
 }
 
 /// The short key of an entity. It leads every hot key, so it is small.

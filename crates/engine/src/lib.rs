@@ -14,6 +14,7 @@ pub mod ids;
 #[cfg(test)]
 mod machine_tests;
 pub mod money;
+pub mod notify;
 pub mod payment;
 pub mod payment_method;
 pub mod plan;

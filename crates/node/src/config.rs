@@ -149,12 +149,20 @@ pub struct NodeConfig {
     pub first_start: FirstStart,
     /// How runs are worked on; `None` leaves the work to others.
     pub worker: Option<WorkerSettings>,
+    /// Whether webhooks may lead to addresses that are not public, and without TLS.
+    pub allow_private_webhooks: bool,
+    /// How long an endpoint of a webhook may take to answer.
+    pub webhook_timeout: Duration,
     /// How long requests in flight, and then the work in hand, may take to end after a stop.
     pub drain: Duration,
 }
 
 /// How long a stop may take: longer than a charge's timeout, so that what is in flight can end and be recorded.
 const DRAIN_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long an endpoint may take: longer than it needs to write a delivery down, and short enough that one that hangs holds few
+/// connections.
+const WEBHOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 impl NodeConfig {
     /// A server on its default address with a worker inside and the built-in simulator.
@@ -173,6 +181,8 @@ impl NodeConfig {
             limits: Limits::default(),
             first_start: FirstStart::default(),
             worker: Some(WorkerSettings::default()),
+            allow_private_webhooks: false,
+            webhook_timeout: WEBHOOK_TIMEOUT_DEFAULT,
             drain: DRAIN_DEFAULT,
         }
     }

@@ -19,6 +19,8 @@ const GATEWAY_NAME: &str = "Default";
 pub(crate) const STRIPE_KIND: &str = "stripe";
 /// The key that signs cursors, as the store names it.
 const CURSOR_KEY_NAME: &str = "cursor-key";
+/// The key from which the secrets of webhooks are derived, as the store names it.
+const WEBHOOK_KEY_NAME: &str = "webhook-key";
 /// The public identifier of the first entity, as the store names it. The store keeps it with the entity, too, but does not
 /// tell it, and every client that is made later needs it.
 const ENTITY_ID_NAME: &str = "first-entity-id";
@@ -33,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) generated: Option<Credentials>,
     /// Signs cursors.
     pub(crate) cursor_key: [u8; 32],
+    /// The secrets of webhooks are derived from it.
+    pub(crate) webhook_key: [u8; 32],
     /// Every gateway.
     pub(crate) gateways: Vec<GatewayConfig>,
 }
@@ -47,7 +51,8 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, NodeError> {
     let entity = ensure_entity(access.as_ref(), seams, wanted).await.map_err(NodeError::Prepare)?;
     let gateways = ensure_gateway(access.as_ref(), seams, wanted).await.map_err(NodeError::Prepare)?;
-    let cursor_key = ensure_cursor_key(access.as_ref(), seams).await.map_err(NodeError::Prepare)?;
+    let ensure = async |name| ensure_key(access.as_ref(), seams, name).await.map_err(NodeError::Prepare);
+    let (cursor_key, webhook_key) = (ensure(CURSOR_KEY_NAME).await?, ensure(WEBHOOK_KEY_NAME).await?);
     let generated = match credentials {
         Some(given) if !given.can_log_in() => return Err(NodeError::Credentials),
         Some(given) => {
@@ -61,7 +66,7 @@ pub(crate) async fn prepare(
             Some(made_up)
         }
     };
-    Ok(Prepared { generated, cursor_key, gateways })
+    Ok(Prepared { generated, cursor_key, webhook_key, gateways })
 }
 
 async fn ensure_entity(
@@ -100,10 +105,10 @@ async fn ensure_gateway(
     Ok(vec![gateway])
 }
 
-async fn ensure_cursor_key(access: &dyn Access, seams: &Seams) -> Result<[u8; 32], StoreError> {
+async fn ensure_key(access: &dyn Access, seams: &Seams, name: &str) -> Result<[u8; 32], StoreError> {
     let mut candidate = [0_u8; 32];
     seams.entropy.fill(&mut candidate);
-    access.ensure_secret(CURSOR_KEY_NAME, candidate).await
+    access.ensure_secret(name, candidate).await
 }
 
 /// Makes the client, or gives the one there is this secret and leaves the rest of it as it was.

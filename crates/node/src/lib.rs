@@ -14,6 +14,7 @@ mod seams;
 mod system;
 pub mod testing;
 mod tls;
+mod webhooks;
 
 pub use acceptor::{
     BODY_PAUSE_TIMEOUT, BODY_TIMEOUT, CONNECTIONS_MAX, ConnectionBounds, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
@@ -28,3 +29,4 @@ pub use payment_runs_server::Limits;
 pub use seams::Seams;
 pub use system::{SystemClock, SystemEntropy, SystemIds, SystemSpawner};
 pub use tls::{TlsError, TlsFiles};
+pub use webhooks::HttpWebhookSender;

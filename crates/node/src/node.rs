@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::EntityKey;
+use payment_runs_engine::notify::{Dispatcher, DispatcherPorts};
 use payment_runs_engine::ports::{
     Access, AsyncRequests, BoxFuture, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner,
-    StoreError, Work,
+    StoreError, WebhookSender, Webhooks, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_gateway::registry::GatewayRegistry;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
-use payment_runs_server::{App, Ports, ServerSettings, router, work_off_async_requests};
+use payment_runs_server::{App, NotificationWriter, Ports, ServerSettings, router, work_off_async_requests};
 use payment_runs_store::{Executor, SqliteStore};
 use tokio::sync::oneshot;
 
@@ -27,6 +28,7 @@ use crate::first_start::{Prepared, STRIPE_KIND, prepare};
 use crate::seams::Seams;
 use crate::system::{SystemClock, SystemSpawner};
 use crate::tls::TlsFiles;
+use crate::webhooks::HttpWebhookSender;
 
 /// The secret key by which the built-in simulator is called; it takes any.
 const SIMULATOR_SECRET: &str = "sk_test_built_in";
@@ -39,6 +41,7 @@ pub struct Node {
     acceptor: Acceptor,
     queue: RunningWorker,
     worker: Option<RunningWorker>,
+    notifications: RunningWorker,
     spawner: SystemSpawner,
     registry: Arc<GatewayRegistry>,
     simulator: Option<SimulatorHandle>,
@@ -111,7 +114,14 @@ impl Node {
         let (gateway, simulator) = start_gateway(config.gateway, &config.database).await?;
         let registry = Arc::new(register(&prepared, &gateway));
         let encoder = Arc::new(EncodeByGateway { gateways: Arc::clone(&registry), fallback: gateway });
-        let parts = Parts { store: &store, registry: &registry, encoder: &encoder, seams: &seams };
+        let sender = HttpWebhookSender::new(
+            prepared.webhook_key,
+            config.allow_private_webhooks,
+            config.webhook_timeout,
+        );
+        let sender: Arc<dyn WebhookSender> = Arc::new(sender);
+        let parts =
+            Parts { store: &store, registry: &registry, encoder: &encoder, sender: &sender, seams: &seams };
         let settings = ServerSettings {
             default_version: config.default_version,
             cursor_key: prepared.cursor_key,
@@ -126,6 +136,8 @@ impl Node {
         let acceptor = Acceptor::start(listener, service, config.drain).map_err(listen_error)?;
         let worker =
             config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, settings));
+        let dispatcher = Dispatcher::new(parts.dispatcher_ports());
+        let notifications = RunningWorker::start("notifications", &spawner, |stop| dispatcher.run(stop));
         Ok(Self {
             address: acceptor.address(),
             is_encrypted,
@@ -133,6 +145,7 @@ impl Node {
             acceptor,
             queue,
             worker,
+            notifications,
             spawner,
             registry,
             simulator,
@@ -186,6 +199,8 @@ impl Node {
         if let Some(worker) = self.worker {
             worker.stop(self.drain).await;
         }
+        // Last, so that what the work has just ended is told, if that can be done at once.
+        self.notifications.stop(self.drain).await;
         if !self.spawner.drain(self.drain).await {
             tracing::warn!("background tasks did not end in time");
         }
@@ -254,6 +269,7 @@ struct Parts<'a> {
     store: &'a SqliteStore,
     registry: &'a Arc<GatewayRegistry>,
     encoder: &'a Arc<EncodeByGateway<GatewayRegistry>>,
+    sender: &'a Arc<dyn WebhookSender>,
     seams: &'a Seams,
 }
 
@@ -265,12 +281,25 @@ impl Parts<'_> {
             search: Arc::new(self.store.clone()) as Arc<dyn Search>,
             access: Arc::new(self.store.clone()) as Arc<dyn Access>,
             once: Arc::new(self.store.clone()) as Arc<dyn OnceStore>,
+            webhooks: Arc::new(self.store.clone()) as Arc<dyn Webhooks>,
+            webhook_sender: Arc::clone(self.sender),
             gateways: Arc::clone(self.registry) as Arc<dyn Gateways>,
             encoder: Arc::clone(self.encoder) as Arc<dyn EncodeCharge>,
             clock: Arc::clone(&self.seams.clock),
             ids: Arc::clone(&self.seams.ids),
             entropy: Arc::clone(&self.seams.entropy),
             spawner: Arc::new(spawner.clone()) as Arc<dyn Spawner>,
+        }
+    }
+
+    fn dispatcher_ports(self) -> DispatcherPorts {
+        DispatcherPorts {
+            webhooks: Arc::new(self.store.clone()) as Arc<dyn Webhooks>,
+            encoder: Arc::new(NotificationWriter),
+            sender: Arc::clone(self.sender),
+            clock: Arc::clone(&self.seams.clock),
+            ids: Arc::clone(&self.seams.ids),
+            entropy: Arc::clone(&self.seams.entropy),
         }
     }
 

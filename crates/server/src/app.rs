@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{
     Access, AsyncRequests, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore, Search, Spawner,
+    WebhookSender, Webhooks,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -36,6 +37,10 @@ pub struct Ports {
     pub once: Arc<dyn OnceStore>,
     /// Requests that are carried out later.
     pub async_requests: Arc<dyn AsyncRequests>,
+    /// Webhooks and their deliveries.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// The way to the endpoints of webhooks, and their secrets.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Payment gateways.
     pub gateways: Arc<dyn Gateways>,
     /// How charges are written for them.

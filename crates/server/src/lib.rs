@@ -14,6 +14,7 @@ mod faults;
 mod layer;
 mod limits;
 mod money;
+mod notification;
 mod ops;
 mod query;
 mod queue;
@@ -29,5 +30,6 @@ pub use app::{
 };
 pub use auth::{SecretError, hash_secret};
 pub use limits::Limits;
+pub use notification::NotificationWriter;
 pub use queue::work_off_async_requests;
 pub use router::router;

@@ -10,6 +10,7 @@ pub mod once;
 pub mod preview;
 pub mod schedules;
 pub mod search;
+pub mod webhooks;
 pub mod work;
 
 use std::future::Future;
@@ -33,6 +34,7 @@ pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
 pub use preview::{PREVIEW_DOCUMENTS_MAX, Preview, PreviewQuery, Previewed, PreviewedDecision};
 pub use schedules::{ScheduleQuery, Schedules};
 pub use search::{FoundRun, Search};
+pub use webhooks::{EncodeNotification, TargetFault, WebhookSender, Webhooks};
 pub use work::{ChunkClaim, ChunkStage, Intent, Opened, Settlement, Work};
 
 /// Why a store could not do what it was asked; none of these is the caller's fault.

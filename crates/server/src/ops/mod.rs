@@ -14,13 +14,16 @@ use payment_runs_stubs::ops::{
     list_organizations, preview_payment_run, rotate_client, update_client, update_organization,
     update_settings,
 };
+use payment_runs_stubs::ops::{
+    create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, replay_delivery,
+    rotate_webhook, update_webhook,
+};
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, ops};
 use payment_runs_types::ops::{
-    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, Health, HealthStatus,
-    PaymentRunBody, Readiness, ReadinessStatus, Settings, UpdateClientRequest, UpdateOrganizationRequest,
+    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, CreateWebhookRequest, Health, HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings, UpdateClientRequest, UpdateOrganizationRequest, UpdateWebhookRequest,
 };
 
-use administration::{administration, clients, entities, organizations, settings};
+use administration::{administration, clients, entities, organizations, settings, webhooks};
 
 use crate::app::App;
 use crate::call::Call;
@@ -231,6 +234,87 @@ impl ops::Api for OpsApi {
     ) -> Result<update_settings::Response, Rejection> {
         let call = administration(&self.app, &context)?;
         settings::put(&call, &body).await.map(update_settings::Response::Status200)
+    }
+
+    async fn list_webhooks(
+        &self,
+        context: RequestContext,
+        _headers: list_webhooks::Headers,
+    ) -> Result<list_webhooks::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::list(&call).await.map(list_webhooks::Response::Status200)
+    }
+
+    async fn create_webhook(
+        &self,
+        context: RequestContext,
+        _headers: create_webhook::Headers,
+        body: CreateWebhookRequest,
+    ) -> Result<create_webhook::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::create(&call, body).await.map(create_webhook::Response::Status201)
+    }
+
+    async fn get_webhook(
+        &self,
+        context: RequestContext,
+        path: get_webhook::Path,
+        _headers: get_webhook::Headers,
+    ) -> Result<get_webhook::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::get(&call, &path.id).await.map(get_webhook::Response::Status200)
+    }
+
+    async fn update_webhook(
+        &self,
+        context: RequestContext,
+        path: update_webhook::Path,
+        _headers: update_webhook::Headers,
+        body: UpdateWebhookRequest,
+    ) -> Result<update_webhook::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::update(&call, &path.id, body).await.map(update_webhook::Response::Status200)
+    }
+
+    async fn delete_webhook(
+        &self,
+        context: RequestContext,
+        path: delete_webhook::Path,
+        _headers: delete_webhook::Headers,
+    ) -> Result<delete_webhook::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::delete(&call, &path.id).await.map(delete_webhook::Response::Status200)
+    }
+
+    async fn rotate_webhook(
+        &self,
+        context: RequestContext,
+        path: rotate_webhook::Path,
+        _headers: rotate_webhook::Headers,
+    ) -> Result<rotate_webhook::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::rotate(&call, &path.id).await.map(rotate_webhook::Response::Status200)
+    }
+
+    async fn list_deliveries(
+        &self,
+        context: RequestContext,
+        path: list_deliveries::Path,
+        query: list_deliveries::Query,
+        _headers: list_deliveries::Headers,
+    ) -> Result<list_deliveries::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::deliveries(&call, &path.id, query).await.map(list_deliveries::Response::Status200)
+    }
+
+    async fn replay_delivery(
+        &self,
+        context: RequestContext,
+        path: replay_delivery::Path,
+        _headers: replay_delivery::Headers,
+    ) -> Result<replay_delivery::Response, Rejection> {
+        let call = webhooks::webhooks(&self.app, &context)?;
+        webhooks::replay(&call, &path.id, &path.delivery_id).await.map(replay_delivery::Response::Status200)
     }
 }
 

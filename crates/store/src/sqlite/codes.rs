@@ -3,6 +3,7 @@
 use payment_runs_engine::account::AccountStatus;
 use payment_runs_engine::audit::EventKind;
 use payment_runs_engine::document::{DocumentKind, DocumentStatus};
+use payment_runs_engine::notify::{DeliveryState, NotificationKind};
 use payment_runs_engine::payment::{PaymentKind, PaymentState};
 use payment_runs_engine::payment_method::{PaymentMethodKind, PaymentMethodStatus, TransactionResult};
 use payment_runs_engine::ports::ChunkStage;
@@ -36,13 +37,15 @@ macro_rules! codes {
 codes! {
     AccountStatus { Draft = 0, Active = 1, Canceled = 2 }
     ChunkStage { Ready = 0, Planned = 1, Done = 2 }
+    DeliveryState { Waiting = 0, Delivered = 1, Failed = 2 }
     DocumentKind { Invoice = 0, DebitMemo = 1 }
     DocumentStatus { Draft = 0, Posted = 1, Canceled = 2 }
     EventKind {
         RunCreated = 0, RunUpdated = 1, RunStarted = 2, RunEnded = 3, RunFailed = 4, RunCanceled = 5, RunDeleted = 6,
         ChunkPlanned = 7, PaymentCreated = 8, PaymentSettled = 9, RunStopRequested = 10, RunStopped = 11,
-        PaymentResolved = 12,
+        PaymentResolved = 12, WebhookCreated = 40, WebhookUpdated = 41, WebhookDeleted = 42, DeliveryReplayed = 43,
     }
+    NotificationKind { RunEnded = 0, PaymentProcessed = 1, PaymentDeclined = 2 }
     PaymentKind { Electronic = 0, External = 1 }
     PaymentMethodKind { CreditCard = 0, CreditCardReferenceTransaction = 1, Ach = 2, Sepa = 3, Other = 4 }
     PaymentMethodStatus { Active = 0, Closed = 1, Scrubbed = 2 }

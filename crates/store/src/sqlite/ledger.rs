@@ -55,6 +55,7 @@ impl Ledger for SqliteStore {
         if is_work {
             self.wake();
         }
+        self.inner.bells.ring_events();
         Ok(executed)
     }
 

@@ -25,6 +25,7 @@ mod schema;
 mod search;
 mod sequence;
 mod sql;
+mod webhook;
 mod work;
 
 use std::path::Path;
@@ -50,6 +51,7 @@ pub struct SqliteStore {
 struct Inner {
     engine: Engine,
     changed: Notify,
+    bells: webhook::Bells,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -63,7 +65,9 @@ impl SqliteStore {
     /// another store has open is refused: two writers would not see each other's leases in time.
     pub fn open(path: impl AsRef<Path>, executor: Executor) -> Result<Self, OpenError> {
         let engine = Engine::open(path.as_ref(), executor)?;
-        Ok(Self { inner: Arc::new(Inner { engine, changed: Notify::new() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { engine, changed: Notify::new(), bells: webhook::Bells::default() }),
+        })
     }
 
     /// Sets the next number that an entity's sequence gives. For data sets and tests whose numbers are known beforehand.

@@ -80,6 +80,13 @@ pub(crate) fn reserve(
         .ok_or_else(|| Failure::broken("a sequence gave no number"))
 }
 
+/// The last number that was taken; 0 when none was.
+pub(crate) fn last(db: &Connection, entity: EntityKey, sequence: Sequence) -> Result<i64, Failure> {
+    let sql = "SELECT next - 1 FROM sequence WHERE entity = ?1 AND kind = ?2";
+    let found = first(db, sql, params![entity.0, sequence.code()], |row| row.get())?;
+    Ok(found.unwrap_or_default())
+}
+
 /// Takes one number as text.
 pub(crate) fn next_text(db: &Connection, entity: EntityKey, sequence: Sequence) -> Result<String, Failure> {
     reserve(db, entity, sequence, 1).map(|value| sequence.text(value))

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::ids::{
-    AccountId, BillRunId, CreditMemoId, DocumentId, EntityId, EntityKey, GatewayId, OrganizationId,
-    PaymentId, PaymentMethodId, RunId, ScheduleId, UserId,
+    AccountId, BillRunId, CreditMemoId, DeliveryId, DocumentId, EntityId, EntityKey, GatewayId,
+    OrganizationId, PaymentId, PaymentMethodId, RunId, ScheduleId, UserId, WebhookId,
 };
 use payment_runs_engine::money::Currency;
 use rusqlite::types::FromSql;
@@ -33,8 +33,8 @@ macro_rules! blob_ids {
 }
 
 blob_ids! {
-    AccountId BillRunId CreditMemoId DocumentId EntityId GatewayId OrganizationId PaymentId PaymentMethodId RunId
-    ScheduleId UserId
+    AccountId BillRunId CreditMemoId DeliveryId DocumentId EntityId GatewayId OrganizationId PaymentId PaymentMethodId
+    RunId ScheduleId UserId WebhookId
 }
 
 /// An optional identifier as it is stored.

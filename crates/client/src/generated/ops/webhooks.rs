@@ -42,7 +42,8 @@ impl Client {
     /// Update a webhook.
     ///
     /// Changes a webhook, or switches it off or on. A property left out keeps its value. While it is off
-    /// nothing is recorded for it.
+    /// nothing is sent; what happens meanwhile is sent once it is on again. An event that is added is told
+    /// from now on.
     ///
     /// Sends `PATCH /ops/webhooks/{id}`.
     #[must_use = "nothing is sent before `send`"]
@@ -60,8 +61,9 @@ impl Client {
     }
     /// Replace a webhook's secret.
     ///
-    /// Gives a webhook a new secret and tells it this once. Deliveries are signed with it from now on.
-    /// `Idempotency-Key` is refused, since an answer with a secret is not kept.
+    /// Gives a webhook a new secret and tells it this once. Deliveries are signed with it from now on, and
+    /// for 24 hours with the one before as well. `Idempotency-Key` is refused, since an answer with a
+    /// secret is not kept.
     ///
     /// Sends `POST /ops/webhooks/{id}/rotate`.
     #[must_use = "nothing is sent before `send`"]
@@ -70,8 +72,8 @@ impl Client {
     }
     /// List the deliveries to a webhook.
     ///
-    /// Answers one page of what was sent or is to be sent to a webhook, newest first. Deliveries are kept
-    /// for 30 days.
+    /// Answers one page of what was sent or is to be sent to a webhook, newest first. The newest 10,000
+    /// deliveries of each webhook are kept, and those that wait.
     ///
     /// Sends `GET /ops/webhooks/{id}/deliveries`.
     #[must_use = "nothing is sent before `send`"]
@@ -80,7 +82,8 @@ impl Client {
     }
     /// Send a delivery again.
     ///
-    /// Sends a notification once more, with the same content and the same id.
+    /// Sends a notification that was delivered or given up once more, with the same content and the same
+    /// id. It does not wait for others, and keeps no other waiting.
     ///
     /// Sends `POST /ops/webhooks/{id}/deliveries/{delivery_id}/replay`.
     #[must_use = "nothing is sent before `send`"]

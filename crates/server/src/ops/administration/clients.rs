@@ -51,7 +51,7 @@ pub(in crate::ops) async fn list(call: &Call<'_>, query: Query) -> Result<Client
     Ok(ClientPage { data: clients.into_iter().map(write).collect(), next_page })
 }
 
-fn foreign_cursor() -> Rejection {
+pub(super) fn foreign_cursor() -> Rejection {
     let message = "was made for another list: start again without it";
     Rejection::at(Category::InvalidParameter, Location::Query, "cursor", message)
 }
@@ -168,7 +168,7 @@ fn check_own(change: &ClientChange) -> Result<(), Rejection> {
 }
 
 /// An answer with a secret is not kept, so that it cannot be given again to the same key.
-fn refuse_key(call: &Call<'_>) -> Result<(), Rejection> {
+pub(super) fn refuse_key(call: &Call<'_>) -> Result<(), Rejection> {
     match call.ticket() {
         None => Ok(()),
         Some(_) => Err(Rejection::at(

@@ -8,6 +8,7 @@ pub(super) mod entities;
 mod grant;
 pub(super) mod organizations;
 pub(super) mod settings;
+pub(super) mod webhooks;
 
 use payment_runs_engine::ports::{Named, Permission, StoreError};
 use payment_runs_stubs::{Category, Location, Rejection, RequestContext};

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::sql::Columns;
 
 /// The four columns of [`Stamps`], which every noun has.
-fn read_stamps(row: &mut Columns<'_>) -> Result<Stamps, Failure> {
+pub(crate) fn read_stamps(row: &mut Columns<'_>) -> Result<Stamps, Failure> {
     Ok(Stamps {
         created_at: row.time()?,
         created_by: row.id()?,

@@ -218,9 +218,18 @@ pub(crate) fn parts(
     })
 }
 
+/// A payment without its parts.
+pub(crate) fn bare_by_id(
+    db: &Connection,
+    entity: EntityKey,
+    id: PaymentId,
+) -> Result<Option<Payment>, Failure> {
+    first(db, &BY_ID, params![entity.0, id.to_blob()], read)
+}
+
 /// A payment with its parts.
 pub(crate) fn by_id(db: &Connection, entity: EntityKey, id: PaymentId) -> Result<Option<Payment>, Failure> {
-    let found = first(db, &BY_ID, params![entity.0, id.to_blob()], read)?;
+    let found = bare_by_id(db, entity, id)?;
     with_parts(db, entity, found)
 }
 

@@ -87,12 +87,14 @@ impl Work for SqliteStore {
         settlements: Vec<Settlement>,
     ) -> Result<usize, StoreError> {
         let claim = claim.clone();
-        self.write("record outcomes", move |db| {
+        let job = move |db: &rusqlite::Connection| {
             claim::check(db, &claim)?;
             let mode = settle::Mode::Chunk(claim.run, claim::chunk_of(&claim)?);
             settle::settle_all(db, claim.entity, now, &settlements, mode)
-        })
-        .await
+        };
+        let changed = self.write("record outcomes", job).await?;
+        self.inner.bells.ring_events();
+        Ok(changed)
     }
 
     async fn close_chunk(&self, claim: &ChunkClaim, _now: Timestamp) -> Result<(), StoreError> {
@@ -103,12 +105,18 @@ impl Work for SqliteStore {
     }
 
     async fn finish_runs(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.write("end runs", move |db| finish::finish_runs(db, now)).await
+        let ended = self.write("end runs", move |db| finish::finish_runs(db, now)).await?;
+        if !ended.is_empty() {
+            self.inner.bells.ring_events();
+        }
+        Ok(ended)
     }
 
     async fn fail_run(&self, claim: &ChunkClaim, now: Timestamp, message: &str) -> Result<(), StoreError> {
         let (claim, message) = (claim.clone(), message.to_owned());
-        self.write("end a run in error", move |db| finish::fail_run(db, &claim, now, &message)).await
+        self.write("end a run in error", move |db| finish::fail_run(db, &claim, now, &message)).await?;
+        self.inner.bells.ring_events();
+        Ok(())
     }
 
     async fn due_look_ups(
@@ -128,9 +136,11 @@ impl Work for SqliteStore {
         now: Timestamp,
         settlements: Vec<Settlement>,
     ) -> Result<usize, StoreError> {
-        self.write("record what look-ups found", move |db| {
+        let job = move |db: &rusqlite::Connection| {
             settle::settle_all(db, entity, now, &settlements, settle::Mode::LookUp)
-        })
-        .await
+        };
+        let changed = self.write("record what look-ups found", job).await?;
+        self.inner.bells.ring_events();
+        Ok(changed)
     }
 }

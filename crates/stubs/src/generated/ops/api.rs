@@ -471,7 +471,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     /// Update a webhook.
     ///
     /// Changes a webhook, or switches it off or on. A property left out keeps its value. While it is off
-    /// nothing is recorded for it.
+    /// nothing is sent; what happens meanwhile is sent once it is on again. An event that is added is told
+    /// from now on.
     ///
     /// `PATCH /ops/webhooks/{id}`
     fn update_webhook(
@@ -500,8 +501,9 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// Replace a webhook's secret.
     ///
-    /// Gives a webhook a new secret and tells it this once. Deliveries are signed with it from now on.
-    /// `Idempotency-Key` is refused, since an answer with a secret is not kept.
+    /// Gives a webhook a new secret and tells it this once. Deliveries are signed with it from now on, and
+    /// for 24 hours with the one before as well. `Idempotency-Key` is refused, since an answer with a
+    /// secret is not kept.
     ///
     /// `POST /ops/webhooks/{id}/rotate`
     fn rotate_webhook(
@@ -515,8 +517,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// List the deliveries to a webhook.
     ///
-    /// Answers one page of what was sent or is to be sent to a webhook, newest first. Deliveries are kept
-    /// for 30 days.
+    /// Answers one page of what was sent or is to be sent to a webhook, newest first. The newest 10,000
+    /// deliveries of each webhook are kept, and those that wait.
     ///
     /// `GET /ops/webhooks/{id}/deliveries`
     fn list_deliveries(
@@ -531,7 +533,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// Send a delivery again.
     ///
-    /// Sends a notification once more, with the same content and the same id.
+    /// Sends a notification that was delivered or given up once more, with the same content and the same
+    /// id. It does not wait for others, and keeps no other waiting.
     ///
     /// `POST /ops/webhooks/{id}/deliveries/{delivery_id}/replay`
     fn replay_delivery(

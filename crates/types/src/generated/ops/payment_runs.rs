@@ -2,7 +2,7 @@
 
 //! Payment runs operations API: Payment runs.
 
-use super::DocumentType;
+use super::{DocumentType, RunStatus};
 
 /// One page of decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -252,35 +252,6 @@ pub struct Progress {
 crate::object::object!(Progress);
 
 crate::text_enum::json_schema!(Progress, RunStatus, CurrencyAmount);
-
-/// Where a payment run stands. `error` means that the run itself could not go on; payments that failed
-/// leave the run `completed`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RunStatus {
-    /// `pending`.
-    Pending,
-    /// `processing`.
-    Processing,
-    /// `completed`.
-    Completed,
-    /// `error`.
-    Error,
-    /// `canceled`.
-    Canceled,
-    /// A value that the contract does not list; refused as input.
-    Unknown(String),
-}
-
-crate::text_enum::text_enum!(
-    RunStatus,
-    Pending = "pending",
-    Processing = "processing",
-    Completed = "completed",
-    Error = "error",
-    Canceled = "canceled"
-);
-
-crate::text_enum::json_schema!(RunStatus);
 
 /// An amount and its currency.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -17,6 +17,35 @@ crate::text_enum::text_enum!(DocumentType, Invoice = "Invoice", DebitMemo = "Deb
 
 crate::text_enum::json_schema!(DocumentType);
 
+/// Where a payment run stands. `error` means that the run itself could not go on; payments that failed
+/// leave the run `completed`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunStatus {
+    /// `pending`.
+    Pending,
+    /// `processing`.
+    Processing,
+    /// `completed`.
+    Completed,
+    /// `error`.
+    Error,
+    /// `canceled`.
+    Canceled,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(
+    RunStatus,
+    Pending = "pending",
+    Processing = "processing",
+    Completed = "completed",
+    Error = "error",
+    Canceled = "canceled"
+);
+
+crate::text_enum::json_schema!(RunStatus);
+
 /// The body with which version 1 creates a payment run (`POST /v1/payment-runs`), with its own property
 /// names. It is checked as it is there.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]

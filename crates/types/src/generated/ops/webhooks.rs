@@ -71,11 +71,14 @@ pub struct UpdateWebhookRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_items = 1, max_items = 10))]
     #[cfg_attr(feature = "garde", garde(length(min = 1, max = 10), dive))]
     pub events: Option<Vec<WebhookEvent>>,
-    /// What it is for, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    /// What it is for, for people; null takes it away.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, max_length = 255)
+    )]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
     /// Whether notifications are sent.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -200,7 +203,10 @@ pub struct Delivery {
     #[serde(deserialize_with = "crate::nullable::required")]
     #[cfg_attr(feature = "utoipa", schema(required = true))]
     pub payment_id: Option<String>,
-    /// How often it was sent.
+    /// What is sent.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub content: Notification,
+    /// How often it was sent; a replay counts anew.
     #[serde(deserialize_with = "crate::whole::present")]
     #[cfg_attr(feature = "utoipa", schema(minimum = 0))]
     #[cfg_attr(feature = "garde", garde(range(min = 0)))]
@@ -234,7 +240,246 @@ pub struct Delivery {
 
 crate::object::object!(Delivery);
 
-crate::text_enum::json_schema!(Delivery, WebhookEvent, DeliveryState);
+crate::text_enum::json_schema!(Delivery, WebhookEvent, DeliveryState, Notification);
+
+/// What a webhook is sent, as the JSON body of a POST. The header `payment-runs-signature` holds the
+/// time of sending in seconds since 1970 and the HMAC-SHA256, in hexadecimal, of that time, a full stop
+/// and the body, by the webhook's secret: `t=1753694131,v1=<64 digits>`. A second `v1` follows for 24
+/// hours after a new secret was made. `payment-runs-delivery` repeats the id and `payment-runs-event`
+/// the event.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct Notification {
+    /// The id of the delivery, the same in every attempt and replay: a receiver that has seen it before may
+    /// ignore it.
+    pub id: String,
+    /// What a webhook is told.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub event: WebhookEvent,
+    /// The number of the event's category: 2140, 2120 or 2110, in the order of the events.
+    #[serde(deserialize_with = "crate::whole::present")]
+    pub category: i32,
+    /// When it happened.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "date-time"))]
+    pub occurred_at: crate::OffsetDateTime,
+    /// The id of the entity.
+    pub entity_id: String,
+    /// The payment run that has ended; null where a payment is told.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub payment_run: Option<NotifiedPaymentRun>,
+    /// The payment; null where a payment run is told.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub payment: Option<NotifiedPayment>,
+    /// The documented merge fields, all of them text.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub merge_fields: MergeFields,
+}
+
+crate::object::object!(Notification);
+
+crate::text_enum::json_schema!(Notification, WebhookEvent, NotifiedPaymentRun, NotifiedPayment, MergeFields);
+
+/// A payment run that has ended. Payments whose outcome is still open count once it is known, after
+/// this was told.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct NotifiedPaymentRun {
+    /// The id of the payment run.
+    pub id: String,
+    /// The number of the payment run.
+    pub number: String,
+    /// Where a payment run stands.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub status: RunStatus,
+    /// Documents due on or before this day were collected.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, required = true, format = "date")
+    )]
+    pub target_date: Option<crate::Date>,
+    /// When its work began; null when it never did.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, required = true, format = "date-time")
+    )]
+    pub started_at: Option<crate::OffsetDateTime>,
+    /// When its work ended; null when it never began.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, required = true, format = "date-time")
+    )]
+    pub completed_at: Option<crate::OffsetDateTime>,
+    /// Why it could not go on; null when it could.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub error_message: Option<String>,
+    /// Invoices picked up.
+    #[serde(deserialize_with = "crate::whole::present")]
+    pub invoices: i64,
+    /// Debit memos picked up.
+    #[serde(deserialize_with = "crate::whole::present")]
+    pub debit_memos: i64,
+    /// Payments approved.
+    #[serde(deserialize_with = "crate::whole::present")]
+    pub payments_processed: i64,
+    /// Payments declined.
+    #[serde(deserialize_with = "crate::whole::present")]
+    pub payments_errors: i64,
+    /// Payments whose outcome is still open.
+    #[serde(deserialize_with = "crate::whole::present")]
+    pub payments_in_doubt: i64,
+    /// The amounts, one item for each currency.
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub totals: Vec<NotifiedTotals>,
+}
+
+crate::object::object!(NotifiedPaymentRun);
+
+crate::text_enum::json_schema!(NotifiedPaymentRun, RunStatus, NotifiedTotals);
+
+/// What a payment run did in one currency.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct NotifiedTotals {
+    /// The currency.
+    pub currency: String,
+    /// The balances of the invoices picked up, as they were before.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub invoices: crate::Decimal,
+    /// The balances of the debit memos picked up, as they were before.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub debit_memos: crate::Decimal,
+    /// The amount of the payments approved.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub payments: crate::Decimal,
+    /// The amount of the payments declined.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub errors: crate::Decimal,
+}
+
+crate::object::object!(NotifiedTotals);
+
+crate::text_enum::json_schema!(NotifiedTotals);
+
+/// A payment whose outcome is known.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct NotifiedPayment {
+    /// The id of the payment.
+    pub id: String,
+    /// The number of the payment.
+    pub number: String,
+    /// The id of the account.
+    pub account_id: String,
+    /// The number of the account.
+    pub account_number: String,
+    /// The id of the payment run that made it; null for a payment of none.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_run_id: Option<String>,
+    /// The number of the payment run that made it; null for a payment of none.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub payment_run_number: Option<String>,
+    /// The amount, in major units.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub amount: crate::Decimal,
+    /// The currency of the amount.
+    pub currency: String,
+    /// The id of the gateway it was charged through.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_id: Option<String>,
+    /// The gateway's name for the charge.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_reference: Option<String>,
+    /// The gateway's code, such as `card_declined`.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_code: Option<String>,
+    /// The gateway's words, cut to 1,000 characters.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub gateway_message: Option<String>,
+}
+
+crate::object::object!(NotifiedPayment);
+
+crate::text_enum::json_schema!(NotifiedPayment);
+
+/// The documented merge fields, all of them text. Those that an event does not have are left out: a
+/// payment of a run has the first, the second and the seventh, a payment of none has none.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct MergeFields {
+    /// The id of the payment run.
+    #[serde(rename = "PaymentRun.ID")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_id: Option<String>,
+    /// The number of the payment run.
+    #[serde(rename = "PaymentRun.PaymentRunID")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_payment_run_id: Option<String>,
+    /// The status, by its name in v1.
+    #[serde(rename = "PaymentRun.PaymentRunStatus")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_payment_run_status: Option<String>,
+    /// The target date, as year, month and day.
+    #[serde(rename = "PaymentRun.TargetDate")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_target_date: Option<String>,
+    /// How many invoices were picked up.
+    #[serde(rename = "PaymentRun.NumberofInvoicesGenerated")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_numberof_invoices_generated: Option<String>,
+    /// How many payments were approved.
+    #[serde(rename = "PaymentRun.NumberofPaymentsCollected")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_numberof_payments_collected: Option<String>,
+    /// The path of the payment run in v1, relative to the server.
+    #[serde(rename = "PaymentRun.PaymentRunAccessURL")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_payment_run_access_url: Option<String>,
+    /// The balances of the invoices picked up, with their currency; several are parted by a comma.
+    #[serde(rename = "PaymentRunSummary.TotalValueofInvoices")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_summary_total_valueof_invoices: Option<String>,
+    /// The amount of the payments approved, with its currency; several are parted by a comma.
+    #[serde(rename = "PaymentRunSummary.TotalValueofPaymentsApplied")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub payment_run_summary_total_valueof_payments_applied: Option<String>,
+}
+
+crate::object::object!(MergeFields);
+
+crate::text_enum::json_schema!(MergeFields);
 
 /// One page of deliveries.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
