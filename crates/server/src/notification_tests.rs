@@ -29,6 +29,7 @@ fn run() -> Run {
         executed_at: Some(at("2024-07-28T09:15:31Z")),
         completed_at: Some(at("2024-07-28T09:15:32Z")),
         error_message: None,
+        occurrence: None,
         stamps: Stamps::new(at("2024-07-28T09:15:30Z"), UserId::from_u128(1)),
     }
 }

@@ -197,6 +197,26 @@ const MODELS: &[Row] = &[
         carry::<ops::Settings>,
         carry::<ops::ErrorResponse>,
     ),
+    ("ops", "listWebhooks", None, carry::<ops::WebhookList>, carry::<ops::ErrorResponse>),
+    (
+        "ops",
+        "createWebhook",
+        Some(carry::<ops::CreateWebhookRequest>),
+        carry::<ops::IssuedWebhook>,
+        carry::<ops::ErrorResponse>,
+    ),
+    ("ops", "getWebhook", None, carry::<ops::Webhook>, carry::<ops::ErrorResponse>),
+    (
+        "ops",
+        "updateWebhook",
+        Some(carry::<ops::UpdateWebhookRequest>),
+        carry::<ops::Webhook>,
+        carry::<ops::ErrorResponse>,
+    ),
+    ("ops", "deleteWebhook", None, carry::<ops::Webhook>, carry::<ops::ErrorResponse>),
+    ("ops", "rotateWebhook", None, carry::<ops::IssuedWebhook>, carry::<ops::ErrorResponse>),
+    ("ops", "listDeliveries", None, carry::<ops::DeliveryPage>, carry::<ops::ErrorResponse>),
+    ("ops", "replayDelivery", None, carry::<ops::Delivery>, carry::<ops::ErrorResponse>),
     ("ops", "getAsyncRequest", None, carry::<ops::AsyncRequest>, carry::<ops::ErrorResponse>),
 ];
 

@@ -18,7 +18,7 @@ use payment_runs_engine::payment_method::{
 };
 use payment_runs_engine::ports::{
     Access, Charge, ChunkClaim, EncodeCharge, Executed, Ids, Intent, Ledger, LedgerError, OnceStore, Outcome,
-    Schedules, Search, Settlement, Work,
+    Schedules, Search, Settlement, Webhooks, Work,
 };
 use payment_runs_engine::refusal::Refusal;
 use payment_runs_engine::run::{Run, RunFilter, RunOptions};
@@ -68,6 +68,7 @@ pub struct Stand<'a> {
     pub work: &'a dyn Work,
     pub access: &'a dyn Access,
     pub once: &'a dyn OnceStore,
+    pub webhooks: &'a dyn Webhooks,
     pub search: &'a dyn Search,
     pub schedules: &'a dyn Schedules,
     pub ids: Arc<Numbers>,
@@ -114,12 +115,13 @@ pub(super) fn unknown(payment: PaymentId) -> Settlement {
 
 impl<'a> Stand<'a> {
     /// Looks at a store through its ports.
-    pub fn new<S: Ledger + Work + Access + OnceStore + Search + Schedules>(store: &'a S) -> Self {
+    pub fn new<S: Ledger + Work + Access + OnceStore + Search + Schedules + Webhooks>(store: &'a S) -> Self {
         Self {
             ledger: store,
             work: store,
             access: store,
             once: store,
+            webhooks: store,
             search: store,
             schedules: store,
             ids: Arc::new(Numbers::new(1_000)),

@@ -27,6 +27,7 @@ pub mod records;
 pub mod rules;
 pub mod runs;
 pub mod schedules;
+pub mod webhooks;
 pub mod work;
 
 pub use fixtures::{Encoder, Numbers, Stand};
@@ -94,6 +95,10 @@ macro_rules! for_each_case {
             work::scheduled_runs_wait_for_their_hour,
             work::what_is_posted_later_is_left,
             work::waiting_ends_with_new_work,
+            webhooks::deliveries_are_forgotten_beyond_those_kept,
+            webhooks::an_attempt_is_recorded_once,
+            webhooks::life_of_a_webhook,
+            webhooks::what_happened_is_told_from_then_on,
         }
     };
 }

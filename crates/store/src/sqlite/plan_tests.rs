@@ -11,7 +11,7 @@ use payment_runs_engine::ports::ledger::{
 use payment_runs_engine::run::SkipReason;
 use rusqlite::Connection;
 
-use super::{command, query, read, row, schema, work};
+use super::{command, query, read, row, schema, webhook, work};
 
 /// The plan of a statement, a line per step, made in a file without statistics, as every new one is.
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
@@ -74,6 +74,9 @@ fn the_work_reads_only_what_it_needs() {
         (work::claim::WAITING, "INDEX run_waiting (start_at<?)"),
         (row::schedule::PENDING, "INDEX run_pending_occurrence (entity=? AND schedule=?)"),
         (command::ACTIVE_SCHEDULES, "COVERING INDEX schedule_active (entity=?)"),
+        (&webhook::AFTER, "PRIMARY KEY (entity=? AND id>? AND id<?)"),
+        (webhook::WAITING, "INDEX webhook_delivery_waiting (entity=? AND webhook=?)"),
+        (webhook::FORGET, "PRIMARY KEY (entity=? AND webhook=? AND ordinal<?)"),
         (work::claim::CLAIMABLE, "INDEX chunk_claimable (lease_until<?)"),
         (&row::document::OPEN, "INDEX document_open (entity=? AND account=?)"),
         (&row::credit::OPEN, "INDEX credit_memo_open (entity=? AND account=?)"),

@@ -24,7 +24,11 @@ const SELECTED: &str = "ordinal, id, kind, run, payment, body, state, attempts, 
      created_at, ended_at";
 /// The deliveries of a webhook that wait.
 pub(crate) const WAITING: &str = "SELECT ordinal, id, kind, run, is_replay, attempts, due_at FROM webhook_delivery \
-     WHERE entity = ?1 AND webhook = ?2 AND state = 0 ORDER BY ordinal LIMIT ?3";
+     INDEXED BY webhook_delivery_waiting WHERE entity = ?1 AND webhook = ?2 AND state = 0 ORDER BY ordinal LIMIT ?3";
+/// Forgets deliveries that have ended and are old enough.
+pub(crate) const FORGET: &str = "DELETE FROM webhook_delivery WHERE entity = ?1 AND webhook = ?2 AND ordinal IN \
+     (SELECT ordinal FROM webhook_delivery WHERE entity = ?1 AND webhook = ?2 AND ordinal < ?3 \
+      AND state <> 0 ORDER BY ordinal LIMIT ?4)";
 const INSERT: &str = "INSERT INTO webhook_delivery \
      (entity, webhook, ordinal, id, event, kind, run, payment, body, due_at, created_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)";
@@ -84,10 +88,15 @@ pub(super) fn list(
     webhook: WebhookId,
     query: &DeliveryQuery,
 ) -> Result<Vec<Delivery>, Failure> {
-    // The state is written out, so that the indexes on waiting and on failed deliveries can serve.
-    let state = query.state.map(|state| format!("AND state = {}", state.code())).unwrap_or_default();
+    // The state is written out, so that the indexes on waiting and on failed deliveries, which are few, can serve.
+    let (index, state) = match query.state {
+        None => ("", ""),
+        Some(DeliveryState::Waiting) => ("INDEXED BY webhook_delivery_waiting", "AND state = 0"),
+        Some(DeliveryState::Delivered) => ("", "AND state = 1"),
+        Some(DeliveryState::Failed) => ("INDEXED BY webhook_delivery_failed", "AND state = 2"),
+    };
     let sql = format!(
-        "SELECT {SELECTED} FROM webhook_delivery \
+        "SELECT {SELECTED} FROM webhook_delivery {index} \
          WHERE entity = ?1 AND webhook = ?2 AND ordinal < ?3 {state} ORDER BY ordinal DESC LIMIT ?4"
     );
     let before = query.before.map_or(i64::MAX, ordinal_of);
@@ -130,10 +139,7 @@ pub(super) fn put(
         stored.push(Waiting { ordinal, id: new.id, kind: new.kind, lane, attempts: 0, due_at: now });
     }
     let forgotten = ordinal.saturating_add(count).saturating_sub(ordinal_of(DELIVERIES_KEPT));
-    let sql = "DELETE FROM webhook_delivery WHERE entity = ?1 AND webhook = ?2 AND ordinal IN \
-               (SELECT ordinal FROM webhook_delivery WHERE entity = ?1 AND webhook = ?2 AND ordinal < ?3 \
-                AND state <> 0 ORDER BY ordinal LIMIT ?4)";
-    execute(db, sql, params![entity.0, webhook.to_blob(), forgotten, PURGE_MAX])?;
+    execute(db, FORGET, params![entity.0, webhook.to_blob(), forgotten, PURGE_MAX])?;
     Ok(stored)
 }
 
@@ -197,7 +203,8 @@ pub(super) fn replay(
     }
     // Counting stops at the bound.
     let sql = "SELECT count(*) FROM \
-               (SELECT 1 FROM webhook_delivery WHERE entity = ?1 AND webhook = ?2 AND state = 0 LIMIT ?3)";
+               (SELECT 1 FROM webhook_delivery INDEXED BY webhook_delivery_waiting \
+                WHERE entity = ?1 AND webhook = ?2 AND state = 0 LIMIT ?3)";
     let limit = i64::try_from(WAITING_WITH_REPLAYS_MAX).unwrap_or(i64::MAX);
     let waiting = first(db, sql, params![entity.0, webhook.to_blob(), limit], |row| row.get::<i64>())?;
     if waiting.unwrap_or_default() >= limit {

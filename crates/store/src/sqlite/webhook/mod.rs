@@ -16,7 +16,9 @@ use tokio::sync::Notify;
 use super::SqliteStore;
 use super::events::{Event, EventKind};
 
-pub(crate) use deliver::WAITING;
+#[cfg(test)]
+pub(crate) use deliver::{FORGET, WAITING};
+#[cfg(test)]
 pub(crate) use upcoming::AFTER;
 
 /// Who waits for webhooks and for what they are told.

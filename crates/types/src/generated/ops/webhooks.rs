@@ -2,6 +2,8 @@
 
 //! Payment runs operations API: Webhooks.
 
+use super::RunStatus;
+
 /// What a webhook is told:
 ///
 /// - `payment_run_completed` - a payment run has ended, in whatever status.
@@ -255,7 +257,11 @@ pub struct Notification {
     /// The id of the delivery, the same in every attempt and replay: a receiver that has seen it before may
     /// ignore it.
     pub id: String,
-    /// What a webhook is told.
+    /// What a webhook is told:
+    ///
+    /// - `payment_run_completed` - a payment run has ended, in whatever status.
+    /// - `payment_processed` - a payment was approved.
+    /// - `payment_declined` - a payment was declined.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub event: WebhookEvent,
     /// The number of the event's category: 2140, 2120 or 2110, in the order of the events.
