@@ -20,7 +20,9 @@ use payment_runs_stubs::ops::{
 };
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, ops};
 use payment_runs_types::ops::{
-    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, CreateWebhookRequest, Health, HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings, UpdateClientRequest, UpdateOrganizationRequest, UpdateWebhookRequest,
+    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, CreateWebhookRequest, Health,
+    HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings, UpdateClientRequest,
+    UpdateOrganizationRequest, UpdateWebhookRequest,
 };
 
 use administration::{administration, clients, entities, organizations, settings, webhooks};
