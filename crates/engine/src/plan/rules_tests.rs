@@ -64,6 +64,9 @@ fn a_target_date_that_lies_ahead_does_not_keep_the_credit_balance_back() {
     assert_eq!((plan.credit_uses.len(), plan.payments.len()), (1, 0));
 }
 
+/// Spoils a payment method.
+type Spoil = fn(&mut crate::payment_method::PaymentMethod);
+
 /// A document with a payment method of its own beside the account's default one.
 fn with_profile() -> ChunkView {
     let mut customer = account(1);
@@ -75,7 +78,7 @@ fn with_profile() -> ChunkView {
 
 #[test]
 fn the_rules_hold_for_the_method_that_would_be_charged() {
-    let spoil: [(fn(&mut crate::payment_method::PaymentMethod), SkipReason); 2] = [
+    let spoil: [(Spoil, SkipReason); 2] = [
         (|method| method.status = PaymentMethodStatus::Closed, SkipReason::PaymentMethodClosed),
         (|method| method.consecutive_failures = 3, SkipReason::RetryRule),
     ];

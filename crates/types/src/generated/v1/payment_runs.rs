@@ -188,7 +188,7 @@ pub struct PaymentRunDataRecord {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub standalone: Option<bool>,
-    /// The currency of a standalone payment.
+    /// The currency of a standalone payment; left out, the account's.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 3))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 3)))]
