@@ -92,7 +92,12 @@ fn response_faults(sample: &Sample) -> Vec<String> {
             value.as_str().unwrap_or("1").parse().unwrap(),
         );
     }
-    let body = response.body.as_ref().map(|body| serde_json::to_vec(body).unwrap()).unwrap_or_default();
+    let body = match &response.body {
+        None => Vec::new(),
+        // The body of a stream is text.
+        Some(Value::String(text)) => text.clone().into_bytes(),
+        Some(body) => serde_json::to_vec(body).unwrap(),
+    };
     contract().judge_operation(operation, response.status, &headers, &body)
 }
 

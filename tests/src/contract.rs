@@ -146,10 +146,16 @@ impl Contract {
     }
 
     fn body_faults(&self, api: &str, response: &Value, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
+        let media = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = media.split(';').next().unwrap_or_default().trim();
+        if essence != "application/json"
+            && let Some(stream) = response["content"].get(essence)
+        {
+            return self.stream_faults(api, &stream["schema"], body);
+        }
         let Some(schema) = response.pointer("/content/application~1json/schema") else {
             return if body.is_empty() { vec![] } else { vec!["the answer should have no body".to_owned()] };
         };
-        let media = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !media.starts_with("application/json") {
             return vec![format!("the content type is `{media}`")];
         }
@@ -158,6 +164,12 @@ impl Contract {
             Err(error) => return vec![format!("the body is not JSON: {error}")],
         };
         self.schema_faults(api, schema, &json)
+    }
+
+    /// A stream whose schema is text is judged as a whole; that of one message is for the test of the operation to judge.
+    fn stream_faults(&self, api: &str, schema: &Value, body: &[u8]) -> Vec<String> {
+        let Ok(text) = std::str::from_utf8(body) else { return vec!["the stream is not UTF-8".to_owned()] };
+        if schema["type"] == "string" { self.schema_faults(api, schema, &json!(text)) } else { vec![] }
     }
 
     /// What a schema of a document, with its objects closed, holds against a value.

@@ -9,6 +9,7 @@ use crate::document::{CreditMemo, Document, DocumentItem, DocumentKind};
 use crate::ids::{
     AccountId, BillRunId, DocumentId, Key, OrganizationId, PaymentId, PaymentMethodId, RunId, UserId,
 };
+use crate::import::{Import, NewImport};
 use crate::money::Currency;
 use crate::payment::{GatewayAnswer, Payment};
 use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
@@ -368,6 +369,8 @@ pub enum Command {
     StopRun(Key),
     /// Records what a person found out about a payment of unknown or pending outcome.
     ResolvePayment(Key, Resolution),
+    /// Begins an import.
+    CreateImport(NewImport),
 }
 
 /// What a command answers.
@@ -389,6 +392,8 @@ pub enum Output {
     Run(Run),
     /// A schedule.
     Schedule(Schedule),
+    /// An import.
+    Import(Import),
     /// The object is gone.
     Deleted,
 }

@@ -97,6 +97,8 @@ typed_ids! {
     RunId
     /// A schedule of payment runs.
     ScheduleId
+    /// An import.
+    ImportId
     /// A bill run, known to us only by its identifier.
     BillRunId
     /// A user, who is recorded as creator and updater.

@@ -11,6 +11,7 @@ pub mod document;
 #[cfg(test)]
 mod fixtures;
 pub mod ids;
+pub mod import;
 #[cfg(test)]
 mod machine_tests;
 pub mod money;

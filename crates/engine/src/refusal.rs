@@ -88,6 +88,10 @@ pub enum Field {
     Items,
     /// Documents that a payment pays.
     Parts,
+    /// What is still owed of an amount.
+    Balance,
+    /// Credit balance of an account.
+    CreditBalance,
     /// Due date.
     DueDate,
     /// Status.

@@ -9,8 +9,8 @@ use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::notify::{Dispatcher, DispatcherPorts};
 use payment_runs_engine::ports::{
-    Access, AsyncRequests, BoxFuture, EncodeCharge, Gateway, Gateways, Ledger, OnceStore, Search, Spawner,
-    StoreError, WebhookSender, Webhooks, Work,
+    Access, AsyncRequests, BoxFuture, EncodeCharge, Exports, Gateway, Gateways, Imports, Ledger, OnceStore,
+    Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_gateway::registry::GatewayRegistry;
@@ -278,6 +278,8 @@ impl Parts<'_> {
         Ports {
             ledger: Arc::new(self.store.clone()) as Arc<dyn Ledger>,
             async_requests: Arc::new(self.store.clone()) as Arc<dyn AsyncRequests>,
+            exports: Arc::new(self.store.clone()) as Arc<dyn Exports>,
+            imports: Arc::new(self.store.clone()) as Arc<dyn Imports>,
             search: Arc::new(self.store.clone()) as Arc<dyn Search>,
             access: Arc::new(self.store.clone()) as Arc<dyn Access>,
             once: Arc::new(self.store.clone()) as Arc<dyn OnceStore>,

@@ -1,11 +1,12 @@
 //! What every request needs: the ports, and how this server is set up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{
-    Access, AsyncRequests, Clock, EncodeCharge, Entropy, Gateways, Ids, Ledger, OnceStore, Search, Spawner,
-    WebhookSender, Webhooks,
+    Access, AsyncRequests, Clock, EncodeCharge, Entropy, Exports, Gateways, Ids, Imports, Ledger, OnceStore,
+    Search, Spawner, WebhookSender, Webhooks,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -21,6 +22,10 @@ pub const TOKEN_LIFE_S: i64 = 3599;
 /// The largest request body after inflation, in bytes: 50,000 data records with long comments fit.
 pub const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
 
+/// How long a sender may pause inside a body before it is given up. It bounds slow senders also where a body may be of any
+/// length.
+pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_mins(1);
+
 /// Responses longer than this are compressed when the caller accepts it, as documented.
 pub const COMPRESS_OVER_BYTES: u16 = 1000;
 
@@ -35,6 +40,10 @@ pub struct Ports {
     pub access: Arc<dyn Access>,
     /// Idempotency records.
     pub once: Arc<dyn OnceStore>,
+    /// Imports.
+    pub imports: Arc<dyn Imports>,
+    /// Lists that are read from end to end.
+    pub exports: Arc<dyn Exports>,
     /// Requests that are carried out later.
     pub async_requests: Arc<dyn AsyncRequests>,
     /// Webhooks and their deliveries.

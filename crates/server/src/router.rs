@@ -7,8 +7,9 @@ use axum::response::Response;
 use payment_runs_stubs::{Category, Rejection};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use crate::app::{App, COMPRESS_OVER_BYTES};
+use crate::app::{App, BODY_PAUSE_MAX, COMPRESS_OVER_BYTES};
 use crate::contract;
 use crate::layer::{acceptable, admit, identify, limit, read_body, refuse, replay};
 use crate::ops::OpsApi;
@@ -26,6 +27,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(app.clone(), replay))
         .layer(from_fn(read_body))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(from_fn(acceptable))
         .layer(from_fn_with_state(app.clone(), limit))
         .layer(from_fn_with_state(app.clone(), admit))

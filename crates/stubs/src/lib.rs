@@ -19,6 +19,7 @@ mod generated {
 }
 
 mod context;
+mod lines;
 mod operation;
 mod payment_run_body;
 mod rejection;
@@ -28,6 +29,7 @@ mod stream;
 pub use generated::{ops, v1, v2};
 
 pub use context::{RequestContext, RequestId, TrackId};
+pub use lines::{ColumnKind, Lines};
 pub use operation::OperationInfo;
 pub use payment_run_body::read_payment_run_body;
 pub use rejection::{Category, FAULTS_MAX, Fault, Location, Rejection};

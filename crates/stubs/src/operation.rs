@@ -17,6 +17,10 @@ pub struct OperationInfo {
     pub tag: &'static str,
     /// Anyone may call it: the document asks for no credentials.
     pub public: bool,
+    /// Its body is a stream that the operation reads as it arrives, and that nothing in front of it may hold whole.
+    pub streamed: bool,
+    /// The media types of its successes; failures are JSON whatever they are.
+    pub answers: &'static [&'static str],
 }
 
 impl OperationInfo {

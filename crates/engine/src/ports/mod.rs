@@ -4,7 +4,9 @@
 pub mod access;
 pub mod async_requests;
 pub mod clock;
+pub mod exports;
 pub mod gateway;
+pub mod imports;
 pub mod ledger;
 pub mod once;
 pub mod preview;
@@ -25,10 +27,12 @@ pub use access::{
 };
 pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, Enqueued};
 pub use clock::{Clock, Entropy, Ids, Spawner};
+pub use exports::Exports;
 pub use gateway::{
     Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,
     Outcome, TokenizeError, Tokenized,
 };
+pub use imports::{Imports, TakeLines, Taken};
 pub use ledger::{Executed, Ledger, LedgerError, Output};
 pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
 pub use preview::{PREVIEW_DOCUMENTS_MAX, Preview, PreviewQuery, Previewed, PreviewedDecision};

@@ -57,6 +57,11 @@ pub(crate) struct Place<'a> {
     pub(crate) old_version: bool,
 }
 
+/// The word of the operations API for a kind of fault.
+pub(crate) fn code_word(category: Category) -> &'static str {
+    v2::words(category).1
+}
+
 /// Writes the answer to a refused request.
 pub(crate) fn write_failure(place: &Place<'_>, rejection: &Rejection) -> Response {
     let status = rejection.category.status();

@@ -1,4 +1,4 @@
-//! Answers are JSON: a caller who takes anything but that is told so before any work is done.
+//! Answers are JSON, but for streams: a caller who takes neither is told so before any work is done.
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -8,40 +8,57 @@ use http::header::ACCEPT;
 use payment_runs_stubs::{Category, Location, Rejection};
 
 use super::refuse;
+use super::streamed::operation_at;
 use crate::contract::is_contract_path;
 
-/// Refuses callers who do not take JSON. A path that is not served is told as such, and the contract's own files are not
-/// JSON.
+/// The media type of most answers, and of every failure.
+const JSON: &str = "application/json";
+
+/// Refuses callers who take neither JSON, in which every failure is told, nor what the operation answers. A path that is
+/// not served is told as such, and the contract's own files are not JSON.
 pub(crate) async fn acceptable(request: Request, next: Next) -> Response {
-    let is_served = request.extensions().get::<MatchedPath>().is_some();
-    if !is_served || is_contract_path(request.uri().path()) || takes_json(request.headers()) {
+    let Some(route) = request.extensions().get::<MatchedPath>() else { return next.run(request).await };
+    let headers = request.headers();
+    if is_contract_path(request.uri().path()) || takes(headers, JSON) {
         return next.run(request).await;
     }
-    let message = "must allow application/json, the only media type of answers";
+    let operation = operation_at(request.method(), route.as_str());
+    let answers = operation.map_or(&[JSON][..], |operation| operation.answers);
+    if answers.iter().any(|media| takes(headers, media)) {
+        return next.run(request).await;
+    }
+    let message = match answers {
+        [JSON] => "must allow application/json, the only media type of answers".to_owned(),
+        others => format!("must allow {}", others.join(" or ")),
+    };
     let rejection = Rejection::at(Category::NotAcceptable, Location::Header, "Accept", message);
     refuse(&request.into_parts().0, &rejection)
 }
 
-/// Whether the most specific media range that covers JSON has a weight above zero. Without the header everything is fine.
-fn takes_json(headers: &HeaderMap) -> bool {
+/// Whether the most specific media range that covers a media type has a weight above zero. Without the header everything
+/// is fine.
+fn takes(headers: &HeaderMap, media: &str) -> bool {
     let mut values =
         headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).peekable();
     if values.peek().is_none() {
         return true;
     }
     let text = values.collect::<Vec<_>>().join(",");
-    let best = text.split(',').filter_map(read_range).max_by_key(|(precision, _)| *precision);
+    let best =
+        text.split(',').filter_map(|range| read_range(range, media)).max_by_key(|(precision, _)| *precision);
     text.trim().is_empty() || best.is_some_and(|(_, is_wanted)| is_wanted)
 }
 
-/// How precisely a media range covers JSON, and whether it wants it; nothing where it does not cover JSON.
-fn read_range(range: &str) -> Option<(u8, bool)> {
+/// How precisely a media range covers a media type, and whether it wants it; nothing where it does not cover it.
+fn read_range(range: &str, media: &str) -> Option<(u8, bool)> {
     let mut parts = range.split(';').map(str::trim);
     let precision = match parts.next()?.to_ascii_lowercase().as_str() {
         // Some old clients write the star alone.
         "*/*" | "*" => 0,
-        "application/*" => 1,
-        "application/json" => 2,
+        exact if exact == media => 2,
+        wide if wide.strip_suffix('*').is_some_and(|kind| kind.ends_with('/') && media.starts_with(kind)) => {
+            1
+        }
         _ => return None,
     };
     let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
@@ -54,15 +71,24 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use super::*;
 
-    fn takes(accept: &str) -> bool {
+    fn takes_json(accept: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, accept.parse().unwrap());
-        takes_json(&headers)
+        takes(&headers, JSON)
+    }
+
+    #[test]
+    fn streams_are_asked_for_by_their_own_names() {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, "text/*, application/x-ndjson;q=0".parse().unwrap());
+        assert!(takes(&headers, "text/csv"));
+        assert!(!takes(&headers, "application/x-ndjson"));
+        assert!(!takes(&headers, JSON));
     }
 
     #[test]
     fn json_may_be_asked_for_in_many_ways() {
-        assert!(takes_json(&HeaderMap::new()));
+        assert!(takes(&HeaderMap::new(), JSON));
         for accept in [
             "",
             "*/*",
@@ -73,7 +99,7 @@ mod tests {
             "text/html, image/gif, *; q=.2, */*; q=.2",
             "application/json, */*;q=0",
         ] {
-            assert!(takes(accept), "{accept}");
+            assert!(takes_json(accept), "{accept}");
         }
         for accept in [
             "text/html",
@@ -84,7 +110,7 @@ mod tests {
             "application/*;q=0, */*",
             "json",
         ] {
-            assert!(!takes(accept), "{accept}");
+            assert!(!takes_json(accept), "{accept}");
         }
     }
 
@@ -93,6 +119,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(ACCEPT, "text/html".parse().unwrap());
         headers.append(ACCEPT, "application/json".parse().unwrap());
-        assert!(takes_json(&headers));
+        assert!(takes(&headers, JSON));
     }
 }

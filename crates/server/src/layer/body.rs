@@ -1,4 +1,5 @@
-//! Reads a request's body whole, within bounds, inflating it on the way.
+//! Reads a request's body whole, within bounds, inflating it on the way. Bodies of streaming operations are handed on as
+//! they arrive.
 
 use std::io::Read;
 
@@ -15,6 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use payment_runs_stubs::{Category, Location, Rejection};
 
 use super::refuse;
+use super::streamed::{inflated, is_streamed};
 use crate::app::BODY_BYTES_MAX;
 
 /// Bodies that inflate to more than this are inflated off the request threads.
@@ -25,6 +27,16 @@ pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return next.run(Request::from_parts(parts, Body::empty())).await;
+    }
+    if is_streamed(&parts) {
+        return match gzip_coding(&mut parts) {
+            Ok(false) => next.run(Request::from_parts(parts, body)).await,
+            Ok(true) => {
+                parts.headers.remove(CONTENT_LENGTH);
+                next.run(Request::from_parts(parts, inflated(body))).await
+            }
+            Err(rejection) => refuse(&parts, &rejection),
+        };
     }
     match plain_body(&mut parts, body).await {
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
@@ -47,26 +59,12 @@ async fn plain_body(parts: &mut Parts, body: Body) -> Result<Bytes, Rejection> {
             ));
         }
     };
-    let coding = parts.headers.remove(CONTENT_ENCODING);
     if sent.is_empty() {
         // Nothing is not compressed, whatever the header says.
+        parts.headers.remove(CONTENT_ENCODING);
         return Ok(sent);
     }
-    let gzip = match coding.as_ref().map(HeaderValue::as_bytes) {
-        None => false,
-        Some(name) if name.eq_ignore_ascii_case(b"identity") => false,
-        Some(name) if name.eq_ignore_ascii_case(b"gzip") => true,
-        Some(_) => {
-            let message = "only `gzip` is understood";
-            return Err(Rejection::at(
-                Category::UnsupportedMediaType,
-                Location::Header,
-                "Content-Encoding",
-                message,
-            ));
-        }
-    };
-    if !gzip {
+    if !gzip_coding(parts)? {
         return Ok(sent);
     }
     let plain = if sent.len() <= INFLATE_INLINE_BYTES_MAX / 8 {
@@ -77,6 +75,21 @@ async fn plain_body(parts: &mut Parts, body: Body) -> Result<Bytes, Rejection> {
     }?;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(plain.len()));
     Ok(plain)
+}
+
+/// Takes the header that says how the body is written: whether it is compressed.
+fn gzip_coding(parts: &mut Parts) -> Result<bool, Rejection> {
+    match parts.headers.remove(CONTENT_ENCODING).as_ref().map(HeaderValue::as_bytes) {
+        None => Ok(false),
+        Some(name) if name.eq_ignore_ascii_case(b"identity") => Ok(false),
+        Some(name) if name.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        Some(_) => Err(Rejection::at(
+            Category::UnsupportedMediaType,
+            Location::Header,
+            "Content-Encoding",
+            "only `gzip` is understood",
+        )),
+    }
 }
 
 /// Inflates a body; one that would grow over the bound is refused as soon as it does.

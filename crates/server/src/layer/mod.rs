@@ -8,6 +8,7 @@ mod body;
 mod identify;
 mod limit;
 mod once;
+mod streamed;
 mod version;
 
 pub(crate) use acceptable::acceptable;

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::refuse;
+use super::streamed::is_streamed;
 use crate::app::{App, BODY_BYTES_MAX, IDEMPOTENCY_LIFE};
 use crate::auth::Caller;
 use crate::failure::store_failure;
@@ -140,8 +141,12 @@ pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Re
 /// Answers a repeated request as it was answered before, and sees to it that a new one is remembered.
 pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let ticket = match key_of(&parts.method, &parts.headers) {
+    let refusal = match key_of(&parts.method, &parts.headers) {
         Ok(None) => return next.run(Request::from_parts(parts, body)).await,
+        Ok(Some(_)) if is_streamed(&parts) => {
+            let message = "is not taken by this operation, which is safe to repeat without it";
+            Rejection::at(Category::InvalidParameter, Location::Header, "Idempotency-Key", message)
+        }
         Ok(Some(key)) => {
             let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let client =
@@ -161,7 +166,7 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
         }
         Err(rejection) => rejection,
     };
-    refuse(&parts, &ticket)
+    refuse(&parts, &refusal)
 }
 
 async fn known_answer(app: &App, ticket: &OnceTicket) -> Result<Option<Response>, Rejection> {

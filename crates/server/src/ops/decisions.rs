@@ -109,7 +109,7 @@ pub(super) fn foreign_cursor() -> Rejection {
     Rejection::at(Category::InvalidParameter, Location::Query, "cursor", message)
 }
 
-fn write(decision: run::Decision) -> Decision {
+pub(super) fn write(decision: run::Decision) -> Decision {
     let amount = |minor: i64| to_decimal(minor, decision.currency);
     Decision {
         document_id: decision.document.to_string(),

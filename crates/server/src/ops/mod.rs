@@ -3,26 +3,29 @@
 mod administration;
 mod async_requests;
 mod decisions;
+mod exports;
+mod imports;
 pub(crate) mod preview;
 mod progress;
 
 use axum::response::Response as HttpResponse;
 use payment_runs_engine::ports::StoreError;
 use payment_runs_stubs::ops::{
-    create_client, create_entity, create_organization, delete_client, get_async_request, get_client,
-    get_health, get_progress, get_readiness, get_settings, list_clients, list_decisions, list_entities,
-    list_organizations, preview_payment_run, rotate_client, update_client, update_organization,
-    update_settings,
+    create_client, create_entity, create_import, create_organization, delete_client, export_decisions,
+    export_payments, get_async_request, get_client, get_health, get_import, get_progress, get_readiness,
+    get_settings, list_clients, list_decisions, list_entities, list_import_faults, list_imports,
+    list_organizations, preview_payment_run, rotate_client, send_import_lines, update_client,
+    update_organization, update_settings,
 };
 use payment_runs_stubs::ops::{
     create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, replay_delivery,
     rotate_webhook, update_webhook,
 };
-use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, ops};
+use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, Stream, ops};
 use payment_runs_types::ops::{
-    CreateClientRequest, CreateEntityRequest, CreateOrganizationRequest, CreateWebhookRequest, Health,
-    HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings, UpdateClientRequest,
-    UpdateOrganizationRequest, UpdateWebhookRequest,
+    CreateClientRequest, CreateEntityRequest, CreateImportRequest, CreateOrganizationRequest,
+    CreateWebhookRequest, Health, HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings,
+    UpdateClientRequest, UpdateOrganizationRequest, UpdateWebhookRequest,
 };
 
 use administration::{administration, clients, entities, organizations, settings, webhooks};
@@ -105,6 +108,85 @@ impl ops::Api for OpsApi {
     ) -> Result<get_progress::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         progress::get(&call, &path.key).await.map(get_progress::Response::Status200)
+    }
+
+    async fn list_imports(
+        &self,
+        context: RequestContext,
+        query: list_imports::Query,
+        _headers: list_imports::Headers,
+    ) -> Result<list_imports::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        imports::list(&call, query).await.map(list_imports::Response::Status200)
+    }
+
+    async fn create_import(
+        &self,
+        context: RequestContext,
+        _headers: create_import::Headers,
+        body: CreateImportRequest,
+    ) -> Result<create_import::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        imports::create(&call, body).await.map(create_import::Response::Status201)
+    }
+
+    async fn get_import(
+        &self,
+        context: RequestContext,
+        path: get_import::Path,
+        _headers: get_import::Headers,
+    ) -> Result<get_import::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        imports::get(&call, &path.id).await.map(get_import::Response::Status200)
+    }
+
+    async fn send_import_lines(
+        &self,
+        context: RequestContext,
+        path: send_import_lines::Path,
+        query: send_import_lines::Query,
+        _headers: send_import_lines::Headers,
+        body: Stream,
+    ) -> Result<send_import_lines::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        imports::send(&call, &path.id, query.first_line, body)
+            .await
+            .map(send_import_lines::Response::Status200)
+    }
+
+    async fn list_import_faults(
+        &self,
+        context: RequestContext,
+        path: list_import_faults::Path,
+        query: list_import_faults::Query,
+        _headers: list_import_faults::Headers,
+    ) -> Result<list_import_faults::Response, Rejection> {
+        let call = administration(&self.app, &context)?;
+        imports::faults(&call, &path.id, query).await.map(list_import_faults::Response::Status200)
+    }
+
+    async fn export_decisions(
+        &self,
+        context: RequestContext,
+        query: export_decisions::Query,
+        _headers: export_decisions::Headers,
+    ) -> Result<export_decisions::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        exports::decisions(&call, &query.payment_run, query.format.as_ref())
+            .await
+            .map(export_decisions::Response::Status200)
+    }
+
+    async fn export_payments(
+        &self,
+        context: RequestContext,
+        query: export_payments::Query,
+        _headers: export_payments::Headers,
+    ) -> Result<export_payments::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        exports::payments(&call, &query.payment_run, query.format.as_ref())
+            .await
+            .map(export_payments::Response::Status200)
     }
 
     async fn list_clients(
@@ -331,8 +413,13 @@ fn not_ready(error: &StoreError) -> Rejection {
 
 /// The run that the path names does not exist.
 fn no_run(key: &str) -> Rejection {
+    no_run_at(Location::Path, "key", key)
+}
+
+/// The run that a parameter names does not exist.
+fn no_run_at(location: Location, parameter: &'static str, key: &str) -> Rejection {
     // The key is the caller's own text; a long one is not worth repeating.
     const KEY_CHARS_MAX: usize = 64;
     let key: String = key.chars().take(KEY_CHARS_MAX).collect();
-    Rejection::at(Category::NotFound, Location::Path, "key", format!("there is no payment run {key}"))
+    Rejection::at(Category::NotFound, location, parameter, format!("there is no payment run {key}"))
 }

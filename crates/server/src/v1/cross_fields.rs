@@ -121,8 +121,16 @@ mod tests {
             body: Some(Bytes::from(body.to_string())),
         };
         let path = "/v1/payment-runs";
-        let operation =
-            OperationInfo { id, method: Method::POST, path, route: path, tag: "Payment runs", public: false };
+        let operation = OperationInfo {
+            id,
+            method: Method::POST,
+            path,
+            route: path,
+            tag: "Payment runs",
+            public: false,
+            streamed: false,
+            answers: &[],
+        };
         let rejection = with_cross_field_faults(&context, &operation, rejection);
         rejection.faults.into_iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect()
     }

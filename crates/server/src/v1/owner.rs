@@ -100,7 +100,7 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::Account => "accountId",
         Field::Currency => "currency",
         Field::Number => "number",
-        Field::Amount => "amount",
+        Field::Amount | Field::Balance | Field::CreditBalance => "amount",
         Field::AutoPay => "autoPay",
         Field::Items => "charges",
         Field::DueDate => "dueDate",

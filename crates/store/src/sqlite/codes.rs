@@ -3,6 +3,7 @@
 use payment_runs_engine::account::AccountStatus;
 use payment_runs_engine::audit::EventKind;
 use payment_runs_engine::document::{DocumentKind, DocumentStatus};
+use payment_runs_engine::import::{ImportKind, LineFormat};
 use payment_runs_engine::notify::{DeliveryState, NotificationKind};
 use payment_runs_engine::payment::{PaymentKind, PaymentState};
 use payment_runs_engine::payment_method::{PaymentMethodKind, PaymentMethodStatus, TransactionResult};
@@ -46,6 +47,8 @@ codes! {
         PaymentResolved = 12, WebhookCreated = 40, WebhookUpdated = 41, WebhookDeleted = 42, DeliveryReplayed = 43,
     }
     NotificationKind { RunEnded = 0, PaymentProcessed = 1, PaymentDeclined = 2 }
+    ImportKind { Accounts = 0, PaymentMethods = 1, Documents = 2, Credits = 3 }
+    LineFormat { Named = 0, Columns = 1 }
     PaymentKind { Electronic = 0, External = 1 }
     PaymentMethodKind { CreditCard = 0, CreditCardReferenceTransaction = 1, Ach = 2, Sepa = 3, Other = 4 }
     PaymentMethodStatus { Active = 0, Closed = 1, Scrubbed = 2 }

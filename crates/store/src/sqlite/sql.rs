@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::ids::{
-    AccountId, BillRunId, CreditMemoId, DeliveryId, DocumentId, EntityId, EntityKey, GatewayId,
+    AccountId, BillRunId, CreditMemoId, DeliveryId, DocumentId, EntityId, EntityKey, GatewayId, ImportId,
     OrganizationId, PaymentId, PaymentMethodId, RunId, ScheduleId, UserId, WebhookId,
 };
 use payment_runs_engine::money::Currency;
@@ -33,8 +33,7 @@ macro_rules! blob_ids {
 }
 
 blob_ids! {
-    AccountId BillRunId CreditMemoId DeliveryId DocumentId EntityId GatewayId OrganizationId PaymentId PaymentMethodId
-    RunId ScheduleId UserId WebhookId
+    AccountId BillRunId CreditMemoId DeliveryId DocumentId EntityId GatewayId ImportId OrganizationId PaymentId PaymentMethodId RunId ScheduleId UserId WebhookId
 }
 
 /// An optional identifier as it is stored.

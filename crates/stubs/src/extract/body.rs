@@ -170,8 +170,8 @@ where
     }
 }
 
-/// Reads JSON as the body of the operation that the contract describes, or lists its faults.
-pub(crate) fn parse_json<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
+/// Reads a value from JSON: serde, then garde, and on refusal every fault that the schema finds.
+pub(crate) fn parse_json<T>(contract: &Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {

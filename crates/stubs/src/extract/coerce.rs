@@ -43,7 +43,7 @@ pub(super) fn object(schema: &Value, defs: &Value, pairs: &Pairs) -> (Value, Vec
 }
 
 /// Follows references and the one branch of a nullable reference.
-fn resolve<'s>(mut schema: &'s Value, defs: &'s Value) -> &'s Value {
+pub(crate) fn resolve<'s>(mut schema: &'s Value, defs: &'s Value) -> &'s Value {
     /// Longer chains are references that lead back to themselves.
     const STEPS_MAX: usize = 32;
     for _ in 0..STEPS_MAX {
@@ -57,7 +57,7 @@ fn resolve<'s>(mut schema: &'s Value, defs: &'s Value) -> &'s Value {
 }
 
 /// The type that is not `null`.
-fn kind(schema: &Value) -> &str {
+pub(crate) fn kind(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(kind)) => kind,
         Some(Value::Array(kinds)) => {

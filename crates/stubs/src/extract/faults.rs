@@ -80,28 +80,54 @@ impl Part {
     }
 }
 
+/// What a contract is about.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    Operation(&'static str),
+    /// A component that is a body of its own, such as a line of a stream.
+    Component(&'static str),
+}
+
 /// The schemas of one operation, each compiled at its first use, which is the first refusal.
 #[derive(Debug)]
 pub struct Contract {
     document: &'static Document,
-    operation: &'static str,
+    subject: Subject,
     compiled: [OnceLock<Option<Validator>>; 4],
 }
 
 impl Contract {
     /// The schemas of an operation of a document.
     pub const fn new(document: &'static Document, operation: &'static str) -> Self {
-        Self { document, operation, compiled: [const { OnceLock::new() }; 4] }
+        Self { document, subject: Subject::Operation(operation), compiled: [const { OnceLock::new() }; 4] }
+    }
+
+    /// The schema of a component, as that of a body.
+    pub const fn of_component(document: &'static Document, component: &'static str) -> Self {
+        Self { document, subject: Subject::Component(component), compiled: [const { OnceLock::new() }; 4] }
     }
 
     /// The schema of a part, if the operation has that part.
     pub fn schema(&self, part: Part) -> Option<&'static Value> {
-        self.document.value().get("operations")?.get(self.operation)?.get(part.key())
+        match self.subject {
+            Subject::Operation(operation) => {
+                self.document.value().get("operations")?.get(operation)?.get(part.key())
+            }
+            Subject::Component(component) if part == Part::Body => {
+                self.document.value().get("$defs")?.get(component)
+            }
+            Subject::Component(_) => None,
+        }
     }
 
     /// The compiled schema of a part; `None` if the operation lacks the part, or its schema does not compile.
     pub fn validator(&self, part: Part) -> Option<&Validator> {
         self.compiled[part as usize].get_or_init(|| self.compile(part)).as_ref()
+    }
+
+    /// The components that schemas refer to.
+    pub(crate) fn definitions(&self) -> &'static Value {
+        &self.document.value()["$defs"]
     }
 
     #[cfg(test)]

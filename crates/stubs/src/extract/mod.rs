@@ -16,6 +16,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use http::request::Parts;
 
+pub(crate) use coerce::{kind, resolve};
 pub use faults::{Contract, Document, Part};
 
 use crate::{Fault, Rejection, RequestContext};

@@ -39,7 +39,7 @@ pub(super) fn root(api: &Api) -> Result<TokenStream> {
 
         pub use api::Api;
         #(#uses)*
-        pub use shared::{accepts, accepts_parameters};
+        pub use shared::{SCHEMAS, accepts, accepts_parameters};
 
         /// Every operation, in the contract's order.
         pub const OPERATIONS: &[&crate::OperationInfo] = &[#(&#operations::OPERATION),*];

@@ -1,6 +1,7 @@
 //! The module of one operation: its parameters, its answers, and the handler that the router calls.
 
 use anyhow::{Result, ensure};
+use indexmap::IndexSet;
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -48,6 +49,13 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
     let (id, path, tag) = (&operation.id, &operation.path, &operation.tag);
     let method = ident(&operation.method.to_string());
     let public = operation.security.is_empty();
+    let streamed = operation.body.as_ref().is_some_and(|body| matches!(body.content.media, Media::Stream));
+    let answers: IndexSet<&String> = operation
+        .successes()
+        .filter_map(|response| response.content.as_ref())
+        .flat_map(|content| &content.content_types)
+        .collect();
+    let answers = answers.into_iter();
     Ok(quote! {
         /// The operation as data.
         pub static OPERATION: crate::OperationInfo = crate::OperationInfo {
@@ -57,6 +65,8 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
             route: #route,
             tag: #tag,
             public: #public,
+            streamed: #streamed,
+            answers: &[#(#answers),*],
         };
     })
 }

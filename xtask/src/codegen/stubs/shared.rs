@@ -25,7 +25,7 @@ pub(super) fn module(api: &Api, headers: &HeaderSets) -> Result<TokenStream> {
         #about
 
         /// The schemas that list the faults of a refused request.
-        pub(crate) static SCHEMAS: crate::extract::Document =
+        pub static SCHEMAS: crate::extract::Document =
             crate::extract::Document::new(include_str!("schemas.json"));
 
         #constants

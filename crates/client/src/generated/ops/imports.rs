@@ -40,11 +40,15 @@ impl Client {
     }
     /// Send lines of an import.
     ///
-    /// Takes lines of an import and stores what they hold, a batch of lines in one transaction. The body
-    /// may be of any length; it is read as it arrives. Lines that cannot be taken are reported with their
-    /// number and every reason, and the others are kept. Lines that were taken before are passed over, so
-    /// that sending everything again goes on where an earlier call was cut. Lines that leave a gap are
-    /// refused with status 409.
+    /// Takes lines of an import and stores what they hold, 1,000 lines in one transaction. The body may be
+    /// of any length; it is read as it arrives. A line of NDJSON, or the names and values of a line of CSV,
+    /// are an `ImportAccount`, an `ImportPaymentMethod`, an `ImportDocument` or an `ImportCredit`, as the
+    /// kind of the import says; an empty cell of CSV is a property left out. A line that cannot be taken is
+    /// reported with its number and every reason, and the others are kept. A line has at most 65,536 bytes.
+    /// Lines that were taken before are passed over, so that sending everything again goes on where an
+    /// earlier call was cut. Lines that leave a gap are refused with status 409. An empty line of NDJSON is
+    /// counted and holds nothing; one of CSV is not counted. `Idempotency-Key` is refused, since the
+    /// numbers of the lines make it safe to send them again.
     ///
     /// Sends `POST /ops/imports/{id}/lines`.
     #[must_use = "nothing is sent before `send`"]

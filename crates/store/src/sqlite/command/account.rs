@@ -112,7 +112,7 @@ pub(super) fn need_open_account(desk: &mut Desk<'_>, key: &Key) -> Result<Option
     Ok(account)
 }
 
-fn check_bill_cycle_day(desk: &mut Desk<'_>, day: u8) {
+pub(super) fn check_bill_cycle_day(desk: &mut Desk<'_>, day: u8) {
     if day > BILL_CYCLE_DAY_MAX {
         desk.invalid(Field::BillCycleDay, "a bill cycle day is between 1 and 31, or 0 when it is not set");
     }
@@ -124,14 +124,17 @@ fn check_auto_pay(desk: &mut Desk<'_>, is_on: bool, has_electronic: bool) {
     }
 }
 
-fn find_gateway(desk: &mut Desk<'_>, key: Option<&Key>) -> Result<Option<GatewayId>, Failure> {
+pub(super) fn find_gateway(desk: &mut Desk<'_>, key: Option<&Key>) -> Result<Option<GatewayId>, Failure> {
     let Some(key) = key else { return Ok(None) };
     let found = row::gateway::find(desk.db, desk.entity(), key)?;
     Ok(desk.need(found, Noun::PaymentGateway, key.as_str(), Field::Gateway).map(|gateway| gateway.id))
 }
 
 /// The organization of a new account: the one named, or the only one that the caller may see.
-fn find_organization(desk: &mut Desk<'_>, key: Option<&Key>) -> Result<Option<OrganizationId>, Failure> {
+pub(super) fn find_organization(
+    desk: &mut Desk<'_>,
+    key: Option<&Key>,
+) -> Result<Option<OrganizationId>, Failure> {
     let allowed = desk.scope.organizations.clone();
     let Some(key) = key else {
         return Ok(match allowed.as_deref() {

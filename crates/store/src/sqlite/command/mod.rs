@@ -3,6 +3,7 @@
 mod account;
 mod credit;
 mod document;
+mod import;
 mod load;
 mod payment;
 mod payment_method;
@@ -19,6 +20,7 @@ use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use payment_runs_engine::run::Run;
 use rusqlite::Connection;
 
+pub(crate) use import::take_lines;
 pub(crate) use load::load;
 #[cfg(test)]
 pub(super) use schedule::ACTIVE as ACTIVE_SCHEDULES;
@@ -228,5 +230,6 @@ fn carry_out(
         Command::EndSchedule(key) => schedule::end(&mut desk, &key),
         Command::StopRun(key) => run::stop(&mut desk, &key),
         Command::ResolvePayment(key, resolution) => payment::resolve(&mut desk, &key, &resolution),
+        Command::CreateImport(new) => import::create(&mut desk, new),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod credit;
 pub(crate) mod decision;
 pub(crate) mod document;
 pub(crate) mod gateway;
+pub(crate) mod import;
 pub(crate) mod payment;
 pub(crate) mod payment_method;
 pub(crate) mod run;

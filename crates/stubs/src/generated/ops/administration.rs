@@ -13,6 +13,8 @@ pub mod list_clients {
         route: "/ops/clients",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -133,6 +135,8 @@ pub mod create_client {
         route: "/ops/clients",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -242,6 +246,8 @@ pub mod get_client {
         route: "/ops/clients/{client_id}",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -356,6 +362,8 @@ pub mod update_client {
         route: "/ops/clients/{client_id}",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -475,6 +483,8 @@ pub mod delete_client {
         route: "/ops/clients/{client_id}",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -589,6 +599,8 @@ pub mod rotate_client {
         route: "/ops/clients/{client_id}/rotate",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -703,6 +715,8 @@ pub mod list_entities {
         route: "/ops/entities",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -805,6 +819,8 @@ pub mod create_entity {
         route: "/ops/entities",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -914,6 +930,8 @@ pub mod list_organizations {
         route: "/ops/organizations",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -1016,6 +1034,8 @@ pub mod create_organization {
         route: "/ops/organizations",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -1125,6 +1145,8 @@ pub mod update_organization {
         route: "/ops/organizations/{organization_id}",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -1244,6 +1266,8 @@ pub mod get_settings {
         route: "/ops/settings",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -1346,6 +1370,8 @@ pub mod update_settings {
         route: "/ops/settings",
         tag: "Administration",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

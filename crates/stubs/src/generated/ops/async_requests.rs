@@ -12,6 +12,8 @@ pub mod get_async_request {
         route: "/ops/async-requests/{id}",
         tag: "Async requests",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

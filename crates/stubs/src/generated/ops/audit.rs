@@ -12,6 +12,8 @@ pub mod list_audit_records {
         route: "/ops/audit-records",
         tag: "Audit",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

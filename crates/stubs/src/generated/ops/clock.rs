@@ -12,6 +12,8 @@ pub mod get_clock {
         route: "/ops/clock",
         tag: "Clock",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -111,6 +113,8 @@ pub mod set_clock {
         route: "/ops/clock",
         tag: "Clock",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

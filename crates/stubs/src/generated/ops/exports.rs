@@ -12,6 +12,8 @@ pub mod export_decisions {
         route: "/ops/exports/decisions",
         tag: "Exports",
         public: false,
+        streamed: false,
+        answers: &["application/x-ndjson", "text/csv"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -133,6 +135,8 @@ pub mod export_payments {
         route: "/ops/exports/payments",
         tag: "Exports",
         public: false,
+        streamed: false,
+        answers: &["application/x-ndjson", "text/csv"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -12,6 +12,8 @@ pub mod get_health {
         route: "/healthz",
         tag: "Health",
         public: true,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented answers of `getHealth`.
     #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +90,8 @@ pub mod get_readiness {
         route: "/readyz",
         tag: "Health",
         public: true,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented answers of `getReadiness`.
     #[derive(Clone, Debug, PartialEq)]

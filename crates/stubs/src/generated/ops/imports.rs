@@ -12,6 +12,8 @@ pub mod list_imports {
         route: "/ops/imports",
         tag: "Imports",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -132,6 +134,8 @@ pub mod create_import {
         route: "/ops/imports",
         tag: "Imports",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -252,6 +256,8 @@ pub mod get_import {
         route: "/ops/imports/{id}",
         tag: "Imports",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -366,6 +372,8 @@ pub mod send_import_lines {
         route: "/ops/imports/{id}/lines",
         tag: "Imports",
         public: false,
+        streamed: true,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -461,12 +469,7 @@ pub mod send_import_lines {
         operation_id = "sendImportLines",
         tag = "Imports",
         params(Path, Query, Headers),
-        request_body(
-            content(
-                (payment_runs_types::ops::ImportLine = "application/x-ndjson"),
-                (payment_runs_types::ops::ImportLine = "text/csv")
-            )
-        ),
+        request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),
         responses(Response),
         security(("bearerAuth" = []))
     )]
@@ -500,6 +503,8 @@ pub mod list_import_faults {
         route: "/ops/imports/{id}/faults",
         tag: "Imports",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

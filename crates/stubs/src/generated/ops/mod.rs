@@ -51,7 +51,7 @@ pub use async_requests::get_async_request;
 pub use audit::list_audit_records;
 pub use clock::{get_clock, set_clock};
 
-pub use shared::{accepts, accepts_parameters};
+pub use shared::{SCHEMAS, accepts, accepts_parameters};
 
 /// Every operation, in the contract's order.
 pub const OPERATIONS: &[&crate::OperationInfo] = &[
@@ -294,12 +294,13 @@ pub fn router<A: Api>(api: A) -> axum::Router {
             payment_runs_types::ops::ImportFault,
             payment_runs_types::ops::ImportFaultPage,
             payment_runs_types::ops::ImportAccount,
+            payment_runs_types::ops::ImportAccountStatus,
             payment_runs_types::ops::ImportPaymentMethodType,
             payment_runs_types::ops::ImportPaymentMethod,
             payment_runs_types::ops::ImportDocument,
+            payment_runs_types::ops::ImportDocumentStatus,
             payment_runs_types::ops::ImportCreditType,
             payment_runs_types::ops::ImportCredit,
-            payment_runs_types::ops::ImportLine,
             payment_runs_types::ops::WebhookEvent,
             payment_runs_types::ops::CreateWebhookRequest,
             payment_runs_types::ops::UpdateWebhookRequest,

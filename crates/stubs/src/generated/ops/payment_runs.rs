@@ -12,6 +12,8 @@ pub mod list_decisions {
         route: "/ops/payment-runs/{key}/decisions",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -154,6 +156,8 @@ pub mod get_progress {
         route: "/ops/payment-runs/{key}/progress",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -268,6 +272,8 @@ pub mod preview_payment_run {
         route: "/ops/payment-runs/preview",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -393,6 +399,8 @@ pub mod cancel_payment_run {
         route: "/ops/payment-runs/{key}/cancel",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -518,6 +526,8 @@ pub mod stop_payment_run {
         route: "/ops/payment-runs/{key}/stop",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -643,6 +653,8 @@ pub mod list_payment_run_payments {
         route: "/ops/payment-runs/{key}/payments",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -780,6 +792,8 @@ pub mod watch_payment_run {
         route: "/ops/payment-runs/{key}/events",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["text/event-stream"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -12,6 +12,8 @@ pub mod list_payments {
         route: "/ops/payments",
         tag: "Payments",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -142,6 +144,8 @@ pub mod get_payment {
         route: "/ops/payments/{key}",
         tag: "Payments",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -256,6 +260,8 @@ pub mod resolve_payment {
         route: "/ops/payments/{key}/resolve",
         tag: "Payments",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -12,6 +12,8 @@ pub mod list_schedules {
         route: "/ops/schedules",
         tag: "Schedules",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -132,6 +134,8 @@ pub mod create_schedule {
         route: "/ops/schedules",
         tag: "Schedules",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -252,6 +256,8 @@ pub mod get_schedule {
         route: "/ops/schedules/{key}",
         tag: "Schedules",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -366,6 +372,8 @@ pub mod update_schedule {
         route: "/ops/schedules/{key}",
         tag: "Schedules",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -496,6 +504,8 @@ pub mod delete_schedule {
         route: "/ops/schedules/{key}",
         tag: "Schedules",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -3,8 +3,7 @@
 //! What several operations share.
 
 /// The schemas that list the faults of a refused request.
-pub(crate) static SCHEMAS: crate::extract::Document =
-    crate::extract::Document::new(include_str!("schemas.json"));
+pub static SCHEMAS: crate::extract::Document = crate::extract::Document::new(include_str!("schemas.json"));
 
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_1: &[crate::witness::AnswerHeader] = &[crate::witness::AnswerHeader {
@@ -117,14 +116,15 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         "ImportFault" => crate::accept::check::<payment_runs_types::ops::ImportFault>(json),
         "ImportFaultPage" => crate::accept::check::<payment_runs_types::ops::ImportFaultPage>(json),
         "ImportAccount" => crate::accept::check::<payment_runs_types::ops::ImportAccount>(json),
+        "ImportAccountStatus" => crate::accept::check::<payment_runs_types::ops::ImportAccountStatus>(json),
         "ImportPaymentMethodType" => {
             crate::accept::check::<payment_runs_types::ops::ImportPaymentMethodType>(json)
         }
         "ImportPaymentMethod" => crate::accept::check::<payment_runs_types::ops::ImportPaymentMethod>(json),
         "ImportDocument" => crate::accept::check::<payment_runs_types::ops::ImportDocument>(json),
+        "ImportDocumentStatus" => crate::accept::check::<payment_runs_types::ops::ImportDocumentStatus>(json),
         "ImportCreditType" => crate::accept::check::<payment_runs_types::ops::ImportCreditType>(json),
         "ImportCredit" => crate::accept::check::<payment_runs_types::ops::ImportCredit>(json),
-        "ImportLine" => crate::accept::check::<payment_runs_types::ops::ImportLine>(json),
         "WebhookEvent" => crate::accept::check::<payment_runs_types::ops::WebhookEvent>(json),
         "CreateWebhookRequest" => crate::accept::check::<payment_runs_types::ops::CreateWebhookRequest>(json),
         "UpdateWebhookRequest" => crate::accept::check::<payment_runs_types::ops::UpdateWebhookRequest>(json),

@@ -12,6 +12,8 @@ pub mod list_webhooks {
         route: "/ops/webhooks",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -114,6 +116,8 @@ pub mod create_webhook {
         route: "/ops/webhooks",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -223,6 +227,8 @@ pub mod get_webhook {
         route: "/ops/webhooks/{id}",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -337,6 +343,8 @@ pub mod update_webhook {
         route: "/ops/webhooks/{id}",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -456,6 +464,8 @@ pub mod delete_webhook {
         route: "/ops/webhooks/{id}",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -570,6 +580,8 @@ pub mod rotate_webhook {
         route: "/ops/webhooks/{id}/rotate",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -684,6 +696,8 @@ pub mod list_deliveries {
         route: "/ops/webhooks/{id}/deliveries",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -821,6 +835,8 @@ pub mod replay_delivery {
         route: "/ops/webhooks/{id}/deliveries/{delivery_id}/replay",
         tag: "Webhooks",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -12,6 +12,8 @@ pub mod create_account {
         route: "/v1/accounts",
         tag: "Accounts",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -147,6 +149,8 @@ pub mod get_account {
         route: "/v1/accounts/{accountKey}",
         tag: "Accounts",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -278,6 +282,8 @@ pub mod update_account {
         route: "/v1/accounts/{accountKey}",
         tag: "Accounts",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

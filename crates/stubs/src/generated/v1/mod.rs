@@ -42,7 +42,7 @@ pub use debit_memos::{create_debit_memo, get_debit_memo, post_debit_memo};
 pub use invoices::{create_invoice, get_invoice, post_invoice};
 pub use payment_gateways::list_payment_gateways;
 pub use payments::{create_payment, get_payment, list_payments};
-pub use shared::{accepts, accepts_parameters};
+pub use shared::{SCHEMAS, accepts, accepts_parameters};
 
 /// Every operation, in the contract's order.
 pub const OPERATIONS: &[&crate::OperationInfo] = &[

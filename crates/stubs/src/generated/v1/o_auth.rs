@@ -12,6 +12,8 @@ pub mod create_token {
         route: "/oauth/token",
         tag: "OAuth",
         public: true,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

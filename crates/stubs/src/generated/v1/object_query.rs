@@ -12,6 +12,8 @@ pub mod query_payment_runs {
         route: "/object-query/payment-runs",
         tag: "Object query",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -184,6 +186,8 @@ pub mod query_payment_run {
         route: "/object-query/payment-runs/{key}",
         tag: "Object query",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

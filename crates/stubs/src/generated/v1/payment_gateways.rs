@@ -12,6 +12,8 @@ pub mod list_payment_gateways {
         route: "/v1/payment-gateways",
         tag: "Payment gateways",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

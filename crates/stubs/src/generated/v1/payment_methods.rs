@@ -12,6 +12,8 @@ pub mod create_payment_method {
         route: "/v1/payment-methods",
         tag: "Payment methods",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -147,6 +149,8 @@ pub mod get_payment_method {
         route: "/v1/payment-methods/{paymentMethodId}",
         tag: "Payment methods",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -278,6 +282,8 @@ pub mod update_payment_method {
         route: "/v1/payment-methods/{paymentMethodId}",
         tag: "Payment methods",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -414,6 +420,8 @@ pub mod scrub_payment_method {
         route: "/v1/payment-methods/{paymentMethodId}/scrub",
         tag: "Payment methods",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

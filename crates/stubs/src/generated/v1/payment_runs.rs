@@ -12,6 +12,8 @@ pub mod list_payment_runs {
         route: "/v1/payment-runs",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -192,6 +194,8 @@ pub mod create_payment_run {
         route: "/v1/payment-runs",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -327,6 +331,8 @@ pub mod get_payment_run {
         route: "/v1/payment-runs/{paymentRunKey}",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -458,6 +464,8 @@ pub mod update_payment_run {
         route: "/v1/payment-runs/{paymentRunKey}",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -594,6 +602,8 @@ pub mod delete_payment_run {
         route: "/v1/payment-runs/{paymentRunKey}",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -725,6 +735,8 @@ pub mod get_payment_run_summary {
         route: "/v1/payment-runs/{paymentRunKey}/summary",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -856,6 +868,8 @@ pub mod get_payment_run_data {
         route: "/v1/payment-runs/{paymentRunKey}/data",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

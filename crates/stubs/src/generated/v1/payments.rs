@@ -12,6 +12,8 @@ pub mod list_payments {
         route: "/v1/payments",
         tag: "Payments",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -208,6 +210,8 @@ pub mod create_payment {
         route: "/v1/payments",
         tag: "Payments",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Documented headers of the request.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -343,6 +347,8 @@ pub mod get_payment {
         route: "/v1/payments/{paymentKey}",
         tag: "Payments",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -20,7 +20,7 @@ pub use payment_runs::{
     create_payment_run, delete_payment_run, get_payment_run, list_payment_runs, update_payment_run,
 };
 
-pub use shared::{accepts, accepts_parameters};
+pub use shared::{SCHEMAS, accepts, accepts_parameters};
 
 /// Every operation, in the contract's order.
 pub const OPERATIONS: &[&crate::OperationInfo] = &[

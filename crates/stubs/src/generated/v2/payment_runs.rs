@@ -13,6 +13,8 @@ pub mod list_payment_runs {
         route: "/v2/payment_runs",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -274,6 +276,8 @@ pub mod create_payment_run {
         route: "/v2/payment_runs",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the query.
     #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -564,6 +568,8 @@ pub mod get_payment_run {
         route: "/v2/payment_runs/{id}",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -828,6 +834,8 @@ pub mod update_payment_run {
         route: "/v2/payment_runs/{id}",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]
@@ -1128,6 +1136,8 @@ pub mod delete_payment_run {
         route: "/v2/payment_runs/{id}",
         tag: "Payment runs",
         public: false,
+        streamed: false,
+        answers: &["application/json"],
     };
     /// Parameters of the path.
     #[derive(Clone, Debug, PartialEq, serde::Deserialize, garde::Validate, utoipa::IntoParams)]

@@ -3,8 +3,7 @@
 //! What several operations share.
 
 /// The schemas that list the faults of a refused request.
-pub(crate) static SCHEMAS: crate::extract::Document =
-    crate::extract::Document::new(include_str!("schemas.json"));
+pub static SCHEMAS: crate::extract::Document = crate::extract::Document::new(include_str!("schemas.json"));
 
 /// Headers of answers, as layers around the router write them.
 pub(crate) const ANSWER_HEADERS_1: &[crate::witness::AnswerHeader] = &[

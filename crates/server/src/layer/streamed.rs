@@ -1,0 +1,154 @@
+//! Operations whose bodies are streams: nothing in front of them reads the body, and what is compressed is inflated as it
+//! arrives.
+
+use std::io::{self, Write};
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::extract::MatchedPath;
+use bytes::{Buf, Bytes};
+use flate2::write::MultiGzDecoder;
+use futures_util::stream;
+use http::Method;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use payment_runs_stubs::{OperationInfo, ops, v1, v2};
+
+/// The operations with streams as bodies.
+static STREAMED: LazyLock<Vec<&'static OperationInfo>> =
+    LazyLock::new(|| all().filter(|operation| operation.streamed).collect());
+
+fn all() -> impl Iterator<Item = &'static OperationInfo> {
+    v1::OPERATIONS.iter().chain(v2::OPERATIONS).chain(ops::OPERATIONS).copied()
+}
+
+/// The operation behind a method and the route that the router matched.
+pub(super) fn operation_at(method: &Method, route: &str) -> Option<&'static OperationInfo> {
+    [v1::OPERATIONS, v2::OPERATIONS, ops::OPERATIONS]
+        .into_iter()
+        .find_map(|operations| OperationInfo::find(operations, method, route))
+}
+
+/// Whether a request is for an operation that reads its body as it arrives.
+pub(super) fn is_streamed(parts: &Parts) -> bool {
+    let Some(route) = parts.extensions.get::<MatchedPath>() else { return false };
+    STREAMED.iter().any(|operation| operation.method == parts.method && operation.route == route.as_str())
+}
+
+/// A compressed body, inflated piece by piece. The pieces are small however well it was compressed.
+pub(super) fn inflated(body: Body) -> Body {
+    let start =
+        Inflating { body, decoder: MultiGzDecoder::new(Vec::new()), rest: Bytes::new(), is_read: false };
+    Body::from_stream(stream::try_unfold(start, async |mut inflating| {
+        let piece = inflating.next().await?;
+        Ok::<_, io::Error>(piece.map(|piece| (piece, inflating)))
+    }))
+}
+
+struct Inflating {
+    body: Body,
+    decoder: MultiGzDecoder<Vec<u8>>,
+    /// What arrived and was not inflated yet.
+    rest: Bytes,
+    /// The body was read to its end.
+    is_read: bool,
+}
+
+impl Inflating {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            if !self.rest.is_empty() {
+                // One call inflates no more than the decoder's own buffer, so that a bomb goes off slowly.
+                let taken = self.decoder.write(&self.rest)?;
+                self.rest.advance(taken);
+                let piece = std::mem::take(self.decoder.get_mut());
+                if taken == 0 && piece.is_empty() {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the body is not valid gzip"));
+                }
+                if !piece.is_empty() {
+                    return Ok(Some(Bytes::from(piece)));
+                }
+                continue;
+            }
+            if self.is_read {
+                return Ok(None);
+            }
+            match self.body.frame().await {
+                Some(frame) => self.rest = frame.map_err(io::Error::other)?.into_data().unwrap_or_default(),
+                None => {
+                    self.is_read = true;
+                    // This fails where the body was cut, also at a place at which a piece ended.
+                    self.decoder.try_finish()?;
+                    let piece = std::mem::take(self.decoder.get_mut());
+                    if !piece.is_empty() {
+                        return Ok(Some(Bytes::from(piece)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// The pieces that come out when it goes in in pieces of this size.
+    async fn pieces(sent: &[u8], size: usize) -> Result<Vec<Bytes>, String> {
+        let sent: Vec<io::Result<Bytes>> =
+            sent.chunks(size).map(|one| Ok(Bytes::copy_from_slice(one))).collect();
+        let mut body = inflated(Body::from_stream(stream::iter(sent)));
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.push(frame.map_err(|error| error.to_string())?.into_data().unwrap());
+        }
+        Ok(pieces)
+    }
+
+    #[tokio::test]
+    async fn what_was_compressed_comes_out_again() {
+        let plain: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+        for size in [1, 1_000, usize::MAX] {
+            assert_eq!(pieces(&gzip(&plain), size).await.unwrap().concat(), plain, "pieces of {size}");
+        }
+        let twice = [gzip(b"one"), gzip(b"two")].concat();
+        assert_eq!(pieces(&twice, 7).await.unwrap().concat(), b"onetwo", "files may be put together");
+        assert!(pieces(b"", 1).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cut_body_and_garbage_are_noticed() {
+        let whole = gzip(b"cut in the middle");
+        for cut in [1, 5, 9, whole.len() - 1] {
+            assert!(pieces(&whole[..cut], 4).await.is_err(), "cut after {cut}");
+        }
+        assert!(pieces(b"not gzip at all", 4).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_bomb_goes_off_slowly() {
+        let bomb = gzip(&vec![0_u8; 10_000_000]);
+        assert!(bomb.len() < 20_000);
+        let pieces = pieces(&bomb, usize::MAX).await.unwrap();
+        assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), 10_000_000);
+        assert!(pieces.iter().all(|piece| piece.len() <= 256 * 1024));
+    }
+
+    #[test]
+    fn only_lines_of_imports_are_streamed() {
+        let ids: Vec<&str> = STREAMED.iter().map(|operation| operation.id).collect();
+        assert_eq!(ids, ["sendImportLines"]);
+        let export = operation_at(&Method::GET, "/ops/exports/decisions").unwrap();
+        assert_eq!(export.answers, ["application/x-ndjson", "text/csv"]);
+    }
+}
