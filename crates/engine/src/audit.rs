@@ -42,11 +42,15 @@ pub enum EventKind {
     WebhookDeleted,
     /// A notification is to be sent once more.
     DeliveryReplayed,
+    /// An import was begun.
+    ImportCreated,
+    /// Lines of an import were taken.
+    ImportLinesTaken,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::RunCreated,
         Self::RunUpdated,
         Self::RunStarted,
@@ -64,6 +68,8 @@ impl EventKind {
         Self::WebhookUpdated,
         Self::WebhookDeleted,
         Self::DeliveryReplayed,
+        Self::ImportCreated,
+        Self::ImportLinesTaken,
     ];
 }
 

@@ -36,6 +36,8 @@ pub enum Category {
     BodyTooLarge,
     /// Another request holds what this one needs.
     Conflict,
+    /// What is sent leaves a gap after what was sent before.
+    Gap,
     /// The idempotency key was used before for another request.
     IdempotencyMismatch,
     /// The server failed.
@@ -54,7 +56,7 @@ pub enum Category {
 
 impl Category {
     /// Every category with its HTTP status.
-    pub const STATUSES: [(Self, StatusCode); 21] = [
+    pub const STATUSES: [(Self, StatusCode); 22] = [
         (Self::Permission, StatusCode::FORBIDDEN),
         (Self::Authentication, StatusCode::UNAUTHORIZED),
         (Self::InvalidValue, StatusCode::BAD_REQUEST),
@@ -69,6 +71,7 @@ impl Category {
         (Self::UnsupportedMediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE),
         (Self::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
         (Self::Conflict, StatusCode::CONFLICT),
+        (Self::Gap, StatusCode::CONFLICT),
         (Self::IdempotencyMismatch, StatusCode::UNPROCESSABLE_ENTITY),
         (Self::Internal, StatusCode::INTERNAL_SERVER_ERROR),
         (Self::Temporary, StatusCode::SERVICE_UNAVAILABLE),

@@ -23,6 +23,7 @@ pub(super) fn words(category: Category) -> (&'static str, &'static str) {
         Category::UnsupportedMediaType => ("unsupported_media_type", "unsupported_media_type"),
         Category::BodyTooLarge => ("content_too_large", "body_too_large"),
         Category::Conflict => ("conflict", "request_in_progress"),
+        Category::Gap => ("conflict", "gap"),
         Category::IdempotencyMismatch => ("unprocessable_content", "idempotency_mismatch"),
         Category::OverLimit => ("too_many_requests", "too_many_requests"),
         Category::NotImplemented => ("not_implemented", "not_implemented"),

@@ -25,6 +25,12 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// Something that happened to an import, which the detail names.
+    pub(crate) fn import(kind: EventKind, user: UserId, detail: String) -> Self {
+        let (run, chunk, payment, state) = (None, None, None, None);
+        Self { kind, run, chunk, payment, state, user: Some(user), detail: Some(detail) }
+    }
+
     /// Something that happened to a run.
     pub(crate) fn run(kind: EventKind, run: RunId, user: Option<UserId>) -> Self {
         Self { kind, run: Some(run), chunk: None, payment: None, state: None, user, detail: None }

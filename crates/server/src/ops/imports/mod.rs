@@ -199,8 +199,7 @@ fn write_fault(fault: LineFault) -> ErrorDetail {
         LineFaultCode::UnknownField => Category::UnknownField,
         LineFaultCode::InvalidValue => Category::InvalidValue,
         LineFaultCode::NotFound => Category::NotFound,
-        LineFaultCode::Taken => Category::Conflict,
-        LineFaultCode::Forbidden => Category::BusinessRule,
+        LineFaultCode::Taken | LineFaultCode::Forbidden => Category::BusinessRule,
     };
     ErrorDetail {
         code: code_word(category).to_owned(),

@@ -103,7 +103,7 @@ fn check_format(import: &Import, body: &Stream) -> Result<(), Rejection> {
 
 fn gap(next_line: u64) -> Rejection {
     let message = format!("must be at most {next_line}, the line to go on with");
-    Rejection::at(Category::Conflict, Location::Query, "first_line", message)
+    Rejection::at(Category::Gap, Location::Query, "first_line", message)
 }
 
 /// Reads a body batch by batch.

@@ -21,6 +21,7 @@ use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use rusqlite::Connection;
 
 use super::Desk;
+use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
 use crate::sqlite::sequence::{Sequence, pass_all};
@@ -38,6 +39,8 @@ pub(super) fn create(desk: &mut Desk<'_>, new: NewImport) -> Result<Output, Fail
         stamps: desk.stamps(),
     };
     row::import::insert(desk.db, desk.entity(), &import)?;
+    let event = Event::import(EventKind::ImportCreated, desk.user, format!("import {}", import.id));
+    append(desk.db, desk.entity(), desk.now, &[event])?;
     Ok(Output::Import(import))
 }
 
@@ -65,6 +68,13 @@ pub(crate) fn take_lines(db: &Connection, lines: TakeLines, ids: &dyn Ids) -> Re
         row::import::insert_refused(&mut statement, scope.entity, import.id, line)?;
     }
     row::import::advance(db, scope.entity, &import)?;
+    let detail = format!(
+        "import {}, lines {from} to {}: {stored} stored, {} refused",
+        import.id,
+        import.next_line - 1,
+        refused.len()
+    );
+    append(db, scope.entity, now, &[Event::import(EventKind::ImportLinesTaken, user, detail)])?;
     Ok(Taken::Taken(import))
 }
 
