@@ -2,6 +2,8 @@
 
 //! Payment runs operations API: Payment runs.
 
+use super::RunStatus;
+
 /// One page of decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
