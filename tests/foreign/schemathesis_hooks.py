@@ -1,26 +1,30 @@
-"""What schemathesis has to know about the server: tokens, the contract's own formats, and which refusals are right."""
+"""What schemathesis has to know about the server: tokens, the contract's own formats, objects to act on, and which refusals
+are right."""
 
+import copy
 import itertools
-import json
 import os
 import pathlib
 import re
 import tomllib
-import urllib.parse
-import urllib.request
+import zlib
 
 import schemathesis
+from fuzz_world import World
 from hypothesis import strategies as st
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 HERE = pathlib.Path(__file__).parent
 REFUSALS = tomllib.loads((HERE / "schemathesis-exceptions.toml").read_text())["refusal"]
 # Query parameters that hold comma-separated lists: an empty text is the empty list, which is allowed.
 LISTS = re.compile(r"(fields|expand|filter|sort)\[\]$")
+# What an answer of the server named, which a link brings into the next request.
+GIVEN = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[A-Z]{1,3}-?[0-9]{8}")
 
+OWN_CLIENT = os.environ["PAYMENT_RUNS_CLIENT_ID"]
+world = World(os.environ["PAYMENT_RUNS_URL"], OWN_CLIENT, os.environ["PAYMENT_RUNS_CLIENT_SECRET"])
 numbers = itertools.count()
-# The caller's entities.
-own = set()
 times = st.datetimes().map(lambda time: f"{max(time.year, 1000):04}-" + time.strftime("%m-%d %H:%M:%S"))
 schemathesis.openapi.format("zuora-date-time", times)
 
@@ -28,34 +32,36 @@ schemathesis.openapi.format("zuora-date-time", times)
 @schemathesis.auth(refresh_interval=600)
 class Token:
     def get(self, case, context):
-        credentials = {
-            "client_id": os.environ["PAYMENT_RUNS_CLIENT_ID"],
-            "client_secret": os.environ["PAYMENT_RUNS_CLIENT_SECRET"],
-            "grant_type": "client_credentials",
-        }
-        body = urllib.parse.urlencode(credentials).encode()
-        with urllib.request.urlopen(os.environ["PAYMENT_RUNS_URL"] + "/oauth/token", body) as answer:
-            return json.load(answer)
+        return world.log_in()
 
     def set(self, case, data, context):
         case.headers["Authorization"] = f"Bearer {data['access_token']}"
-        # Requests may add entities, and with several of them a request has to name one: the first.
-        entity = re.search(r"entity\.(\S+)", data.get("scope") or "")
-        if entity and not any(name.lower() == "zuora-entity-ids" for name in case.headers):
-            case.headers["Zuora-Entity-Ids"] = entity[1]
-            own.add(entity[1])
+        # Requests may add entities, and with several of them a request has to name one.
+        if not any(name.lower() == "zuora-entity-ids" for name in case.headers):
+            case.headers["Zuora-Entity-Ids"] = world.entity
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Takes out headers that would keep everything else from being tried.
+    """Gives most requests objects that exist, and takes out headers that would keep everything else from being tried."""
+    mend_headers(case)
+    if case.path_parameters and not is_bad(case, ParameterLocation.PATH):
+        name_an_object(case)
+    if isinstance(case.body, (dict, list)) and not is_bad(case, ParameterLocation.BODY):
+        case.body = filled(copy.deepcopy(case.body))
 
-    A made-up entity or organisation ends in a 403, so few requests carry one. PUT is refused with an idempotency key
-    before anything else is looked at, and no operation documents the two together.
-    """
+
+def is_bad(case, location):
+    """Whether this part of a request is wrong on purpose."""
+    return case.meta is not None and case.meta.is_negative_at(location)
+
+
+def mend_headers(case):
+    """A made-up entity or organization ends in a 403, so few requests carry one. PUT is refused with an idempotency key
+    before anything else is looked at, and no operation documents the two together."""
     for name in list(case.headers or {}):
         value = str(case.headers[name])
-        scoped = name.lower() in ("zuora-entity-ids", "zuora-org-ids") and value not in own and len(value) % 8 != 7
+        scoped = name.lower() in ("zuora-entity-ids", "zuora-org-ids") and value != world.entity and len(value) % 8 != 7
         is_key = name.lower() == "idempotency-key"
         if scoped or (is_key and case.method.upper() == "PUT"):
             del case.headers[name]
@@ -63,6 +69,35 @@ def before_call(context, case, kwargs):
             # The tool sends one key with many requests, and the second of them would be refused for that alone.
             number = f"{next(numbers):07}"
             case.headers[name] = number + case.headers[name][len(number):]
+
+
+def is_chosen(value):
+    """Three of four values, always the same ones."""
+    return zlib.crc32(repr(value).encode()) % 4 != 0
+
+
+def name_an_object(case):
+    """Puts an object that exists into the path. The fuzzer's own client stays as it is: without it nothing could be asked."""
+    method, path = case.method.upper(), case.operation.path
+    name = path.rsplit("{", 1)[-1].split("}")[0]
+    value = case.path_parameters.get(name)
+    is_own = value == OWN_CLIENT and method != "GET"
+    if is_own or (is_chosen(value) and not GIVEN.fullmatch(str(value))):
+        found = world.named_by(method, path)
+        if found is not None:
+            case.path_parameters[name] = found
+
+
+def filled(value):
+    """A body whose fields name objects that exist."""
+    if isinstance(value, list):
+        return [filled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    for name, inner in value.items():
+        known = world.value_of(name) if isinstance(inner, str) and is_chosen(inner) else None
+        value[name] = filled(inner) if known is None else known
+    return value
 
 
 def messages(response):

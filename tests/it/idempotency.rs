@@ -9,6 +9,18 @@ async fn create_run(server: &TestServer, key: &str, body: &Value) -> Answer {
     server.caller.call("POST", "/v1/payment-runs").header("idempotency-key", key).json(body).await
 }
 
+/// That a repeated answer has the headers of the first one, also the identifier of its request. What tells of quotas and
+/// of the connection is of the repetition.
+fn assert_same_headers(first: &Answer, second: &Answer) {
+    let own = ["date", "ratelimit-remaining", "ratelimit-reset", "concurrency-limit-remaining"];
+    for (name, value) in &first.headers {
+        if !own.contains(&name.as_str()) {
+            assert_eq!(second.headers.get(name), Some(value), "{name}");
+        }
+    }
+    assert_eq!(first.headers.len(), second.headers.len());
+}
+
 async fn number_of_runs(server: &TestServer) -> usize {
     server.caller.get("/v1/payment-runs").await.body["paymentRuns"].as_array().map_or(0, Vec::len)
 }
@@ -20,6 +32,7 @@ async fn a_repeated_create_makes_one_run_and_gives_the_same_answer() {
     let first = create_run(&server, "key-1", &body).await;
     let second = create_run(&server, "key-1", &body).await;
     assert_eq!((first.status, &first.bytes), (second.status, &second.bytes));
+    assert_same_headers(&first, &second);
     assert_eq!(number_of_runs(&server).await, 1);
     create_run(&server, "key-2", &body).await;
     assert_eq!(number_of_runs(&server).await, 2);
@@ -56,6 +69,7 @@ async fn a_refusal_is_remembered_too_and_a_key_is_forgotten_after_a_day() {
     assert_eq!(refused.status, 400);
     let again = create_run(&server, "bad", &json!({})).await;
     assert_eq!(refused.bytes, again.bytes);
+    assert_same_headers(&refused, &again);
     assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 422);
     server.advance_to("2024-07-29T10:15:01Z").await;
     assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 200);

@@ -2,6 +2,7 @@
 //! and the server answers the documented requests with the documented responses.
 
 mod refused;
+mod refused_v2;
 mod round_trip;
 mod sent;
 

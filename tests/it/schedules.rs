@@ -145,3 +145,28 @@ async fn a_run_without_its_records_goes_back_to_filters_and_takes_records_again(
     let late = server.caller.put(&path, json!({ "data": [{ "accountId": other }] })).await;
     assert_eq!(late.status, 400, "{}", late.body);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_run_is_found_and_sorted_by_the_target_date_that_it_shows() {
+    let builder = TestNode::builder().at("2024-07-28T09:15:30Z".parse().unwrap()).without_worker();
+    let server = TestServer::start_with(builder).await;
+    let mut settings = server.caller.get("/ops/settings").await.body;
+    settings["time_zone"] = json!("Asia/Tokyo");
+    assert_eq!(server.caller.put("/ops/settings", settings).await.status, 200);
+    for body in [
+        json!({ "runDate": "2024-08-02 00:30:00" }),
+        json!({ "runDate": "2024-08-05 10:00:00", "targetDate": "2024-08-01" }),
+        json!({ "targetDate": "2024-08-02" }),
+    ] {
+        server.caller.create("/v1/payment-runs", body).await;
+    }
+    let numbers = async |query: &str| -> Vec<String> {
+        let list = server.caller.get(&format!("/v1/payment-runs?{query}")).await.body;
+        let runs = list["paymentRuns"].as_array().unwrap();
+        runs.iter().map(|run| format!("{} {}", &text(run, "number")[10..], text(run, "targetDate"))).collect()
+    };
+    assert_eq!(numbers("targetDate=2024-08-02").await, ["3 2024-08-02", "1 2024-08-02"]);
+    assert_eq!(numbers("targetDate=2024-08-01").await, ["2 2024-08-01"]);
+    assert_eq!(numbers("targetDate=2024-08-05").await, [""; 0]);
+    assert_eq!(numbers("sort=-targetDate").await, ["2 2024-08-01", "3 2024-08-02", "1 2024-08-02"]);
+}

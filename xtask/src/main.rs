@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::codegen::write::Mode;
+use xtask::foreign::Amount;
 
 /// Developer commands.
 #[derive(Parser)]
@@ -71,13 +72,18 @@ enum Foreign {
     Lint,
     /// The public Python SDK of v1, unmodified.
     Sdk,
+    /// A client that openapi-generator makes from the document of v2.
+    Generate,
     /// Schemathesis: requests made up from the documents.
     Fuzz {
         /// Only these documents: v1, v2 or ops.
         apis: Vec<String>,
-        /// How long for each document, in seconds.
-        #[arg(long, default_value_t = 15)]
-        seconds: u32,
+        /// So many requests for each operation, at most.
+        #[arg(long, default_value_t = 5)]
+        examples: u32,
+        /// Instead, whatever fits into so many seconds for each document.
+        #[arg(long, conflicts_with = "examples")]
+        seconds: Option<u32>,
         /// What to make the requests from; left out, something new.
         #[arg(long)]
         seed: Option<u64>,
@@ -133,7 +139,11 @@ fn foreign(command: &Foreign) -> anyhow::Result<()> {
             Ok(())
         }
         Foreign::Sdk => xtask::foreign::sdk(&root),
-        Foreign::Fuzz { apis, seconds, seed } => xtask::foreign::fuzz(&root, apis, *seconds, *seed),
+        Foreign::Generate => xtask::foreign::generate(&root),
+        Foreign::Fuzz { apis, examples, seconds, seed } => {
+            let amount = seconds.map_or(Amount::Examples(*examples), Amount::Seconds);
+            xtask::foreign::fuzz(&root, apis, amount, *seed)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod faults;
 mod layer;
 mod limits;
 mod money;
+mod named;
 mod notification;
 mod ops;
 mod query;

@@ -11,7 +11,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::app::{App, BODY_PAUSE_MAX, COMPRESS_OVER_BYTES};
 use crate::contract;
-use crate::layer::{acceptable, admit, identify, limit, read_body, refuse, replay};
+use crate::layer::{acceptable, admit, bound, identify, limit, read_body, refuse, replay};
 use crate::ops::OpsApi;
 use crate::v1::V1Api;
 use crate::v2::V2Api;
@@ -29,6 +29,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(read_body))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(from_fn(acceptable))
+        .layer(from_fn_with_state(app.clone(), bound))
         .layer(from_fn_with_state(app.clone(), limit))
         .layer(from_fn_with_state(app.clone(), admit))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_OVER_BYTES)))

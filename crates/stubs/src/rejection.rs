@@ -52,6 +52,8 @@ pub enum Category {
     External,
     /// The operation is documented but not served yet.
     NotImplemented,
+    /// The request took longer than the server lets it.
+    TimedOut,
 }
 
 impl Category {
@@ -79,6 +81,7 @@ impl Category {
         (Self::MalformedJson, StatusCode::BAD_REQUEST),
         (Self::External, StatusCode::BAD_GATEWAY),
         (Self::NotImplemented, StatusCode::NOT_IMPLEMENTED),
+        (Self::TimedOut, StatusCode::GATEWAY_TIMEOUT),
     ];
 
     /// The HTTP status of this category.

@@ -62,6 +62,7 @@ const CATEGORIES: &[(Category, i64)] = &[
     (Category::Gap, 50),
     (Category::Internal, 60),
     (Category::Temporary, 61),
+    (Category::TimedOut, 61),
     (Category::OverLimit, 70),
     (Category::MalformedJson, 90),
     (Category::External, 99),
@@ -93,9 +94,11 @@ impl Resource {
 pub(crate) fn v1_code(resource: Resource, category: Category) -> i64 {
     let resource = match category {
         Category::Authentication => Resource::Access,
-        Category::Internal | Category::Temporary | Category::External | Category::OverLimit => {
-            Resource::General
-        }
+        Category::Internal
+        | Category::Temporary
+        | Category::TimedOut
+        | Category::External
+        | Category::OverLimit => Resource::General,
         _ => resource,
     };
     let first = RESOURCES.iter().find(|(listed, _)| *listed == resource).map_or(500_000, |(_, code)| *code);

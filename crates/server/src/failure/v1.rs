@@ -43,7 +43,9 @@ pub(super) fn write(place: &Place<'_>, status: StatusCode, rejection: &Rejection
 /// The v1 reference knows one status for everything that is not the caller's fault.
 pub(super) fn documented(status: StatusCode) -> StatusCode {
     match status {
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         other => other,
     }
 }
@@ -59,6 +61,7 @@ fn is_logical(category: Category) -> bool {
             | Category::BodyTooLarge
             | Category::OverLimit
             | Category::NotImplemented
+            | Category::TimedOut
     )
 }
 
@@ -82,6 +85,7 @@ mod tests {
     fn other_systems_failures_are_internal_here() {
         assert_eq!(documented(StatusCode::BAD_GATEWAY), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(documented(StatusCode::SERVICE_UNAVAILABLE), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(documented(StatusCode::GATEWAY_TIMEOUT), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(documented(StatusCode::NOT_IMPLEMENTED), StatusCode::NOT_IMPLEMENTED);
         assert_eq!(documented(StatusCode::CONFLICT), StatusCode::CONFLICT);
     }

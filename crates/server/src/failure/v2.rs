@@ -27,6 +27,7 @@ pub(super) fn words(category: Category) -> (&'static str, &'static str) {
         Category::IdempotencyMismatch => ("unprocessable_content", "idempotency_mismatch"),
         Category::OverLimit => ("too_many_requests", "too_many_requests"),
         Category::NotImplemented => ("not_implemented", "not_implemented"),
+        Category::TimedOut => ("gateway_timeout", "gateway_timeout"),
         Category::Temporary => ("service_unavailable", "not_ready"),
         Category::External => ("bad_gateway", "bad_gateway"),
         Category::Internal => ("internal_server_error", "internal_server_error"),
@@ -56,3 +57,7 @@ pub(super) fn write(status: StatusCode, rejection: &Rejection) -> Response {
     };
     json_response(status, &body)
 }
+
+#[cfg(test)]
+#[path = "v2_tests.rs"]
+mod tests;

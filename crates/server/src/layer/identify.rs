@@ -13,7 +13,7 @@ use crate::app::App;
 /// The caller's own identifier of a call, echoed back.
 static TRACK_ID: HeaderName = HeaderName::from_static("zuora-track-id");
 /// Our identifier of a call, on every response.
-static REQUEST_ID: HeaderName = HeaderName::from_static("zuora-request-id");
+pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("zuora-request-id");
 /// Characters in a track identifier at most, as documented.
 const TRACK_ID_CHARS_MAX: usize = 64;
 
@@ -36,7 +36,10 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
         Err(rejection) => refuse(&request.into_parts().0, rejection),
     };
     let headers = response.headers_mut();
-    insert(headers, &REQUEST_ID, &request_id);
+    // A repeated answer has the identifier of the request that it first answered.
+    if !headers.contains_key(&REQUEST_ID) {
+        insert(headers, &REQUEST_ID, &request_id);
+    }
     if let Ok(Some(track_id)) = &track_id {
         insert(headers, &TRACK_ID, track_id);
     }

@@ -1,10 +1,11 @@
 //! What happens to every request before and after its operation, from the outside in: it gets an identifier and a line
-//! in the log, its caller is found out and held to its quotas, it must take JSON, its body is read and inflated within
+//! in the log, its caller is found out and held to its quotas, its time is bounded, it must take JSON, its body is read and inflated within
 //! bounds, and its idempotency key is honoured.
 
 mod acceptable;
 mod admit;
 mod body;
+mod bound;
 mod identify;
 mod limit;
 mod once;
@@ -14,6 +15,7 @@ mod version;
 pub(crate) use acceptable::acceptable;
 pub(crate) use admit::admit;
 pub(crate) use body::read_body;
+pub(crate) use bound::bound;
 pub(crate) use identify::{dashed, identify};
 pub(crate) use limit::limit;
 pub(crate) use once::{OnceTicket, known_replay, pack, replay, stored_parts, stored_success};

@@ -20,11 +20,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use payment_runs_engine::ports::{Once, OnceKey, Output, Replay, StoredResponse};
-use payment_runs_stubs::{Category, Location, Rejection};
+use payment_runs_stubs::{Category, Location, Rejection, RequestId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::identify::REQUEST_ID;
 use super::refuse;
 use super::streamed::is_streamed;
 use crate::app::{App, BODY_BYTES_MAX, IDEMPOTENCY_LIFE};
@@ -41,13 +42,15 @@ const KEY_CHARS_MAX: usize = 255;
 pub(crate) struct OnceTicket {
     key: OnceKey,
     expires_at: Timestamp,
+    /// The request's identifier, which every repetition of its answer tells.
+    request_id: String,
     stored: Arc<AtomicBool>,
 }
 
 impl OnceTicket {
     /// A ticket for a key that is known to be new, to have been answered, or to wait for nothing but its answer.
-    pub(crate) fn new(key: OnceKey, expires_at: Timestamp) -> Self {
-        Self { key, expires_at, stored: Arc::default() }
+    pub(crate) fn new(key: OnceKey, expires_at: Timestamp, request_id: String) -> Self {
+        Self { key, expires_at, request_id, stored: Arc::default() }
     }
 
     /// The key, for commands that call a gateway and must claim it first.
@@ -77,11 +80,12 @@ impl OnceTicket {
         F: FnOnce(&Output) -> (StatusCode, T) + Send + 'static,
     {
         let stored = Arc::clone(&self.stored);
+        let request_id = self.request_id.clone();
         let encode = Box::new(move |output: &Output| {
             let (status, body) = answer(output);
             stored.store(true, Ordering::Release);
             let body = serde_json::to_vec(&body).unwrap_or_default();
-            pack(status, Some("application/json"), &body)
+            pack(&request_id, status, Some("application/json"), &body)
         });
         Once { key: self.key.clone(), expires_at: self.expires_at, encode }
     }
@@ -90,14 +94,23 @@ impl OnceTicket {
 /// The stored form of an answer.
 #[derive(Serialize, Deserialize)]
 struct Packed {
+    /// The identifier of the first request; empty in records from before it was kept.
+    #[serde(default)]
+    request_id: String,
     status: u16,
     content_type: Option<String>,
     body: String,
 }
 
 /// Packs an answer for the store. Bodies are JSON, so they are text.
-pub(crate) fn pack(status: StatusCode, content_type: Option<&str>, body: &[u8]) -> StoredResponse {
+pub(crate) fn pack(
+    request_id: &str,
+    status: StatusCode,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> StoredResponse {
     let packed = Packed {
+        request_id: request_id.to_owned(),
         status: status.as_u16(),
         content_type: content_type.map(str::to_owned),
         body: String::from_utf8_lossy(body).into_owned(),
@@ -117,6 +130,11 @@ pub(crate) fn unpack(stored: &StoredResponse) -> Response {
     *response.status_mut() = StatusCode::from_u16(packed.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(Ok(value)) = packed.content_type.map(|text| HeaderValue::from_str(&text)) {
         response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    if let Some(Ok(value)) =
+        (!packed.request_id.is_empty()).then(|| HeaderValue::from_str(&packed.request_id))
+    {
+        response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
     response
 }
@@ -154,7 +172,8 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
             let fingerprint = fingerprint(&key, &parts.method, parts.uri.path(), &parts.headers, &bytes);
             let key = stored_form(&key);
             let expires_at = app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX);
-            let ticket = OnceTicket::new(OnceKey { client, key, fingerprint }, expires_at);
+            let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+            let ticket = OnceTicket::new(OnceKey { client, key, fingerprint }, expires_at, request_id);
             match known_answer(&app, &ticket).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => return answer,
@@ -211,7 +230,7 @@ async fn remember(app: &App, ticket: &OnceTicket, response: Response) -> Respons
         return Response::from_parts(parts, Body::empty());
     };
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let packed = pack(status, content_type, &bytes);
+    let packed = pack(&ticket.request_id, status, content_type, &bytes);
     let stored = app.ports.once.store_once(&ticket.key, app.now(), ticket.expires_at, packed).await;
     if let Err(error) = stored {
         store_failure(&error);

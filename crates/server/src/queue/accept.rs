@@ -39,7 +39,7 @@ pub(crate) async fn accept<T: Serialize>(
     let once = call.ticket().map(|ticket| AcceptOnce {
         key: ticket.key().clone(),
         expires_at: ticket.expires_at(),
-        response: pack(StatusCode::ACCEPTED, Some("application/json"), &accepted),
+        response: pack(&answer.request_id, StatusCode::ACCEPTED, Some("application/json"), &accepted),
     });
     let enqueued = app.ports.async_requests.enqueue_async(request, once, WAITING_MAX).await;
     match enqueued.map_err(|error| store_failure(&error))? {

@@ -118,13 +118,18 @@ async fn answer(
     }
     if record.attempts > 1 && later(record.request.accepted_at, ANSWER_LIFE) <= now {
         // The record of an effect may be forgotten by now.
-        return Ok(packed(refused(id, "it is not known whether the request took effect")).await);
+        return Ok(packed(&key.key, refused(id, "it is not known whether the request took effect")).await);
     }
+    let request_id = key.key.clone();
     let Some(request) = rebuild(&record, key, now) else {
-        return Ok(packed(refused(id, "the request was queued by another version of the server")).await);
+        return Ok(packed(
+            &request_id,
+            refused(id, "the request was queued by another version of the server"),
+        )
+        .await);
     };
     match router.clone().oneshot(request).await {
-        Ok(response) => Ok(packed(response).await),
+        Ok(response) => Ok(packed(&request_id, response).await),
         Err(never) => match never {},
     }
 }
@@ -147,19 +152,20 @@ fn rebuild(record: &AsyncRecord, key: OnceKey, now: Timestamp) -> Option<Request
     if queued.body.is_some() {
         request = request.header(CONTENT_TYPE, "application/json");
     }
+    let request_id = key.key.clone();
     request
-        .extension(RequestId(key.key.clone()))
-        .extension(OnceTicket::new(key, later(now, ANSWER_LIFE)))
+        .extension(RequestId(request_id.clone()))
+        .extension(OnceTicket::new(key, later(now, ANSWER_LIFE), request_id))
         .extension(queued.caller.into_caller())
         .body(queued.body.map_or_else(Body::empty, Body::from))
         .ok()
 }
 
-async fn packed(response: Response) -> (StatusCode, StoredResponse) {
+async fn packed(request_id: &str, response: Response) -> (StatusCode, StoredResponse) {
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let media = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    (parts.status, pack(parts.status, media, &bytes))
+    (parts.status, pack(request_id, parts.status, media, &bytes))
 }
 
 /// The answer to a request that cannot be carried out.

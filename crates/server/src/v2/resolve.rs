@@ -10,7 +10,7 @@ use payment_runs_types::DateTime;
 
 use crate::call::Call;
 use crate::faults::Faults;
-use crate::refused::money_words;
+use crate::named;
 use crate::time::{Zone, read_instant};
 
 /// Reads the fields of one body.
@@ -39,20 +39,14 @@ impl<'a, 'c> Resolver<'a, 'c> {
         }))
     }
 
-    /// The bill run with this identifier. Bill runs are known only by their invoices, so one without any is no fault.
+    /// The bill run with this identifier.
     pub(super) fn bill_run(&mut self, text: &str) -> BillRunId {
-        text.parse().unwrap_or_else(|_| {
-            self.faults.invalid("bill_run_id", "must be the identifier of a bill run");
-            BillRunId::from_u128(0)
-        })
+        named::bill_run(&mut self.faults, "bill_run_id", text)
     }
 
     /// The currency with this code.
     pub(super) fn currency(&mut self, text: &str) -> Currency {
-        Currency::from_code(text).unwrap_or_else(|error| {
-            self.faults.invalid("currency", money_words(&error));
-            Currency::USD
-        })
+        named::currency(&mut self.faults, "currency", text)
     }
 
     /// The bill cycle day, which the contract has checked to be a number of at most two digits.

@@ -13,6 +13,7 @@ use rusqlite::types::Value;
 use super::codes::Code;
 use super::failure::Failure;
 use super::row;
+use super::search::SHOWN_TARGET_DATE;
 use super::sql::{BlobId, time, to_json};
 
 /// Rows that one page holds at most, whatever is asked for.
@@ -75,7 +76,7 @@ fn bytes<I: BlobId>(id: I) -> Value {
 fn run_column(sort: RunSort) -> &'static str {
     match sort {
         RunSort::Number => "number",
-        RunSort::TargetDate => "target_date",
+        RunSort::TargetDate => SHOWN_TARGET_DATE,
         RunSort::Status => "status",
         RunSort::CreatedAt => "created_at",
         RunSort::CreatedBy => "created_by",
@@ -117,6 +118,12 @@ fn and_organizations(query: &mut Query, scope: &Scope, table: &str) -> Result<()
     Ok(())
 }
 
+/// Whether the list looks at the days on which runs start.
+pub(crate) fn needs_days(asked: &RunQuery) -> bool {
+    asked.conditions.iter().any(|condition| matches!(condition, RunCondition::TargetDate(_)))
+        || asked.sort.iter().any(|(sort, _)| *sort == RunSort::TargetDate)
+}
+
 /// The statement of [`payment_runs_engine::ports::Ledger::list_runs`].
 pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
     let mut query = visible_runs(scope)?;
@@ -128,7 +135,7 @@ pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
                 query.and_equal("status", status.map(|one| Value::Integer(one.code())));
             }
             RunCondition::TargetDate(date) => {
-                query.and_equal("target_date", date.map(|date| Value::Text(date.to_string())));
+                query.and_equal(SHOWN_TARGET_DATE, date.map(|date| Value::Text(date.to_string())));
             }
             RunCondition::UpdatedBy(user) => query.and_equal("updated_by", user.map(bytes)),
             RunCondition::UpdatedAt(at) => query.and_second("updated_at", at.map(time)),

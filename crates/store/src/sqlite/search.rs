@@ -27,6 +27,9 @@ const SECOND_MS: i64 = 1_000;
 const FIRST_CHARGE: &str = "SELECT created_at FROM (SELECT created_at, state FROM payment \
      WHERE entity = ?1 AND run = ?2 AND run IS NOT NULL ORDER BY id LIMIT 100) WHERE state <> 5 LIMIT 1";
 
+/// The target date that callers see. Whoever uses it calls [`define_run_day`] first.
+pub(super) const SHOWN_TARGET_DATE: &str = "coalesce(run.target_date, run_day(run.run_at))";
+
 /// What stands for a field in a statement.
 enum Expression {
     /// A column of the run.
@@ -41,7 +44,7 @@ const EXPRESSIONS: &[(RunField, Expression)] = &[
     (RunField::Id, Column("run.id")),
     (RunField::Number, Column("run.number")),
     (RunField::Status, Column("run.status")),
-    (RunField::TargetDate, Column("coalesce(run.target_date, run_day(run.run_at))")),
+    (RunField::TargetDate, Column(SHOWN_TARGET_DATE)),
     (RunField::RunAt, Column("run.run_at")),
     (RunField::CreatedAt, Column("run.created_at")),
     (RunField::CreatedBy, Column("run.created_by")),
@@ -122,7 +125,7 @@ fn needs_days(search: &RunSearch) -> bool {
 }
 
 /// Gives the connection the function `run_day`: the day of a moment in the time zone.
-fn define_run_day(db: &Connection, time_zone: TimeZone) -> Result<(), Failure> {
+pub(super) fn define_run_day(db: &Connection, time_zone: TimeZone) -> Result<(), Failure> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     db.create_scalar_function("run_day", 1, flags, move |context| {
         let at = context.get::<Option<i64>>(0)?.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());

@@ -12,7 +12,7 @@ use payment_runs_types::v1::OrganizationLabel;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::faults::Faults;
-use crate::refused::money_words;
+use crate::named;
 use crate::time::Zone;
 
 /// Reads the fields of one body.
@@ -80,20 +80,14 @@ impl<'a, 'c> Resolver<'a, 'c> {
         Ok(Some(found.unwrap_or(GatewayId::from_u128(0))))
     }
 
-    /// The bill run with this identifier. Bill runs are known only by their invoices, so one without any is no fault.
+    /// The bill run with this identifier.
     pub(super) fn bill_run(&mut self, text: &str) -> BillRunId {
-        text.parse().unwrap_or_else(|_| {
-            self.faults.invalid("billingRunId", "must be the identifier of a bill run");
-            BillRunId::from_u128(0)
-        })
+        named::bill_run(&mut self.faults, "billingRunId", text)
     }
 
     /// The currency with this code.
     pub(super) fn currency(&mut self, text: &str) -> Currency {
-        Currency::from_code(text).unwrap_or_else(|error| {
-            self.faults.invalid("currency", money_words(&error));
-            Currency::USD
-        })
+        named::currency(&mut self.faults, "currency", text)
     }
 
     /// The bill cycle day. The schema leaves only days from 1 to 31.

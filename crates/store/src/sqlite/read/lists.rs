@@ -5,14 +5,21 @@ use payment_runs_engine::ids::{AccountId, EntityKey, Key, RunId};
 use payment_runs_engine::payment::Payment;
 use payment_runs_engine::ports::ledger::{DecisionPosition, DecisionQuery, PaymentQuery, Progress, RunQuery};
 use payment_runs_engine::run::{Decision, Run};
+use payment_runs_engine::run_rules::time_zone;
 use rusqlite::{Connection, params, params_from_iter};
 
+use crate::sqlite::access;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::query;
 use crate::sqlite::row;
+use crate::sqlite::search::define_run_day;
 use crate::sqlite::sql::{BlobId, all, first, params_of, unsigned};
 
 pub(crate) fn runs(db: &Connection, scope: &Scope, asked: &RunQuery) -> Result<Vec<Run>, Failure> {
+    if query::needs_days(asked) {
+        let settings = access::settings(db, scope.entity)?;
+        define_run_day(db, time_zone(&settings))?;
+    }
     let query = query::runs(scope, asked)?;
     all(db, &query.sql, params_from_iter(query.values), row::run::read)
 }
