@@ -1,5 +1,6 @@
 //! Runs that wait: scheduled, changed while pending, deleted.
 
+use payment_runs_node::testing::TestNode;
 use payment_runs_tests::TestServer;
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use serde_json::json;
