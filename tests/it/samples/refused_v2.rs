@@ -41,22 +41,28 @@ fn sample(name: &str) -> Sample {
     found.unwrap_or_else(|| panic!("{name} is no sample of a refusal"))
 }
 
-/// That an answer is the sample's, field for field; of the headers those that the sample shows, but for what identifies
-/// the request.
-fn assert_as_documented(sample: &Sample, answer: &Answer) {
+/// How an answer differs from the sample's, field for field; of the headers those that the sample shows, but for what
+/// identifies the request.
+fn difference(sample: &Sample, answer: &Answer) -> Option<String> {
     let expected = sample.response.as_ref().unwrap();
     let body = expected.body.clone().unwrap_or_default();
-    assert_eq!((answer.status, &answer.body), (expected.status, &body), "{}", sample.name());
-    for (name, value) in expected.headers.iter().filter(|(name, _)| *name != "zuora-request-id") {
-        assert_eq!(answer.header(name), value.as_str(), "{}: {name}", sample.name());
-    }
+    let headers = expected.headers.iter().filter(|(name, _)| *name != "zuora-request-id");
+    let headers: Vec<_> = headers.map(|(name, value)| (name, value.as_str(), answer.header(name))).collect();
+    let is_same = (answer.status, &answer.body) == (expected.status, &body)
+        && headers.iter().all(|(_, expected, told)| expected == told);
+    let told = || format!("{} is answered {} {}\n{headers:?}", sample.name(), answer.status, answer.body);
+    (!is_same).then(told)
+}
+
+fn assert_as_documented(sample: &Sample, answer: &Answer) {
+    assert_eq!(difference(sample, answer), None);
 }
 
 /// Asks as the sample does.
-async fn assert_answered(server: &TestServer, name: &str) {
+async fn answered(server: &TestServer, name: &str) -> Option<String> {
     let sample = sample(name);
     let answer = ask(server, sample.request.as_ref().expect("the sample has a request")).await;
-    assert_as_documented(&sample, &answer);
+    difference(&sample, &answer)
 }
 
 async fn still() -> TestServer {
@@ -81,6 +87,7 @@ fn there_is_a_sample_for_every_documented_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_requests_are_the_documented_ones() {
     let server = still().await;
+    let mut differences = Vec::new();
     for name in [
         "createPaymentRun/foreign-organization",
         "createPaymentRun/no-date",
@@ -88,7 +95,7 @@ async fn refusals_of_requests_are_the_documented_ones() {
         "getPaymentRun/unknown-run",
         "listPaymentRuns/no-token",
     ] {
-        assert_answered(&server, name).await;
+        differences.extend(answered(&server, name).await);
     }
     let caller = &server.caller;
     let json = "application/json";
@@ -114,13 +121,14 @@ async fn refusals_of_requests_are_the_documented_ones() {
     ] {
         let answer =
             caller.call(method, path).header("content-type", media).raw(body.as_bytes().to_vec()).await;
-        assert_as_documented(&sample(name), &answer);
+        differences.extend(difference(&sample(name), &answer));
     }
     let first = sample("createPaymentRun/key-reused").request.unwrap();
     let key = first.headers["idempotency-key"].as_str().unwrap();
     let call = caller.call("POST", RUNS).header("idempotency-key", key);
     assert_eq!(call.json(&json!({ "target_date": "2024-07-31" })).await.status, 201);
-    assert_answered(&server, "createPaymentRun/key-reused").await;
+    differences.extend(answered(&server, "createPaymentRun/key-reused").await);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,8 +146,8 @@ async fn a_run_that_ended_is_neither_changed_nor_deleted_as_documented() {
     let server = TestServer::start_at(NOW).await;
     let run = server.caller.post(RUNS, json!({ "target_date": "2024-07-31" })).await;
     World::new(&server.caller).ended(run.body["id"].as_str().unwrap()).await;
-    assert_answered(&server, "updatePaymentRun/already-started").await;
-    assert_answered(&server, "deletePaymentRun/completed-run").await;
+    assert_eq!(answered(&server, "updatePaymentRun/already-started").await, None);
+    assert_eq!(answered(&server, "deletePaymentRun/completed-run").await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
