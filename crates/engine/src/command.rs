@@ -13,6 +13,7 @@ use crate::import::{Import, NewImport};
 use crate::money::Currency;
 use crate::payment::{GatewayAnswer, Payment};
 use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
+use crate::ports::ledger::Progress;
 use crate::ports::{Outcome, Settlement};
 use crate::run::{DataRecord, DeletePolicy, Run, RunFilter, RunOptions};
 use crate::run_schedule::{NewSchedule, Schedule, ScheduleChange};
@@ -390,6 +391,8 @@ pub enum Output {
     PaymentIntent(Payment, crate::ports::Intent),
     /// A run.
     Run(Run),
+    /// A run with its counters.
+    Progress(Progress),
     /// A schedule.
     Schedule(Schedule),
     /// An import.

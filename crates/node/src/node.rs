@@ -13,6 +13,7 @@ use payment_runs_engine::ports::{
     Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
+use payment_runs_engine::stopping::{Stopper, Stopping};
 use payment_runs_gateway::registry::GatewayRegistry;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
@@ -39,6 +40,7 @@ pub struct Node {
     is_encrypted: bool,
     generated: Option<Credentials>,
     acceptor: Acceptor,
+    stopper: Stopper,
     queue: RunningWorker,
     worker: Option<RunningWorker>,
     notifications: RunningWorker,
@@ -128,7 +130,8 @@ impl Node {
             limits: config.limits,
         };
         let spawner = SystemSpawner::default();
-        let app = App::new(parts.server_ports(&spawner), settings);
+        let (stopper, stopping) = Stopping::pair();
+        let app = App::new(parts.server_ports(&spawner), settings).until(stopping);
         let queued = app.clone();
         let queue = RunningWorker::start("queue", &spawner, |stop| work_off_async_requests(queued, stop));
         let is_encrypted = tls.is_some();
@@ -143,6 +146,7 @@ impl Node {
             is_encrypted,
             generated: prepared.generated,
             acceptor,
+            stopper,
             queue,
             worker,
             notifications,
@@ -194,6 +198,8 @@ impl Node {
     /// Stops in order: no more connections, the requests in flight, the work in hand with its charges, the simulator, and
     /// at last the database. Each wait is bounded; whatever is cut off is found and finished by the next start.
     pub async fn stop(self) {
+        // Those who watch would keep their connections open as long as there is something to see.
+        self.stopper.stop();
         self.acceptor.stop().await;
         self.queue.stop(self.drain).await;
         if let Some(worker) = self.worker {

@@ -8,6 +8,7 @@ use payment_runs_engine::ports::{
     Access, AsyncRequests, Clock, EncodeCharge, Entropy, Exports, Gateways, Ids, Imports, Ledger, OnceStore,
     Search, Spawner, WebhookSender, Webhooks,
 };
+use payment_runs_engine::stopping::Stopping;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::limits::{Limiter, Limits};
@@ -28,6 +29,9 @@ pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// Responses longer than this are compressed when the caller accepts it, as documented.
 pub const COMPRESS_OVER_BYTES: u16 = 1000;
+
+/// Payment runs that are watched at once at most: each costs a connection, and a few questions to the store in a second.
+pub(crate) const WATCHERS_MAX: usize = 100;
 
 /// The ports that the server works on.
 #[derive(Clone)]
@@ -86,6 +90,10 @@ pub struct App {
     pub(crate) limiter: Arc<Limiter>,
     /// Room for previews.
     pub(crate) previews: Arc<Semaphore>,
+    /// Places of those who watch a run.
+    pub(crate) watchers: Arc<Semaphore>,
+    /// Hears that the server is to end.
+    pub(crate) stopping: Stopping,
     queue: Arc<Notify>,
 }
 
@@ -93,8 +101,21 @@ impl App {
     /// Puts the ports and the set-up together.
     pub fn new(ports: Ports, settings: ServerSettings) -> Self {
         let limiter = Arc::new(Limiter::new(settings.limits));
-        let previews = Arc::new(Semaphore::new(PREVIEWS_AT_ONCE));
-        Self { ports, settings: Arc::new(settings), limiter, previews, queue: Arc::default() }
+        Self {
+            ports,
+            settings: Arc::new(settings),
+            limiter,
+            previews: Arc::new(Semaphore::new(PREVIEWS_AT_ONCE)),
+            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            stopping: Stopping::never(),
+            queue: Arc::default(),
+        }
+    }
+
+    /// The same server, which ends what would go on for ever as soon as it hears that it is to end.
+    #[must_use]
+    pub fn until(self, stopping: Stopping) -> Self {
+        Self { stopping, ..self }
     }
 
     /// Tells whoever works the queue off that a request was accepted.

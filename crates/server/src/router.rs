@@ -6,7 +6,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use payment_runs_stubs::{Category, Rejection};
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::Predicate;
+use tower_http::compression::predicate::{NotForContentType, SizeAbove};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::app::{App, BODY_PAUSE_MAX, COMPRESS_OVER_BYTES};
@@ -32,7 +33,10 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), bound))
         .layer(from_fn_with_state(app.clone(), limit))
         .layer(from_fn_with_state(app.clone(), admit))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_OVER_BYTES)))
+        // Events are not compressed, since they would be held back until there are enough of them.
+        .layer(CompressionLayer::new().gzip(true).compress_when(
+            SizeAbove::new(COMPRESS_OVER_BYTES).and(NotForContentType::const_new("text/event-stream")),
+        ))
         .layer(from_fn_with_state(app, identify))
 }
 

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::gateway::EncodeCharge;
 use super::once::{Once, StoredResponse};
 use super::preview::{PreviewQuery, Previewed};
-use super::{Ids, StoreError};
+use super::{BoxFuture, Ids, StoreError};
 use crate::account::{Account, Scope};
 use crate::audit::{AuditQuery, AuditRecord};
 pub use crate::command::Output;
@@ -328,6 +328,9 @@ pub trait Ledger: Send + Sync {
         entity: EntityKey,
         accounts: &[AccountId],
     ) -> Result<Vec<(AccountId, String)>, StoreError>;
+    /// Waits until a run may have moved on: it was created, changed, cut, planned, stopped or ended. Outcomes alone are not told,
+    /// nor is what other processes do.
+    fn runs_changed(&self) -> BoxFuture<'_, ()>;
     /// Whether the store can be read and written now.
     async fn check(&self) -> Result<(), StoreError>;
 }

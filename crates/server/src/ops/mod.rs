@@ -2,14 +2,23 @@
 
 mod administration;
 mod async_requests;
+mod audit;
+mod control;
 mod decisions;
 mod exports;
 mod imports;
+mod page;
+mod payments;
 pub(crate) mod preview;
 mod progress;
+mod watch;
 
 use axum::response::Response as HttpResponse;
 use payment_runs_engine::ports::StoreError;
+use payment_runs_stubs::ops::{
+    cancel_payment_run, get_payment, list_audit_records, list_payment_run_payments, list_payments,
+    resolve_payment, stop_payment_run, watch_payment_run,
+};
 use payment_runs_stubs::ops::{
     create_client, create_entity, create_import, create_organization, delete_client, export_decisions,
     export_payments, get_async_request, get_client, get_health, get_import, get_progress, get_readiness,
@@ -27,6 +36,8 @@ use payment_runs_types::ops::{
     CreateWebhookRequest, Health, HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings,
     UpdateClientRequest, UpdateOrganizationRequest, UpdateWebhookRequest,
 };
+
+use payment_runs_types::ops::ResolvePaymentRequest;
 
 use administration::{administration, clients, entities, organizations, settings, webhooks};
 
@@ -187,6 +198,90 @@ impl ops::Api for OpsApi {
         exports::payments(&call, &query.payment_run, query.format.as_ref())
             .await
             .map(export_payments::Response::Status200)
+    }
+
+    async fn cancel_payment_run(
+        &self,
+        context: RequestContext,
+        path: cancel_payment_run::Path,
+        _headers: cancel_payment_run::Headers,
+    ) -> Result<cancel_payment_run::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        control::cancel(&call, &path.key).await.map(cancel_payment_run::Response::Status200)
+    }
+
+    async fn stop_payment_run(
+        &self,
+        context: RequestContext,
+        path: stop_payment_run::Path,
+        _headers: stop_payment_run::Headers,
+    ) -> Result<stop_payment_run::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        control::stop(&call, &path.key).await.map(stop_payment_run::Response::Status200)
+    }
+
+    async fn watch_payment_run(
+        &self,
+        context: RequestContext,
+        path: watch_payment_run::Path,
+        headers: watch_payment_run::Headers,
+    ) -> Result<watch_payment_run::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        watch::watch(&call, &path.key, headers).await.map(watch_payment_run::Response::Status200)
+    }
+
+    async fn list_payment_run_payments(
+        &self,
+        context: RequestContext,
+        path: list_payment_run_payments::Path,
+        query: list_payment_run_payments::Query,
+        _headers: list_payment_run_payments::Headers,
+    ) -> Result<list_payment_run_payments::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        payments::list_of_run(&call, &path.key, query)
+            .await
+            .map(list_payment_run_payments::Response::Status200)
+    }
+
+    async fn list_payments(
+        &self,
+        context: RequestContext,
+        query: list_payments::Query,
+        _headers: list_payments::Headers,
+    ) -> Result<list_payments::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        payments::list(&call, query).await.map(list_payments::Response::Status200)
+    }
+
+    async fn get_payment(
+        &self,
+        context: RequestContext,
+        path: get_payment::Path,
+        _headers: get_payment::Headers,
+    ) -> Result<get_payment::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        payments::get(&call, &path.key).await.map(get_payment::Response::Status200)
+    }
+
+    async fn resolve_payment(
+        &self,
+        context: RequestContext,
+        path: resolve_payment::Path,
+        _headers: resolve_payment::Headers,
+        body: ResolvePaymentRequest,
+    ) -> Result<resolve_payment::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        payments::resolve(&call, &path.key, body).await.map(resolve_payment::Response::Status200)
+    }
+
+    async fn list_audit_records(
+        &self,
+        context: RequestContext,
+        query: list_audit_records::Query,
+        _headers: list_audit_records::Headers,
+    ) -> Result<list_audit_records::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        audit::list(&call, query).await.map(list_audit_records::Response::Status200)
     }
 
     async fn list_clients(
@@ -409,6 +504,14 @@ fn not_ready(error: &StoreError) -> Rejection {
     };
     tracing::warn!(error = %crate::failure::Chain(error), "the server is not ready");
     Rejection::new(Category::Temporary, message).retry_after_s(1)
+}
+
+/// A refusal because of the state that an object is in, with status 409.
+fn in_conflict(rejection: Rejection) -> Rejection {
+    match rejection.category {
+        Category::BusinessRule => Rejection { category: Category::Conflict, ..rejection },
+        _ => rejection,
+    }
 }
 
 /// The run that the path names does not exist.

@@ -18,7 +18,7 @@ pub(super) async fn get(call: &Call<'_>, key: &str) -> Result<Progress, Rejectio
     found.map(|progress| write(&progress)).ok_or_else(|| no_run(key))
 }
 
-fn write(progress: &ledger::Progress) -> Progress {
+pub(super) fn write(progress: &ledger::Progress) -> Progress {
     let count = |part: fn(&Tally) -> i64| progress.tallies.values().map(part).fold(0, i64::saturating_add);
     let collected = count(|tally| tally.invoices.number.saturating_add(tally.debit_memos.number));
     let skipped = count(|tally| tally.skipped);

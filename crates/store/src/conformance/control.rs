@@ -80,10 +80,11 @@ pub async fn a_stopped_run_ends_what_is_under_way_and_leaves_the_rest(stand: Sta
     assert_eq!(intents.len(), 3);
     assert!(!stand.work.is_stopping(&claim).await.unwrap());
 
-    let Output::Run(stopped) = stand.execute(4, stop()).await else { panic!() };
-    assert_eq!(stopped.status, RunStatus::Processing, "what is under way ends first");
+    let Output::Progress(stopped) = stand.execute(4, stop()).await else { panic!() };
+    assert_eq!(stopped.run.status, RunStatus::Processing, "what is under way ends first");
+    assert!(stopped.stopping);
     assert!(stand.work.is_stopping(&claim).await.unwrap());
-    let Output::Run(again) = stand.execute(5, stop()).await else { panic!() };
+    let Output::Progress(again) = stand.execute(5, stop()).await else { panic!() };
     assert_eq!(again, stopped, "a second stop changes nothing");
     let progress = stand.ledger.run_progress(&scope(), &key(run.id)).await.unwrap().unwrap();
     assert!(progress.stopping);

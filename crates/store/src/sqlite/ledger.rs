@@ -14,7 +14,8 @@ use payment_runs_engine::ports::ledger::{
     DecisionPosition, DecisionQuery, PaymentQuery, Progress, RecordResult, RunQuery,
 };
 use payment_runs_engine::ports::{
-    EncodeCharge, Executed, Ids, Ledger, LedgerError, Once, PreviewQuery, Previewed, StoreError,
+    BoxFuture, EncodeCharge, Executed, Ids, Ledger, LedgerError, Once, PreviewQuery, Previewed, StoreError,
+    Work,
 };
 use payment_runs_engine::run::{Decision, Run, Tallies};
 
@@ -182,6 +183,10 @@ impl Ledger for SqliteStore {
         let accounts = accounts.to_vec();
         self.read("find the numbers of accounts", move |db| read::account_numbers(db, entity, &accounts))
             .await
+    }
+
+    fn runs_changed(&self) -> BoxFuture<'_, ()> {
+        Work::changed(self)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

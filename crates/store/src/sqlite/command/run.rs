@@ -13,10 +13,10 @@ use super::Desk;
 use crate::sqlite::access;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
-use crate::sqlite::row;
 use crate::sqlite::schedules::{Gone, follow};
 use crate::sqlite::sequence::{Sequence, next_text};
 use crate::sqlite::sql::{execute, execute_one, params_of};
+use crate::sqlite::{read, row};
 
 pub(super) fn create(desk: &mut Desk<'_>, new: &NewRun) -> Result<Output, Failure> {
     let run = draft(desk, new)?;
@@ -121,7 +121,8 @@ pub(super) fn stop(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
     if execute(desk.db, sql, params_of(desk.entity(), run.id))? == 1 {
         record(desk, EventKind::RunStopRequested, &run)?;
     }
-    Ok(Output::Run(run))
+    let progress = read::progress(desk.db, desk.scope, key)?;
+    Desk::need_path(progress, Noun::PaymentRun, key).map(Output::Progress)
 }
 
 /// The run that follows in the schedule, now that its pending run was given up.

@@ -108,6 +108,7 @@ impl Work for SqliteStore {
         let ended = self.write("end runs", move |db| finish::finish_runs(db, now)).await?;
         if !ended.is_empty() {
             self.inner.bells.ring_events();
+            self.wake();
         }
         Ok(ended)
     }
@@ -116,6 +117,7 @@ impl Work for SqliteStore {
         let (claim, message) = (claim.clone(), message.to_owned());
         self.write("end a run in error", move |db| finish::fail_run(db, &claim, now, &message)).await?;
         self.inner.bells.ring_events();
+        self.wake();
         Ok(())
     }
 
