@@ -3,12 +3,15 @@
 
 mod administration;
 mod async_requests;
+mod audit;
 mod bad_input;
 mod billing_objects;
 mod connections;
 mod contract_served;
+mod control;
 mod currencies;
 mod data_runs;
+mod events;
 mod exports;
 mod headers;
 mod idempotency;
@@ -17,6 +20,7 @@ mod limits;
 mod object_query;
 mod payment_runs;
 mod preview;
+mod resolve;
 mod rules;
 mod samples;
 mod schedules;

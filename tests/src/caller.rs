@@ -156,6 +156,11 @@ impl Call {
         self.send().await
     }
 
+    /// Sends the call and gives the answer as it begins, unjudged: for streams.
+    pub async fn open(self) -> reqwest::Response {
+        self.request.send().await.expect("the server answers")
+    }
+
     /// Sends the call and judges the answer.
     pub async fn send(self) -> Answer {
         let response = self.request.send().await.expect("the server answers");

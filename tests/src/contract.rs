@@ -154,6 +154,9 @@ impl Contract {
 
     fn body_faults(&self, api: &str, response: &Value, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
         let media = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if let Some(schema) = response.pointer("/content/text~1event-stream/schema") {
+            return self.event_faults(api, schema, media, body);
+        }
         let essence = media.split(';').next().unwrap_or_default().trim();
         if essence != "application/json"
             && let Some(stream) = response["content"].get(essence)
@@ -177,6 +180,26 @@ impl Contract {
     fn stream_faults(&self, api: &str, schema: &Value, body: &[u8]) -> Vec<String> {
         let Ok(text) = std::str::from_utf8(body) else { return vec!["the stream is not UTF-8".to_owned()] };
         if schema["type"] == "string" { self.schema_faults(api, schema, &json!(text)) } else { vec![] }
+    }
+
+    /// What is wrong with the events of a stream.
+    fn event_faults(&self, api: &str, schema: &Value, media: &str, body: &[u8]) -> Vec<String> {
+        if media != "text/event-stream" {
+            return vec![format!("the content type is `{media}`")];
+        }
+        let text = String::from_utf8_lossy(body);
+        let (events, rest) = crate::watching::events_of(&text);
+        let mut faults: Vec<String> =
+            events.iter().flat_map(|event| self.schema_faults(api, schema, &event.data)).collect();
+        if !rest.is_empty() {
+            faults.push(format!("an event is cut off: {rest}"));
+        }
+        faults
+    }
+
+    /// What a named schema of a document, with its objects closed, holds against a value.
+    pub fn component_faults(&self, api: &str, name: &str, json: &Value) -> Vec<String> {
+        self.schema_faults(api, &json!({ "$ref": format!("#/components/schemas/{name}") }), json)
     }
 
     /// What a schema of a document, with its objects closed, holds against a value.

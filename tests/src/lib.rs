@@ -15,6 +15,7 @@ pub mod raw;
 pub mod receiver;
 pub mod samples;
 pub mod server;
+pub mod watching;
 pub mod world;
 
 pub use server::TestServer;

@@ -161,6 +161,20 @@ const MODELS: &[Row] = &[
     ("ops", "listImportFaults", None, carry::<ops::ImportFaultPage>, carry::<ops::ErrorResponse>),
     ("ops", "exportDecisions", None, carry::<String>, carry::<ops::ErrorResponse>),
     ("ops", "exportPayments", None, carry::<String>, carry::<ops::ErrorResponse>),
+    ("ops", "cancelPaymentRun", None, carry::<ops::Progress>, carry::<ops::ErrorResponse>),
+    ("ops", "stopPaymentRun", None, carry::<ops::Progress>, carry::<ops::ErrorResponse>),
+    ("ops", "watchPaymentRun", None, carry::<ops::ProgressEvent>, carry::<ops::ErrorResponse>),
+    ("ops", "listPaymentRunPayments", None, carry::<ops::PaymentPage>, carry::<ops::ErrorResponse>),
+    ("ops", "listPayments", None, carry::<ops::PaymentPage>, carry::<ops::ErrorResponse>),
+    ("ops", "getPayment", None, carry::<ops::Payment>, carry::<ops::ErrorResponse>),
+    (
+        "ops",
+        "resolvePayment",
+        Some(carry::<ops::ResolvePaymentRequest>),
+        carry::<ops::Payment>,
+        carry::<ops::ErrorResponse>,
+    ),
+    ("ops", "listAuditRecords", None, carry::<ops::AuditRecordPage>, carry::<ops::ErrorResponse>),
     ("ops", "listClients", None, carry::<ops::ClientPage>, carry::<ops::ErrorResponse>),
     (
         "ops",
@@ -249,7 +263,7 @@ fn faults_of(sample: &Sample, (_, _, request, success, failure): &Row) -> Vec<St
     if let (Some(carry), Some(body)) =
         (request, sample.request.as_ref().and_then(|request| request.body.as_ref()))
     {
-        bodies.push(("request", *carry, body));
+        bodies.push(("request", *carry, body.clone()));
     }
     if let Some(response) = &sample.response
         && let Some(body) = &response.body
@@ -259,13 +273,20 @@ fn faults_of(sample: &Sample, (_, _, request, success, failure): &Row) -> Vec<St
             200..300 if body["success"] != false => *success,
             _ => *failure,
         };
-        bodies.push(("response", carry, body));
+        match body {
+            // The events of a stream, which is written as one text.
+            Value::String(text) => {
+                let (events, _) = payment_runs_tests::watching::events_of(text);
+                bodies.extend(events.into_iter().map(|event| ("response", carry, event.data)));
+            }
+            body => bodies.push(("response", carry, body.clone())),
+        }
     }
     let unknown_are_ignored = |what: &str| what == "request" && sample.operation == "createAccount";
     bodies
         .into_iter()
-        .filter_map(|(what, carry, body)| match carry(body) {
-            Ok(again) if again == *body || unknown_are_ignored(what) => None,
+        .filter_map(|(what, carry, body)| match carry(&body) {
+            Ok(again) if again == body || unknown_are_ignored(what) => None,
             Ok(again) => Some(format!("{} {what} became {again}", sample.name())),
             Err(error) => Some(format!("{} {what}: {error}", sample.name())),
         })

@@ -1,0 +1,150 @@
+//! Payment runs being watched.
+
+use std::time::{Duration, Instant};
+
+use payment_runs_tests::TestServer;
+use payment_runs_tests::caller::Caller;
+use payment_runs_tests::watching::{Event, Watching};
+use payment_runs_tests::world::{CARD_APPROVED, World, text};
+use serde_json::{Value, json};
+
+async fn watch(caller: &Caller, run: &str, last_id: Option<&str>) -> Watching {
+    let path = format!("/ops/payment-runs/{run}/events");
+    Watching::begin(caller, &path, last_id).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+}
+
+fn status(event: &Event) -> &Value {
+    &event.data["progress"]["status"]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_watched_to_its_end() {
+    let server = TestServer::start().await;
+    let (caller, world) = (&server.caller, World::new(&server.caller));
+    let account = world.account("Watched", CARD_APPROVED).await;
+    for _ in 0..20 {
+        world.invoice(&account, json!(10), "2024-07-28").await;
+    }
+    let run = text(&caller.create("/v1/payment-runs", json!({ "targetDate": "2024-07-28" })).await, "id");
+    let events = watch(caller, &run, None).await.to_end().await;
+    let (last, before) = events.split_last().unwrap();
+    assert_eq!((last.name.as_str(), status(last)), ("end", &json!("completed")));
+    assert!(before.iter().all(|event| event.name == "progress"), "{events:?}");
+    let told = &last.data["progress"];
+    assert_eq!(told, &caller.get(&format!("/ops/payment-runs/{run}/progress")).await.body);
+    assert_eq!((&told["payments_processed"], &last.data["seconds_left"]), (&json!(20), &json!(0)));
+    let mut ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), events.len(), "one event for each change");
+
+    // Whoever knows the end hears nothing more; whoever missed it hears of it alone.
+    assert!(watch(caller, &run, Some(&last.id)).await.to_end().await.is_empty());
+    for known in [None, Some("something else")] {
+        assert_eq!(watch(caller, &run, known).await.to_end().await, std::slice::from_ref(last));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_follow_the_clock_of_the_server() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let (caller, world) = (&server.caller, World::new(&server.caller));
+    let account = world.account("Patient", CARD_APPROVED).await;
+    world.invoice(&account, json!(10), "2024-07-28").await;
+    let run = caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
+    let run = text(&run, "id");
+    let mut watching = watch(caller, &run, None).await;
+    let first = watching.next().await.unwrap();
+    assert_eq!((status(&first), &first.data["seconds_left"]), (&json!("pending"), &Value::Null));
+    assert_eq!(first.data["documents_per_second"], 0);
+
+    // One who comes back with that event is told nothing until something differs, but that the line is alive.
+    let mut returned = watch(caller, &run, Some(&first.id)).await;
+    let before = returned.comment().await;
+    server.advance_to("2024-07-28T10:15:16Z").await;
+    assert_eq!(returned.comment().await, before + 1);
+    watching.comment().await;
+
+    server.node().clock().set("2024-07-28T11:00:00Z".parse().unwrap());
+    returned.comment().await;
+    server.node().clock().set("2024-07-28T11:14:00Z".parse().unwrap());
+    returned.comment().await;
+    // A call watches for an hour at most; the same call again goes on.
+    server.advance_to("2024-07-28T11:15:01Z").await;
+    assert!(watching.next().await.is_none());
+    assert!(returned.to_end().await.is_empty(), "it began a moment later, and ends with the next look");
+    let watching = watch(caller, &run, Some(&first.id)).await;
+    server.advance_to("2024-07-28T12:00:00Z").await;
+    let events = watching.to_end().await;
+    assert_eq!(status(events.last().unwrap()), "completed", "the end is never held back: {events:?}");
+    assert!(events.len() <= 2, "time stands still, so that nothing else may follow so soon: {events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_canceled_run_is_told_at_once() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let caller = &server.caller;
+    let run = caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
+    let run = text(&run, "id");
+    let mut watching = watch(caller, &run, None).await;
+    watching.next().await.unwrap();
+    caller.post(&format!("/ops/payment-runs/{run}/cancel"), Value::Null).await;
+    let events = watching.to_end().await;
+    let [end] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((end.name.as_str(), status(end)), ("end", &json!("canceled")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_are_bounded_and_make_room_when_they_leave() {
+    /// As many as the server lets in.
+    const WATCHERS_MAX: usize = 100;
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let caller = &server.caller;
+    let run = caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
+    let path = format!("/ops/payment-runs/{}/events", text(&run, "id"));
+    let mut watching = Vec::new();
+    for _ in 0..WATCHERS_MAX {
+        watching.push(Watching::begin(caller, &path, None).await.unwrap_or_else(|_| panic!("there is room")));
+    }
+    let Err((status, body)) = Watching::begin(caller, &path, None).await else { panic!("it is full") };
+    assert_eq!((status, &body["type"]), (503, &json!("service_unavailable")), "{body}");
+    let refused = caller.get(&path).await;
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    assert_eq!(caller.get(&path.replace("/events", "/progress")).await.status, 200, "others are served");
+
+    watching.pop();
+    let started = Instant::now();
+    while Watching::begin(caller, &path, None).await.is_err() {
+        // The server notices that the line is dead when it looks or speaks next.
+        server.node().clock().advance(jiff::SignedDuration::from_secs(1));
+        assert!(started.elapsed() < Duration::from_secs(30), "the place is never free again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_does_not_wait_for_watchers() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let run = server.caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
+    let mut watching = watch(&server.caller, &text(&run, "id"), None).await;
+    watching.next().await.unwrap();
+    let started = Instant::now();
+    server.into_node().stop().await;
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(watching.next().await.is_none(), "the stream has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_come_before_the_stream() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let caller = &server.caller;
+    let run = caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
+    let path = format!("/ops/payment-runs/{}/events", text(&run, "id"));
+    let missing = Watching::begin(caller, "/ops/payment-runs/PR-99999999/events", None).await;
+    assert_eq!(missing.err().map(|(status, _)| status), Some(404));
+    let anonymous = Watching::begin(&caller.anonymous(), &path, None).await;
+    assert_eq!(anonymous.err().map(|(status, _)| status), Some(401));
+    let only_json = caller.call("GET", &path).header("accept", "application/json").send().await;
+    assert_eq!(only_json.status, 406, "{}", only_json.body);
+    let long = "x".repeat(257);
+    let strange = Watching::begin(caller, &path, Some(&long)).await;
+    assert_eq!(strange.err().map(|(status, _)| status), Some(400));
+}
