@@ -1,11 +1,15 @@
 //! Payment runs being watched.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use payment_runs_client::{Connection, events};
 use payment_runs_tests::TestServer;
 use payment_runs_tests::caller::Caller;
 use payment_runs_tests::watching::{Event, Watching};
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
+use payment_runs_types::ops::{ProgressEvent, RunStatus};
 use serde_json::{Value, json};
 
 async fn watch(caller: &Caller, run: &str, last_id: Option<&str>) -> Watching {
@@ -40,7 +44,9 @@ async fn a_run_is_watched_to_its_end() {
     // Whoever knows the end hears nothing more; whoever missed it hears of it alone.
     assert!(watch(caller, &run, Some(&last.id)).await.to_end().await.is_empty());
     for known in [None, Some("something else")] {
-        assert_eq!(watch(caller, &run, known).await.to_end().await, std::slice::from_ref(last));
+        let events = watch(caller, &run, known).await.to_end().await;
+        let [end] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!((&end.id, &end.name, &end.data["progress"]), (&last.id, &last.name, told));
     }
 }
 
@@ -147,4 +153,23 @@ async fn refusals_come_before_the_stream() {
     let long = "x".repeat(257);
     let strange = Watching::begin(caller, &path, Some(&long)).await;
     assert_eq!(strange.err().map(|(status, _)| status), Some(400));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_reads_typed_events() {
+    let server = TestServer::start().await;
+    let run =
+        text(&server.caller.create("/v1/payment-runs", json!({ "targetDate": "2024-07-28" })).await, "id");
+    let builder = Connection::builder(server.node().url()).bearer_token(server.token());
+    let client = builder.http_client(payment_runs_tests::http_client()).build().unwrap();
+    let body = client.ops().watch_payment_run().key(&run).send().await.unwrap().into_inner();
+    let mut events = pin!(events::<ProgressEvent>(body.into_inner()));
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        last = Some(event.unwrap());
+    }
+    let last = last.unwrap();
+    assert_eq!((last.name.as_deref(), &last.data.progress.status), (Some("end"), &RunStatus::Completed));
+    assert_eq!(last.data.progress.payment_run_id, run);
+    assert!(last.id.is_some());
 }

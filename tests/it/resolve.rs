@@ -1,5 +1,6 @@
 //! Payments in doubt: seen, and settled by a person.
 
+use std::path::Path;
 use std::time::Duration;
 
 use payment_runs_engine::collect::SendPolicy;
@@ -12,6 +13,7 @@ use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use serde_json::{Value, json};
 
 use crate::administration::logged_in;
+use crate::control::copy_folder;
 
 /// A gateway with these faults, which answers no look-ups unless it is said to.
 fn faulty(builder: TestNodeBuilder, faults: &str, looks_up: bool) -> TestNodeBuilder {
@@ -130,11 +132,8 @@ async fn what_nobody_knows_is_listed_and_settled_by_a_person() {
         ["payments_processed", "payments_errors", "payments_in_doubt"].map(|field| numbers[field].clone());
     assert_eq!(counted, [json!(1), json!(1), json!(1)], "an ended run still counts");
     let summary = caller.get(&format!("/v1/payment-runs/{run}/summary")).await.body;
-    assert_eq!(
-        (&summary["numberOfPayments"], &summary["numberOfErrors"]),
-        (&json!(1), &json!(1)),
-        "{summary}"
-    );
+    assert_eq!(summary["numberOfPayments"], json!(1), "{summary}");
+    assert_eq!(summary["totalValues"][0]["totalValueOfPayments"], json!("10 USD"));
     let paid = caller.post("/v1/payments", external).await;
     assert_eq!(paid.status, 200, "what was declined is free: {}", paid.body);
 
@@ -177,12 +176,10 @@ async fn a_payment_that_is_being_sent_is_left_to_its_sender() {
 /// key is answered, and no second payment is made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_off_payment_is_answered_under_its_key() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let start = "2024-07-28T10:00:00Z";
-    let node = || TestNode::builder().at(start.parse().unwrap()).in_folder(folder.path());
-    let cut =
-        faulty(node(), "delay-ms=60000:1", true).configure(|config| config.drain = Duration::from_millis(1));
-    let server = TestServer::start_with(cut).await;
+    let node = |folder: &Path| TestNode::builder().at(start.parse().unwrap()).in_folder(folder);
+    let server = TestServer::start_with(faulty(node(folder.path()), "delay-ms=60000:1", true)).await;
     let account = World::new(&server.caller).account("Cut off", CARD_APPROVED).await;
     let body = json!({ "accountId": account, "amount": 7, "currency": "USD", "type": "Electronic" });
     let caller = server.caller.clone();
@@ -195,10 +192,10 @@ async fn a_cut_off_payment_is_answered_under_its_key() {
     let waiting =
         server.caller.call("POST", "/v1/payments").header("idempotency-key", "mine").json(&body).await;
     assert_eq!(waiting.status, 409, "{}", waiting.body);
-    let charged = server.charges().len();
-    server.into_node().stop().await;
+    let cut_off = server;
+    copy_folder(folder.path(), copy.path());
 
-    let server = TestServer::start_with(node()).await;
+    let server = TestServer::start_with(node(copy.path())).await;
     let mine = async || {
         server.caller.call("POST", "/v1/payments").header("idempotency-key", "mine").json(&body).await
     };
@@ -211,5 +208,6 @@ async fn a_cut_off_payment_is_answered_under_its_key() {
     assert_eq!(mine().await.body, answered.body);
     let all = listed(&server.caller, "/ops/payments").await;
     assert_eq!((all.len(), &all[0]["number"]), (1, &answered.body["number"]));
-    assert_eq!((charged, server.charges().len()), (1, 1));
+    assert_eq!(server.charges().len(), 1);
+    drop(cut_off);
 }

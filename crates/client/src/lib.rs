@@ -3,6 +3,7 @@
 mod compress;
 mod connection;
 mod error;
+mod events;
 mod hooks;
 mod logical;
 mod operation;
@@ -23,6 +24,7 @@ pub mod v2;
 
 pub use connection::{BuildError, Connection, ConnectionBuilder};
 pub use error::{Error, FailureBody, Fault, Refusal, RefusalBody};
+pub use events::{Event, EventError, events};
 /// The models that the operations take and answer.
 pub use payment_runs_types as types;
 pub use progenitor_client::ResponseValue;

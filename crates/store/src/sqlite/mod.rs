@@ -16,6 +16,8 @@ mod failure;
 mod imports;
 mod ledger;
 mod lock;
+#[cfg(test)]
+mod migration_tests;
 mod once;
 #[cfg(test)]
 mod plan_tests;

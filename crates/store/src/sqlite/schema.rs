@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::lock::FileLock;
 
 /// The steps of the schema in their order. A step that was released is never changed; a new one is added at the end.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_init.sql"),
     include_str!("../../migrations/sqlite/0002_async_requests.sql"),
     include_str!("../../migrations/sqlite/0003_schedules.sql"),
