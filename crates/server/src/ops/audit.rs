@@ -73,5 +73,9 @@ fn kind(kind: EventKind) -> AuditKind {
         EventKind::PaymentCreated => AuditKind::PaymentCreated,
         EventKind::PaymentSettled => AuditKind::PaymentSettled,
         EventKind::PaymentResolved => AuditKind::PaymentResolved,
+        EventKind::WebhookCreated => AuditKind::WebhookCreated,
+        EventKind::WebhookUpdated => AuditKind::WebhookUpdated,
+        EventKind::WebhookDeleted => AuditKind::WebhookDeleted,
+        EventKind::DeliveryReplayed => AuditKind::DeliveryReplayed,
     }
 }
