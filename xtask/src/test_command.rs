@@ -13,11 +13,14 @@ use crate::exercised;
 /// The features of the models. Each is checked alone: a build of the whole workspace unites them and hides a missing one.
 const TYPES_FEATURES: [&str; 4] = ["", "schemars", "utoipa", "garde"];
 
-/// Schedules that the simulator plays in every run, on the build the tests use anyway; it takes seconds.
-const SEEDS: &str = "300";
+/// What the simulator plays in every run: other schedules each time, as many as fit in a minute, but so many at least.
+const SIMULATION: &str = "--fresh --minutes 1 --seeds 3000";
 
-/// Schedules with `full`, on an optimised build.
-const SEEDS_FULL: &str = "20000";
+/// The protocols that are wrong on purpose are noticed within some dozens of schedules; within so many, or it fails.
+const SIMULATION_MUTANTS: &str = "--fresh --mutants --seeds 2000";
+
+/// What the simulator plays with `full`.
+const SIMULATION_FULL: &str = "--fresh --seeds 20000";
 
 /// What the fuzzer is told in every run: few requests for each operation, always the same ones, so that neither chance nor
 /// the machine's speed decides whether a change passes.
@@ -144,18 +147,19 @@ fn foreign(own: &str, full: bool) -> Vec<Step> {
     steps
 }
 
-/// The simulator on the real protocol, and on protocols that are wrong on purpose, which its checkers must notice.
+/// The simulator on the real protocol, and on protocols that are wrong on purpose, which its checkers must notice. It is
+/// built optimised: that takes longer than the minute in which it then plays thousands of schedules, but hundreds of
+/// schedules would find little.
 fn simulations(full: bool) -> Vec<Step> {
-    let replay = "replay the seed that is named: `cargo xtask sim --seed S`";
+    let replay = "repeat the schedule with the command that is printed, and mend the protocol";
     let notice = "make the checkers in crates/sim notice the mutant that is named";
-    let play = |profile: &str, extra: &str| format!("run -p payment-runs-sim{profile} --locked -- {extra}");
+    let play = |extra: &str| format!("run -p payment-runs-sim --release --locked -- {extra}");
     let mut steps = vec![
-        cargo("simulation", &play("", &format!("--seeds {SEEDS}")), replay),
-        cargo("simulation of mutants", &play("", &format!("--mutants --seeds {SEEDS}")), notice),
+        cargo("simulation", &play(SIMULATION), replay),
+        cargo("simulation of mutants", &play(SIMULATION_MUTANTS), notice),
     ];
     if full {
-        let long = format!("--seeds {SEEDS_FULL}");
-        steps.push(cargo("long simulation", &play(" --release", &long), replay));
+        steps.push(cargo("long simulation", &play(SIMULATION_FULL), replay));
     }
     steps
 }

@@ -8,7 +8,7 @@
 //! Once a run is stopped, no delivery of its charges begins any more. A charge that was certainly never sent is given up;
 //! about any other the gateway is asked, until it is found, or until it is believed that it was never seen.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,8 +109,12 @@ pub enum KeyAge {
     Old,
 }
 
-/// Judges a key by when its intent was stored. A clock that went backwards makes no key old.
+/// Judges a key by when its intent was stored. A clock that went backwards makes no key old, but a gateway that remembers
+/// no keys makes every key old, whatever the clock says.
 pub fn key_age(created_at: Timestamp, now: Timestamp, key_life: Duration) -> KeyAge {
+    if key_life.is_zero() {
+        return KeyAge::Old;
+    }
     let half = SignedDuration::try_from(key_life / 2).unwrap_or(SignedDuration::MAX);
     if now.duration_since(created_at) < half { KeyAge::Young } else { KeyAge::Old }
 }
@@ -135,17 +139,37 @@ impl Collector {
         stopping: &Stopping,
         halted: &Stopping,
     ) -> Option<Outcome> {
+        self.find_out(intent, Words { stopping, halted }, ready(false)).await
+    }
+
+    /// Like [`Self::resolve`], for a payment that may be in doubt. `begin` says whether such a payment may be delivered
+    /// once more; it has been written down then, so that nobody else delivers it or gives it up meanwhile.
+    pub async fn resolve_in_doubt(
+        &self,
+        intent: &Intent,
+        stopping: &Stopping,
+        begin: impl Future<Output = bool> + Send,
+    ) -> Option<Outcome> {
+        self.find_out(intent, Words { stopping, halted: &Stopping::never() }, begin).await
+    }
+
+    async fn find_out(
+        &self,
+        intent: &Intent,
+        words: Words<'_>,
+        begin: impl Future<Output = bool> + Send,
+    ) -> Option<Outcome> {
         let Some(gateway) = self.gateways.find(intent.gateway) else {
             return without_gateway(intent);
         };
-        let words = Words { stopping, halted };
+        let stopping = words.stopping;
         match intent.state {
             PaymentState::Intent if intent.run_stopped => {
                 self.conclude(gateway.as_ref(), intent, stopping, intent.may_have_been_sent).await
             }
             PaymentState::Intent => self.send(gateway.as_ref(), intent, words).await,
             PaymentState::Pending | PaymentState::Unknown => {
-                self.ask_again(gateway.as_ref(), intent, stopping).await
+                self.ask_again(gateway.as_ref(), intent, stopping, begin).await
             }
             PaymentState::Processed | PaymentState::Declined | PaymentState::Canceled => None,
         }
@@ -254,28 +278,32 @@ impl Collector {
     }
 
     /// Asks what became of a payment in doubt. One that the gateway has not seen for some while, or whose key it still
-    /// remembers, is delivered once more, or given up where its run was stopped.
+    /// remembers, is delivered once more, or given up where its run was stopped. The delivery is begun in the store first:
+    /// others may have come to the same conclusion, or to another one.
     async fn ask_again(
         &self,
         gateway: &dyn Gateway,
         intent: &Intent,
         stopping: &Stopping,
+        begin: impl Future<Output = bool> + Send,
     ) -> Option<Outcome> {
         let place = self.admit(intent, stopping).await?;
         let found = look_up(gateway, intent).await;
         let is_unknown = intent.state == PaymentState::Unknown;
-        let is_believed = found == LookUp::NeverSeen && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
-        let may_send =
-            is_unknown && !intent.run_stopped && (self.age(gateway, intent) == KeyAge::Young || is_believed);
-        let outcome = match found {
-            LookUp::Found(outcome) => outcome,
-            LookUp::NeverSeen if is_unknown && is_believed && intent.run_stopped => {
+        let is_protected = is_unknown && !intent.run_stopped && self.age(gateway, intent) == KeyAge::Young;
+        let is_believed = is_unknown && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
+        let may_deliver = match found {
+            LookUp::Found(_) => false,
+            LookUp::NeverSeen if is_believed && intent.run_stopped => {
                 return Some(Outcome::NotSent { why: RUN_STOPPED.to_owned(), retry_after: None });
             }
-            LookUp::NeverSeen | LookUp::CannotTell { .. } if may_send => {
-                gateway.charge(&intent.request).await
-            }
-            LookUp::NeverSeen | LookUp::CannotTell { .. } => return None,
+            LookUp::NeverSeen => is_protected || is_believed,
+            LookUp::CannotTell { .. } => is_protected,
+        };
+        let outcome = match found {
+            LookUp::Found(outcome) => outcome,
+            _ if may_deliver && begin.await => gateway.charge(&intent.request).await,
+            _ => return None,
         };
         drop(place);
         match outcome {

@@ -112,6 +112,8 @@ struct World {
     look_ups: u32,
     key_life: Duration,
     run_stopped: bool,
+    /// Whether the store lets a delivery begin that no key protects.
+    may_begin: bool,
 }
 
 impl World {
@@ -127,6 +129,7 @@ impl World {
             look_ups: 0,
             key_life: 2 * HOUR,
             run_stopped: false,
+            may_begin: true,
         }
     }
 
@@ -151,7 +154,8 @@ impl World {
         let created_at = now().checked_sub(self.age).unwrap();
         let (look_ups, run_stopped) = (self.look_ups, self.run_stopped);
         let intent = Intent { look_ups, run_stopped, ..intent(self.state, created_at, self.sent) };
-        let outcome = collector.resolve(&intent, &Stopping::never()).await;
+        let begin = ready(self.may_begin);
+        let outcome = collector.resolve_in_doubt(&intent, &Stopping::never(), begin).await;
         let calls = script.calls.lock().unwrap().clone();
         let took = clock.now().duration_since(now()).unsigned_abs();
         (outcome, calls, took)
@@ -286,6 +290,11 @@ async fn an_unknown_payment_is_asked_about_and_sent_again_only_when_that_is_safe
     check("never seen, asked once", world(LookUp::NeverSeen, old, declined()), None, "l").await;
     let asked = World { look_ups: LOOK_UPS_BEFORE_BELIEF, ..world(LookUp::NeverSeen, old, declined()) };
     check("never seen for a while", asked, Some(declined()), "lc").await;
+    let asked = World { look_ups: LOOK_UPS_BEFORE_BELIEF, ..world(LookUp::NeverSeen, old, declined()) };
+    let taken = World { may_begin: false, ..asked };
+    check("never seen, and somebody else delivers it", taken, None, "l").await;
+    let taken = World { may_begin: false, ..world(LookUp::NeverSeen, young, declined()) };
+    check("young, and somebody else delivers it", taken, None, "l").await;
     check("never seen, young", world(LookUp::NeverSeen, young, declined()), Some(declined()), "lc").await;
     check("cannot tell, young", world(cannot_tell(), young, approved()), Some(approved()), "lc").await;
     check("cannot tell, old", world(cannot_tell(), old, approved()), None, "l").await;
@@ -402,5 +411,9 @@ fn a_key_is_young_for_half_its_life() {
         let created_at = now().checked_sub(SignedDuration::from_secs(age_s)).unwrap();
         assert_eq!(key_age(created_at, now(), 2 * HOUR), expected, "{age_s}");
     }
-    assert_eq!(key_age(now(), now(), Duration::ZERO), KeyAge::Old);
+    // A gateway that remembers no keys remembers none however the clock is set.
+    for age_s in [-3_600, -1, 0, 1] {
+        let created_at = now().checked_sub(SignedDuration::from_secs(age_s)).unwrap();
+        assert_eq!(key_age(created_at, now(), Duration::ZERO), KeyAge::Old, "{age_s}");
+    }
 }

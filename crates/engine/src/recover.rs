@@ -3,6 +3,7 @@
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::collect::{Collector, later};
@@ -51,8 +52,21 @@ pub async fn look_up_due(
     let due = work.due_look_ups(now, again_at, single_before, policy.batch_max).await?;
     let asked = due.len();
     let ask = |intent: Intent| async move {
-        let outcome = collector.resolve(&intent, stopping).await?;
-        Some((intent.entity, Settlement { payment: intent.payment, outcome }))
+        let has_begun = AtomicBool::new(false);
+        let begin = async {
+            let may_deliver = matches!(work.begin_delivery(&intent, clock.now()).await, Ok(true));
+            has_begun.store(may_deliver, Ordering::Relaxed);
+            // Once others may have been handed the payment, it is theirs, however long the answer to this took.
+            may_deliver && clock.now() < again_at
+        };
+        let outcome = collector.resolve_in_doubt(&intent, stopping, begin).await;
+        if outcome.is_none()
+            && has_begun.load(Ordering::Relaxed)
+            && let Err(error) = work.end_delivery(&intent).await
+        {
+            tracing::warn!(%error, payment = %intent.payment, "the end of a delivery could not be noted");
+        }
+        Some((intent.entity, Settlement { payment: intent.payment, outcome: outcome? }))
     };
     let mut learnt: BTreeMap<EntityKey, Vec<Settlement>> = BTreeMap::new();
     let mut answers = stream::iter(due).map(ask).buffer_unordered(policy.at_once.max(1));

@@ -8,10 +8,39 @@ use jiff::Timestamp;
 use payment_runs_engine::ports::{Charge, EncodeCharge, LookUp, Outcome};
 
 use crate::pool::lock;
-use crate::random::Random;
+use crate::random::{Random, digest};
 
-/// How long the bank remembers an idempotency key.
-pub const KEY_LIFE: Duration = Duration::from_hours(24);
+/// How long a usual bank remembers an idempotency key.
+const KEY_LIFE: Duration = Duration::from_hours(24);
+
+/// How long a bank with a short memory does.
+const KEY_LIFE_SHORT: Duration = Duration::from_mins(30);
+
+/// How a bank treats those who ask it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// How long it remembers an idempotency key; not at all when zero.
+    pub key_life: Duration,
+    /// Whether it answers look-ups.
+    pub supports_look_up: bool,
+}
+
+impl Manners {
+    /// Draws a bank: mostly a usual one.
+    pub fn draw(random: &mut Random) -> Self {
+        let key_life = match random.below(10) {
+            0..=5 => KEY_LIFE,
+            6..=7 => KEY_LIFE_SHORT,
+            _ => Duration::ZERO,
+        };
+        Self { key_life, supports_look_up: !random.happens(250) }
+    }
+
+    /// Whether it recognises a delivery that comes twice.
+    pub fn has_keys(self) -> bool {
+        !self.key_life.is_zero()
+    }
+}
 
 /// What became of a charge at the bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +64,7 @@ pub struct Entry {
     pub currency: String,
     /// Minor units.
     pub amount_minor: i64,
+    arrived_at: Timestamp,
     verdict: Verdict,
 }
 
@@ -62,13 +92,27 @@ impl Entry {
     }
 }
 
+/// How often the bank saw what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Deliveries of a key that it remembered.
+    pub repeats: u64,
+    /// Deliveries of a key that it had forgotten.
+    pub forgotten: u64,
+    /// Questions about a charge whose key it had forgotten.
+    pub expired: u64,
+}
+
 struct Books {
-    random: Random,
+    seed: u64,
+    key_life: Duration,
     /// By key: when it was first seen, the body, and the place in the books.
     keys: BTreeMap<String, (Timestamp, Vec<u8>, usize)>,
     entries: Vec<Entry>,
     /// Deliveries that are still under way, by when they arrive. They do not die with their sender.
     wandering: BTreeMap<(Timestamp, u64), (String, Vec<u8>)>,
+    sent: u64,
+    seen: Seen,
     faults: Vec<String>,
 }
 
@@ -77,12 +121,15 @@ pub struct Bank(Mutex<Books>);
 
 impl Bank {
     /// A bank without entries.
-    pub fn new(random: Random) -> Self {
+    pub fn new(seed: u64, manners: Manners) -> Self {
         Self(Mutex::new(Books {
-            random,
+            seed,
+            key_life: manners.key_life,
             keys: BTreeMap::new(),
             entries: Vec::new(),
             wandering: BTreeMap::new(),
+            sent: 0,
+            seen: Seen::default(),
             faults: Vec::new(),
         }))
     }
@@ -90,7 +137,8 @@ impl Bank {
     /// Lets a delivery arrive later.
     pub fn wander(&self, key: String, body: Vec<u8>, arrives_at: Timestamp) {
         let mut books = lock(&self.0);
-        let ordinal = books.wandering.len() as u64;
+        books.sent += 1;
+        let ordinal = books.sent;
         books.wandering.insert((arrives_at, ordinal), (key, body));
     }
 
@@ -106,7 +154,19 @@ impl Bank {
         let mut books = lock(&self.0);
         books.arrive(now);
         let found = books.entries.iter().enumerate().find(|(_, entry)| entry.reference == reference);
+        let found = found.map(|(index, entry)| (index, entry.clone()));
+        let expires_at = |at: Timestamp| at.checked_add(books.key_life).unwrap_or(Timestamp::MAX);
+        if found.as_ref().is_some_and(|(_, entry)| now >= expires_at(entry.arrived_at)) {
+            books.seen.expired += 1;
+        }
         found.map_or(LookUp::NeverSeen, |(index, entry)| LookUp::Found(entry.outcome(index, now)))
+    }
+
+    /// Whether a delivery is still under way.
+    pub fn has_wandering(&self, now: Timestamp) -> bool {
+        let mut books = lock(&self.0);
+        books.arrive(now);
+        !books.wandering.is_empty()
     }
 
     /// The books, once everything under way has arrived.
@@ -114,6 +174,11 @@ impl Bank {
         let mut books = lock(&self.0);
         books.arrive(Timestamp::MAX);
         books.entries.clone()
+    }
+
+    /// How often it saw what.
+    pub fn seen(&self) -> Seen {
+        lock(&self.0).seen
     }
 
     /// What callers did wrong.
@@ -132,41 +197,45 @@ impl Books {
     }
 
     fn charge(&mut self, key: &str, body: &[u8], now: Timestamp) -> Outcome {
-        let books = self;
-        if let Some((seen_at, first_body, index)) = books.keys.get(key).cloned()
-            && now.duration_since(seen_at).unsigned_abs() < KEY_LIFE
-        {
-            if first_body != body {
-                books.faults.push(format!("the key {key} came with two bodies"));
+        if let Some((seen_at, first_body, index)) = self.keys.get(key).cloned() {
+            if now.duration_since(seen_at).unsigned_abs() < self.key_life {
+                if first_body != body {
+                    self.faults.push(format!("the key {key} came with two bodies"));
+                }
+                self.seen.repeats += 1;
+                return self.entries[index].outcome(index, now);
             }
-            return books.entries[index].outcome(index, now);
+            self.seen.forgotten += 1;
         }
-        let Some(entry) = books.decide(body, now) else {
-            books.faults.push(format!("the charge {key} cannot be read"));
+        let Some(entry) = self.decide(body, now) else {
+            self.faults.push(format!("the charge {key} cannot be read"));
             return Outcome::NotSent { why: "the body cannot be read".to_owned(), retry_after: None };
         };
-        let index = books.entries.len();
+        let index = self.entries.len();
         let outcome = entry.outcome(index, now);
-        books.entries.push(entry);
-        books.keys.insert(key.to_owned(), (now, body.to_vec(), index));
+        self.entries.push(entry);
+        self.keys.insert(key.to_owned(), (now, body.to_vec(), index));
         outcome
     }
 
-    /// Decides about a new charge: mostly yes, sometimes no, sometimes later.
+    /// Decides about a new charge: mostly yes, sometimes no, sometimes later. What it decides about a customer's first,
+    /// second … charge does not depend on what others are charged.
     fn decide(&mut self, body: &[u8], now: Timestamp) -> Option<Entry> {
         let text = std::str::from_utf8(body).ok()?;
         let mut fields = text.split('|');
         let (reference, token) = (fields.next()?.to_owned(), fields.next()?.to_owned());
         let (currency, amount_minor) = (fields.next()?.to_owned(), fields.next()?.parse().ok()?);
-        let verdict = match self.random.below(100) {
+        let earlier = self.entries.iter().filter(|entry| entry.token == token).count() as u64;
+        let mut random = Random::new(self.seed ^ digest(&token, earlier));
+        let verdict = match random.below(100) {
             0..=69 => Verdict::Approved,
             70..=84 => Verdict::Declined,
             _ => {
-                let pause = self.random.pause(Duration::from_secs(10), Duration::from_hours(3));
-                Verdict::PendingUntil(now.checked_add(pause).ok()?, self.random.happens(700))
+                let pause = random.pause(Duration::from_secs(10), Duration::from_hours(3));
+                Verdict::PendingUntil(now.checked_add(pause).ok()?, random.happens(700))
             }
         };
-        Some(Entry { reference, token, currency, amount_minor, verdict })
+        Some(Entry { reference, token, currency, amount_minor, arrived_at: now, verdict })
     }
 }
 

@@ -1,52 +1,21 @@
 //! What goes wrong, when, and the history of what happened.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use payment_runs_engine::ports::Clock;
 
-use crate::pool::{SimClock, lock};
-use crate::random::Random;
+use crate::fault::{Fault, FaultKind, Place};
+use crate::pool::{Group, SimClock, lock};
+use crate::random::{Random, digest};
 
 /// Lines of history that are kept; a schedule that writes more has gone wrong anyway.
 const HISTORY_LINES_MAX: usize = 20_000;
 
-/// Something that goes wrong at a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
-    /// The process dies before the step.
-    CrashBefore,
-    /// The process dies after the step, before anybody hears of it.
-    CrashAfter,
-    /// The step does not happen, and that is known.
-    FailBefore,
-    /// The step does not happen, but nobody can tell.
-    DoubtBefore,
-    /// The step happens, but nobody can tell.
-    DoubtAfter,
-    /// The step happens late.
-    Delay(Duration),
-}
-
-/// How often what goes wrong, in thousandths of the steps.
-#[derive(Debug, Clone, Copy)]
-struct Rates {
-    crash: u64,
-    fail: u64,
-    doubt: u64,
-    delay: u64,
-    storm: u64,
-}
-
-/// A time in which one kind of step goes wrong in one way most of the time, as when a line or a disk fails.
-#[derive(Debug, Clone, Copy)]
-struct Storm {
-    hits_charges: bool,
-    mishap: Mishap,
-    until: Timestamp,
-}
+/// Faults of a schedule at most, storms counted once. Afterwards all goes well, so that every schedule must end.
+const FAULTS_MAX: u64 = 40;
 
 /// How often a step goes wrong in a storm, in thousandths.
 const STORM_PER_MILLE: u64 = 800;
@@ -54,130 +23,373 @@ const STORM_PER_MILLE: u64 = 800;
 /// How long a storm lasts at most.
 const STORM_MAX: Duration = Duration::from_secs(90);
 
-struct State {
-    random: Random,
-    rates: Rates,
-    /// Mishaps that may still happen. Afterwards all goes well, so that every schedule must come to its end.
-    budget: u64,
-    storm: Option<Storm>,
-    has_crashed: bool,
-    history: Vec<String>,
+/// The longest that a step is delayed.
+const DELAY_MAX: Duration = Duration::from_secs(40);
+
+/// How long a delivery may be under way when its sender has given up: less than payments in doubt are looked up before
+/// "never seen" is believed, which is what the protocol asks of a gateway's network.
+pub const LATE_MAX: Duration = Duration::from_mins(2);
+
+/// The longest time between two answers of a gateway that behaves.
+const LATENCY_MAX: Duration = Duration::from_millis(300);
+
+/// The time that everything takes when times are not random.
+const LATENCY_PLAIN: Duration = Duration::from_millis(10);
+
+/// How soon after its start a worker is told to drain.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// How far the clock jumps forward at most.
+const FORWARD_MAX: Duration = Duration::from_hours(30);
+
+/// The step that sends a charge.
+pub const CHARGE: &str = "charge";
+
+/// Whose step it is, which decides what can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose {
+    /// A worker's, which can die or stand still alone.
+    pub is_worker: bool,
+    /// A charge, which can be late or come twice.
+    pub is_charge: bool,
 }
 
-impl State {
-    /// What the storm does to this step, if there is one. A storm costs one mishap, and ends by itself.
-    fn storm(&mut self, step: &str, now: Timestamp) -> Option<Mishap> {
-        if self.storm.is_none() && self.random.happens(self.rates.storm) {
-            self.budget = self.budget.saturating_sub(1);
-            let mishaps = [Mishap::FailBefore, Mishap::DoubtBefore, Mishap::DoubtAfter, Mishap::DoubtAfter];
-            let mishap = mishaps[self.random.index(mishaps.len())];
-            let until = now.checked_add(self.random.pause(Duration::from_secs(1), STORM_MAX)).ok()?;
-            self.storm = Some(Storm { hits_charges: self.random.happens(700), mishap, until });
+/// How often what goes wrong, in thousandths of the steps.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    crash: u64,
+    die: u64,
+    freeze: u64,
+    refused: u64,
+    doubt: u64,
+    delay: u64,
+    wire: u64,
+    jump: u64,
+    storm: u64,
+}
+
+impl Rates {
+    /// Most schedules have some kinds of trouble and not others; all of everything would seldom get far.
+    fn draw(random: &mut Random) -> Self {
+        let mut rate = |end: u64| if random.happens(400) { 0 } else { random.below(end) };
+        Self {
+            crash: rate(40),
+            die: rate(30),
+            freeze: rate(30),
+            refused: rate(60),
+            doubt: rate(80),
+            delay: rate(60),
+            wire: rate(80),
+            jump: rate(15),
+            storm: rate(10),
         }
-        let storm = self.storm?;
-        if now >= storm.until {
-            self.storm = None;
-            return None;
-        }
-        let is_hit = storm.hits_charges == (step == CHARGE) && self.random.happens(STORM_PER_MILLE);
-        is_hit.then_some(storm.mishap)
     }
 }
 
-/// The name of the step that sends a charge.
-pub const CHARGE: &str = "charge";
+/// A time in which one kind of step goes wrong in one way most of the time, as when a line or a disk fails.
+#[derive(Debug, Clone, Copy)]
+struct Storm {
+    hits_charges: bool,
+    kind: FaultKind,
+    until: Timestamp,
+}
+
+/// What a schedule asks of the world besides its seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How far the clock may be set back in all. A key is judged by its age, so that this must stay below what is left of
+    /// its life when it counts as old.
+    pub back: Duration,
+    /// How far the clock may be set forward in all. Where no key protects a charge, only the time between look-ups does.
+    pub forward: Duration,
+    /// Whether the gateway recognises a delivery that comes twice.
+    pub has_keys: bool,
+}
+
+/// What happens to processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// The process is dead and starts again after this time.
+    Crash(Duration),
+    /// One worker is dead and another takes its place after this time.
+    Die(Group, Duration),
+}
+
+struct State {
+    rates: Rates,
+    budget: u64,
+    back_left: Duration,
+    forward_left: Duration,
+    storm: Option<Storm>,
+    ordinals: BTreeMap<&'static str, u64>,
+    record: Vec<(Place, Fault)>,
+    signals: Vec<Signal>,
+    deliveries: u64,
+    /// Times that things take; plain ones without it.
+    times: Option<Random>,
+    history: Option<Vec<String>>,
+}
 
 /// The source of everything that goes wrong in one schedule.
 pub struct Chaos {
     clock: SimClock,
     start: Timestamp,
+    seed: u64,
+    limits: Limits,
+    /// Exactly what goes wrong, instead of what the seed draws.
+    script: Option<BTreeMap<Place, Fault>>,
     state: Mutex<State>,
+}
+
+/// How a schedule's chaos is set up.
+pub struct Setup {
+    /// Decides about every place.
+    pub seed: u64,
+    /// Exactly what goes wrong, instead of what the seed draws.
+    pub script: Option<BTreeMap<Place, Fault>>,
+    /// What the schedule asks of the world.
+    pub limits: Limits,
+    /// Whether things take random times.
+    pub random_times: bool,
+    /// Whether the history is written down.
+    pub keeps_history: bool,
 }
 
 impl Chaos {
     /// Draws how bad this schedule is.
-    pub fn new(clock: SimClock, mut random: Random) -> Self {
-        let rates = Rates {
-            crash: random.below(40),
-            fail: random.below(60),
-            doubt: random.below(80),
-            delay: random.below(60),
-            storm: random.below(10),
+    pub fn new(clock: SimClock, setup: Setup) -> Self {
+        let mut random = Random::new(setup.seed);
+        let state = State {
+            rates: Rates::draw(&mut random),
+            budget: random.below(FAULTS_MAX),
+            back_left: setup.limits.back,
+            forward_left: setup.limits.forward,
+            storm: None,
+            ordinals: BTreeMap::new(),
+            record: Vec::new(),
+            signals: Vec::new(),
+            deliveries: 0,
+            times: setup.random_times.then(|| random.fork()),
+            history: setup.keeps_history.then(Vec::new),
         };
-        let budget = random.below(40);
-        let start = clock.now();
-        let state = State { random, rates, budget, storm: None, has_crashed: false, history: Vec::new() };
-        Self { clock, start, state: Mutex::new(state) }
+        let (start, seed) = (clock.true_now(), setup.seed);
+        Self { clock, start, seed, limits: setup.limits, script: setup.script, state: Mutex::new(state) }
     }
 
-    /// What goes wrong at this step, if anything.
-    pub fn mishap(&self, step: &str) -> Option<Mishap> {
-        let mut state = lock(&self.state);
+    /// What goes wrong at this step, if anything. Clocks have jumped when this returns.
+    pub fn fault(&self, step: &'static str, whose: Whose) -> Option<Fault> {
+        let fault = self.recorded(step, |state, place| self.draw(state, place, whose))?;
+        match fault.kind {
+            FaultKind::Forward => self.clock.jump_forward(fault.length()),
+            FaultKind::Back => self.clock.jump_back(fault.length()),
+            _ => return Some(fault),
+        }
+        None
+    }
+
+    /// When a worker that starts now is told to drain, if it is.
+    pub fn drain(&self) -> Option<Duration> {
+        let draw = |state: &mut State, place: &Place| {
+            let mut random = self.random_of(place);
+            let drains = state.budget > 0 && random.happens(300);
+            let length = random.pause(Duration::from_millis(1), DRAIN_MAX);
+            drains.then(|| {
+                state.budget -= 1;
+                Fault::new(FaultKind::Drain, length)
+            })
+        };
+        self.recorded("work", draw).map(Fault::length)
+    }
+
+    /// The fault at the next place of this step: the script's, or else the one that is drawn.
+    fn recorded(
+        &self,
+        step: &'static str,
+        draw: impl FnOnce(&mut State, &Place) -> Option<Fault>,
+    ) -> Option<Fault> {
+        let fault = {
+            let mut state = lock(&self.state);
+            let ordinal = state.ordinals.entry(step).or_default();
+            let place = Place { step: step.to_owned(), ordinal: *ordinal };
+            *ordinal += 1;
+            let fault = match &self.script {
+                Some(script) => script.get(&place).copied(),
+                None => draw(&mut state, &place),
+            }?;
+            state.record.push((place, fault));
+            fault
+        };
+        self.note(|| format!("  {fault} at {step}"));
+        Some(fault)
+    }
+
+    fn random_of(&self, place: &Place) -> Random {
+        Random::new(self.seed ^ digest(&place.step, place.ordinal))
+    }
+
+    /// Decides about a place. The decision depends on the seed and the place alone, and on what was drawn so far only in
+    /// that trouble ends some time.
+    fn draw(&self, state: &mut State, place: &Place, whose: Whose) -> Option<Fault> {
         if state.budget == 0 {
             return None;
         }
-        if let Some(mishap) = state.storm(step, self.clock.now()) {
-            drop(state);
-            self.note(|| format!("  {mishap:?} at {step} in a storm"));
-            return Some(mishap);
+        let mut random = self.random_of(place);
+        if let Some(kind) = self.storm(state, whose, &mut random) {
+            return Some(measure(state, kind, &mut random));
         }
-        let rates = state.rates;
-        let random = &mut state.random;
-        let mishap = if random.happens(rates.crash) {
-            if random.happens(500) { Mishap::CrashBefore } else { Mishap::CrashAfter }
-        } else if random.happens(rates.fail) {
-            Mishap::FailBefore
-        } else if random.happens(rates.doubt) {
-            if random.happens(300) { Mishap::DoubtBefore } else { Mishap::DoubtAfter }
-        } else if random.happens(rates.delay) {
-            Mishap::Delay(random.pause(Duration::from_millis(1), Duration::from_secs(40)))
-        } else {
-            return None;
+        let kind = any_kind(state.rates, whose, &mut random)?;
+        let is_fair = match kind {
+            FaultKind::Twice => self.limits.has_keys,
+            FaultKind::Forward => state.forward_left > Duration::from_millis(1),
+            FaultKind::Back => state.back_left > Duration::from_millis(1),
+            _ => true,
         };
-        state.budget = state.budget.saturating_sub(1);
-        drop(state);
-        self.note(|| format!("  {mishap:?} at {step}"));
-        Some(mishap)
+        if !is_fair {
+            return None;
+        }
+        state.budget -= 1;
+        Some(measure(state, kind, &mut random))
     }
 
-    /// Whether nothing goes wrong any more.
-    pub fn is_over(&self) -> bool {
-        lock(&self.state).budget == 0
+    /// What the storm does to this step, if there is one. A storm costs one fault, and ends by itself.
+    fn storm(&self, state: &mut State, whose: Whose, random: &mut Random) -> Option<FaultKind> {
+        let now = self.clock.true_now();
+        if state.storm.is_none() && random.happens(state.rates.storm) {
+            state.budget -= 1;
+            let kinds = [FaultKind::Refused, FaultKind::DoubtBefore, FaultKind::DoubtAfter, FaultKind::Late];
+            let hits_charges = random.happens(700);
+            let kind = kinds[random.index(if hits_charges { 4 } else { 3 })];
+            let until = now.checked_add(random.pause(Duration::from_secs(1), STORM_MAX)).ok()?;
+            state.storm = Some(Storm { hits_charges, kind, until });
+        }
+        let storm = state.storm?;
+        if now >= storm.until {
+            state.storm = None;
+            return None;
+        }
+        let is_kin = storm.hits_charges == whose.is_charge;
+        (is_kin && random.happens(STORM_PER_MILLE)).then_some(storm.kind)
     }
 
-    /// The process dies here.
-    pub async fn crash<T>(&self) -> T {
-        lock(&self.state).has_crashed = true;
+    /// The process or the worker dies here, or its caller's process does.
+    pub async fn die<T>(&self, signal: Signal) -> T {
+        lock(&self.state).signals.push(signal);
         pending().await
     }
 
-    /// Whether the process has died since this was last asked.
-    pub fn take_crash(&self) -> bool {
-        std::mem::take(&mut lock(&self.state).has_crashed)
+    /// What has happened to processes since this was last asked.
+    pub fn take_signals(&self) -> Vec<Signal> {
+        let mut state = lock(&self.state);
+        if state.signals.is_empty() { Vec::new() } else { std::mem::take(&mut state.signals) }
+    }
+
+    /// A number for a delivery that no other delivery has.
+    pub fn next_delivery(&self) -> u64 {
+        let mut state = lock(&self.state);
+        state.deliveries += 1;
+        state.deliveries
+    }
+
+    /// The time that an answer takes when nothing goes wrong.
+    pub fn latency(&self) -> Duration {
+        self.pause(Duration::from_millis(1), LATENCY_MAX)
     }
 
     /// A time that something takes.
     pub fn pause(&self, shortest: Duration, longest: Duration) -> Duration {
-        lock(&self.state).random.pause(shortest, longest)
-    }
-
-    /// Whether something that happens `per_mille` times in a thousand happens now.
-    pub fn happens(&self, per_mille: u64) -> bool {
-        lock(&self.state).random.happens(per_mille)
-    }
-
-    /// Adds a line to the history.
-    pub fn note(&self, line: impl FnOnce() -> String) {
-        let seconds = self.clock.now().duration_since(self.start);
-        let mut state = lock(&self.state);
-        if state.history.len() < HISTORY_LINES_MAX {
-            let millis = seconds.as_millis();
-            state.history.push(format!("{:>10}.{:03} s  {}", millis / 1_000, millis % 1_000, line()));
+        match &mut lock(&self.state).times {
+            Some(random) => random.pause(shortest, longest),
+            None => LATENCY_PLAIN.clamp(shortest, longest),
         }
     }
 
-    /// What happened, oldest first.
-    pub fn history(&self) -> Vec<String> {
-        lock(&self.state).history.clone()
+    /// Adds a line to the history, if it is kept.
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        let mut state = lock(&self.state);
+        let Some(history) = state.history.as_mut().filter(|lines| lines.len() < HISTORY_LINES_MAX) else {
+            return;
+        };
+        let millis = self.clock.true_now().duration_since(self.start).as_millis();
+        history.push(format!("{:>10}.{:03} s  {}", millis / 1_000, millis % 1_000, line()));
     }
+
+    /// What happened, oldest first; empty unless it was kept.
+    pub fn history(&self) -> Vec<String> {
+        lock(&self.state).history.clone().unwrap_or_default()
+    }
+
+    /// Every fault that happened, with its place.
+    pub fn record(&self) -> Vec<(Place, Fault)> {
+        lock(&self.state).record.clone()
+    }
+}
+
+/// A fault of this kind with its length.
+fn measure(state: &mut State, kind: FaultKind, random: &mut Random) -> Fault {
+    let tick = Duration::from_millis(1);
+    let length = match kind {
+        FaultKind::CrashBefore | FaultKind::CrashAfter => outage(random),
+        FaultKind::DieBefore | FaultKind::DieAfter => random.pause(tick, Duration::from_mins(2)),
+        FaultKind::FreezeBefore | FaultKind::FreezeAfter => freeze(random),
+        FaultKind::Refused if random.happens(300) => random.pause(LATENCY_MAX, LATE_MAX),
+        FaultKind::Refused | FaultKind::DoubtBefore | FaultKind::DoubtAfter => Duration::ZERO,
+        FaultKind::Delay => random.pause(tick, DELAY_MAX),
+        FaultKind::Late | FaultKind::Twice => random.pause(tick, LATE_MAX),
+        FaultKind::Forward => {
+            let by = random.pause(tick, state.forward_left.min(FORWARD_MAX));
+            state.forward_left -= by;
+            by
+        }
+        FaultKind::Drain => random.pause(tick, DRAIN_MAX),
+        FaultKind::Back => {
+            let by = random.pause(tick, state.back_left);
+            state.back_left -= by;
+            by
+        }
+    };
+    Fault::new(kind, length)
+}
+
+/// What goes wrong at a step, if anything does.
+fn any_kind(rates: Rates, whose: Whose, random: &mut Random) -> Option<FaultKind> {
+    let mut one_of = |before: FaultKind, after: FaultKind| if random.happens(500) { before } else { after };
+    let crash = one_of(FaultKind::CrashBefore, FaultKind::CrashAfter);
+    let die = one_of(FaultKind::DieBefore, FaultKind::DieAfter);
+    let freeze = one_of(FaultKind::FreezeBefore, FaultKind::FreezeAfter);
+    let doubt = one_of(FaultKind::DoubtBefore, FaultKind::DoubtAfter);
+    let wire = one_of(FaultKind::Late, FaultKind::Twice);
+    let jump = one_of(FaultKind::Forward, FaultKind::Back);
+    let Whose { is_worker, is_charge } = whose;
+    let chances = [
+        (rates.crash, crash, true),
+        (rates.die, die, is_worker),
+        (rates.freeze, freeze, is_worker),
+        (rates.refused, FaultKind::Refused, true),
+        (rates.doubt, doubt, true),
+        (rates.delay, FaultKind::Delay, true),
+        (rates.wire, wire, is_charge),
+        (rates.jump, jump, true),
+    ];
+    let happens = |(rate, _, can): &(u64, FaultKind, bool)| random.happens(*rate) && *can;
+    chances.into_iter().find(happens).map(|(_, kind, _)| kind)
+}
+
+/// How long a process is down: moments, minutes, or longer than a bank remembers a key.
+fn outage(random: &mut Random) -> Duration {
+    let (shortest, longest) = match random.below(10) {
+        0..=4 => (Duration::from_millis(1), Duration::from_secs(20)),
+        5..=7 => (Duration::from_secs(20), Duration::from_mins(20)),
+        _ => (Duration::from_hours(11), Duration::from_hours(40)),
+    };
+    random.pause(shortest, longest)
+}
+
+/// How long a worker stands still: less than its lease, longer, or longer than a bank remembers a key.
+fn freeze(random: &mut Random) -> Duration {
+    let (shortest, longest) = match random.below(10) {
+        0..=2 => (Duration::from_millis(1), Duration::from_secs(8)),
+        3..=8 => (Duration::from_secs(8), Duration::from_mins(5)),
+        _ => (Duration::from_hours(1), Duration::from_hours(40)),
+    };
+    random.pause(shortest, longest)
 }

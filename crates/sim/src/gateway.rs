@@ -1,113 +1,103 @@
 //! The simulated gateway: the way to the bank, on which everything can go wrong.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use payment_runs_engine::ids::GatewayId;
 use payment_runs_engine::ports::{
     BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, Gateway, GatewaySettings, Gateways,
     InstrumentDetails, LookUp, Outcome, TokenizeError, Tokenized,
 };
 
-use crate::bank::{Bank, BankEncoder, KEY_LIFE};
-use crate::chaos::{CHARGE, Chaos, Mishap};
+use crate::bank::{Bank, BankEncoder, Manners};
+use crate::chaos::{CHARGE, LATE_MAX};
+use crate::fault::FaultKind;
 use crate::mutant::Mutant;
-use crate::pool::SimClock;
+use crate::ports::{After, Hand};
 
-/// The longest that an answer takes when nothing goes wrong.
-const LATENCY_MAX: Duration = Duration::from_millis(300);
+/// The step that asks about a charge.
+const LOOK_UP: &str = "look-up";
 
-/// How long a delivery may wander before it reaches the bank, when the caller has given up long ago.
-const WANDERING_MAX: Duration = Duration::from_mins(2);
+/// A life that no key reaches.
+const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
 
-/// The gateway.
+/// The gateway, as one worker or the callers reach it.
 pub struct SimGateway {
     bank: Arc<Bank>,
-    chaos: Arc<Chaos>,
-    clock: SimClock,
+    hand: Hand,
     settings: GatewaySettings,
     mutant: Option<Mutant>,
-    deliveries: AtomicU64,
 }
 
 impl SimGateway {
-    /// A gateway in front of a bank.
-    pub fn new(
-        bank: Arc<Bank>,
-        chaos: Arc<Chaos>,
-        clock: SimClock,
-        supports_look_up: bool,
-        mutant: Option<Mutant>,
-    ) -> Self {
+    /// A gateway in front of a bank, in the hand of whoever charges.
+    pub fn new(bank: Arc<Bank>, hand: Hand, manners: Manners, mutant: Option<Mutant>) -> Self {
         let is_forgetful = mutant == Some(Mutant::ResendAfterExpiry);
-        let key_life = if is_forgetful { KEY_LIFE.saturating_mul(10_000) } else { KEY_LIFE };
         let settings = GatewaySettings {
             concurrency: 8,
             rate_per_s: None,
             timeout: Duration::from_secs(30),
-            key_life,
-            supports_look_up,
+            key_life: if is_forgetful { FOREVER } else { manners.key_life },
+            supports_look_up: manners.supports_look_up,
         };
-        Self { bank, chaos, clock, settings, mutant, deliveries: AtomicU64::new(0) }
+        Self { bank, hand, settings, mutant }
     }
 
     /// The key that goes over the wire: the request's own, unless the protocol is spoilt on purpose.
     fn key(&self, request: &ChargeRequest) -> String {
         match self.mutant {
             Some(Mutant::NewKeyOnRetry) => {
-                let delivery = self.deliveries.fetch_add(1, Ordering::Relaxed);
-                format!("{}-{delivery}", request.idempotency_key)
+                format!("{}-{}", request.idempotency_key, self.hand.chaos.next_delivery())
             }
             Some(Mutant::NoDurableIntent) => request.reference.clone(),
             _ => request.idempotency_key.clone(),
         }
     }
 
-    async fn sleep(&self, pause: Duration) {
-        let until = self.clock.now().checked_add(pause);
-        self.clock.sleep_until(until.unwrap_or(jiff::Timestamp::MAX)).await;
-    }
-
     async fn latency(&self) {
-        self.sleep(self.chaos.pause(Duration::from_millis(1), LATENCY_MAX)).await;
+        self.hand.sleep(self.hand.chaos.latency()).await;
     }
 
-    /// Lets the delivery reach the bank some time after the caller has given up.
-    fn wander(&self, key: String, request: &ChargeRequest) {
-        let pause = self.chaos.pause(Duration::from_millis(1), WANDERING_MAX);
-        let arrives_at = self.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
-        self.chaos.note(|| format!("the delivery of {key} arrives only at {arrives_at}"));
-        self.bank.wander(key, request.body.to_vec(), arrives_at);
+    /// Lets a delivery reach the bank some time from now, when its sender may be gone.
+    fn wander(&self, key: &str, request: &ChargeRequest, pause: Duration) {
+        let arrives_at = self.hand.clock.true_now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        self.hand.chaos.note(|| format!("a delivery of {key} is under way for {pause:?}"));
+        self.bank.wander(key.to_owned(), request.body.to_vec(), arrives_at);
     }
 
     async fn deliver(&self, key: String, request: &ChargeRequest) -> Outcome {
         let unknown = || Outcome::Unknown { why: "no answer".to_owned() };
-        let mishap = self.chaos.mishap(CHARGE);
-        match mishap {
-            Some(Mishap::CrashBefore) => return self.chaos.crash().await,
-            Some(Mishap::FailBefore) => {
-                let retry_after =
-                    self.chaos.happens(300).then(|| self.chaos.pause(LATENCY_MAX, WANDERING_MAX));
-                return Outcome::NotSent { why: "turned away".to_owned(), retry_after };
-            }
-            Some(Mishap::DoubtBefore) => {
-                if self.chaos.happens(600) {
-                    self.wander(key, request);
+        let fault = self.hand.chaos.fault(CHARGE, self.hand.whose_charge());
+        if let Some(fault) = fault {
+            let length = fault.length();
+            match fault.kind {
+                FaultKind::Refused => {
+                    let retry_after = (fault.millis > 0).then_some(length);
+                    return Outcome::NotSent { why: "429".to_owned(), retry_after };
                 }
-                return unknown();
+                FaultKind::DoubtBefore => return unknown(),
+                FaultKind::Late => {
+                    self.wander(&key, request, length);
+                    return unknown();
+                }
+                FaultKind::Twice => self.wander(&key, request, length),
+                // A request that was begun arrives within the bounds of the network, however long its sender stands still.
+                FaultKind::FreezeBefore if length > LATE_MAX => {
+                    self.wander(&key, request, LATE_MAX);
+                    self.hand.stand_still(length).await;
+                    return unknown();
+                }
+                _ => self.hand.before(fault).await,
             }
-            Some(Mishap::Delay(pause)) => self.sleep(pause).await,
-            Some(Mishap::CrashAfter | Mishap::DoubtAfter) | None => {}
         }
         self.latency().await;
-        let outcome = self.bank.charge(&key, &request.body, self.clock.now());
-        self.chaos.note(|| format!("charge {key}: {outcome:?}"));
-        match mishap {
-            Some(Mishap::CrashAfter) => return self.chaos.crash().await,
-            Some(Mishap::DoubtAfter) => return unknown(),
-            _ => {}
+        let outcome = self.bank.charge(&key, &request.body, self.hand.clock.true_now());
+        self.hand.chaos.note(|| format!("charge {key}: {outcome:?}"));
+        match self.hand.after(fault).await {
+            After::InDoubt => return unknown(),
+            After::Heard => {}
         }
         self.latency().await;
         outcome
@@ -138,14 +128,18 @@ impl Gateway for SimGateway {
 
     async fn look_up(&self, reference: &str) -> LookUp {
         self.latency().await;
-        match self.chaos.mishap("look-up") {
-            Some(Mishap::CrashBefore | Mishap::CrashAfter) => return self.chaos.crash().await,
-            Some(Mishap::Delay(pause)) => self.sleep(pause).await,
-            Some(_) => return LookUp::CannotTell { why: "no answer".to_owned() },
-            None => {}
+        let fault = self.hand.chaos.fault(LOOK_UP, self.hand.whose_call());
+        if let Some(fault) = fault {
+            match fault.kind {
+                FaultKind::Refused | FaultKind::DoubtBefore | FaultKind::DoubtAfter => {
+                    return LookUp::CannotTell { why: "no answer".to_owned() };
+                }
+                _ => self.hand.before(fault).await,
+            }
         }
-        let found = self.bank.look_up(reference, self.clock.now());
-        self.chaos.note(|| format!("look-up of {reference}: {found:?}"));
+        let found = self.bank.look_up(reference, self.hand.clock.true_now());
+        self.hand.chaos.note(|| format!("look-up of {reference}: {found:?}"));
+        self.hand.after(fault).await;
         found
     }
 
@@ -164,7 +158,10 @@ impl Gateways for SimGateways {
 
     fn admit(&self, _: GatewayId) -> BoxFuture<'_, Box<dyn Send>> {
         Box::pin(async {
-            self.0.sleep(self.0.chaos.pause(Duration::ZERO, Duration::from_millis(5))).await;
+            let hand = &self.0.hand;
+            let until =
+                hand.clock.now().checked_add(hand.chaos.pause(Duration::ZERO, Duration::from_millis(5)));
+            hand.clock.sleep_until(until.unwrap_or(Timestamp::MAX)).await;
             Box::new(()) as Box<dyn Send>
         })
     }

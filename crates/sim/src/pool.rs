@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{BoxFuture, Clock, Spawner};
 
 use crate::random::Random;
@@ -17,6 +17,9 @@ use crate::random::Random;
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What stands still or dies together: one worker with its tasks; 0 is everything else.
+pub type Group = u32;
 
 /// What a task needs to be woken by.
 struct TaskWaker {
@@ -34,16 +37,19 @@ impl Wake for TaskWaker {
 }
 
 struct Task {
+    group: Group,
     future: BoxFuture<'static, ()>,
     waker: Arc<TaskWaker>,
 }
 
-/// Virtual time. It moves only when the pool says so.
+/// Virtual time. It moves only when the pool says so, or when the system's clock is set.
 #[derive(Clone)]
 pub struct SimClock(Arc<Mutex<Timers>>);
 
 struct Timers {
     now: Timestamp,
+    /// How far the system's clock is ahead of the time that has really passed.
+    ahead: SignedDuration,
     next: u64,
     waiting: BTreeMap<(Timestamp, u64), Waker>,
 }
@@ -51,16 +57,24 @@ struct Timers {
 impl SimClock {
     /// A clock that stands at a time.
     pub fn new(now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(Timers { now, next: 0, waiting: BTreeMap::new() })))
+        let timers = Timers { now, ahead: SignedDuration::ZERO, next: 0, waiting: BTreeMap::new() };
+        Self(Arc::new(Mutex::new(timers)))
     }
 
-    /// Moves time on to the next sleeper and wakes it. `false` when nobody sleeps.
-    fn advance(&self) -> bool {
+    /// Moves time on to the next sleeper and wakes it, but not beyond `limit` by the true clock. `false` when there is
+    /// neither.
+    fn advance(&self, limit: Option<Timestamp>) -> bool {
         let mut timers = lock(&self.0);
-        let Some(((at, _), waker)) = timers.waiting.pop_first() else { return false };
+        let limit = limit.and_then(|at| at.checked_add(timers.ahead).ok());
+        let first = timers.waiting.first_key_value().map(|((at, _), _)| *at);
+        let is_sleeper = first.is_some_and(|at| limit.is_none_or(|limit| at <= limit));
+        let sleeper = if is_sleeper { timers.waiting.pop_first() } else { None };
+        let Some(at) = (if is_sleeper { first } else { limit }) else { return false };
         timers.now = timers.now.max(at);
         drop(timers);
-        waker.wake();
+        if let Some((_, waker)) = sleeper {
+            waker.wake();
+        }
         true
     }
 
@@ -70,9 +84,28 @@ impl SimClock {
         timers.now = timers.now.checked_add(by).unwrap_or(Timestamp::MAX);
     }
 
-    fn forget_sleepers(&self) {
-        let waiting = std::mem::take(&mut lock(&self.0).waiting);
-        drop(waiting);
+    /// The time by a clock that nobody sets: the bank's.
+    pub fn true_now(&self) -> Timestamp {
+        let timers = lock(&self.0);
+        timers.now.checked_sub(timers.ahead).unwrap_or(timers.now)
+    }
+
+    /// Somebody sets the system's clock forward. Whoever sleeps to a time that has come now wakes up.
+    pub fn jump_forward(&self, by: Duration) {
+        self.jump(SignedDuration::try_from(by).unwrap_or_default());
+    }
+
+    /// Somebody sets the system's clock back. Whoever sleeps, sleeps on until the time comes again.
+    pub fn jump_back(&self, by: Duration) {
+        self.jump(-SignedDuration::try_from(by).unwrap_or_default());
+    }
+
+    fn jump(&self, by: SignedDuration) {
+        let mut timers = lock(&self.0);
+        if let Ok(now) = timers.now.checked_add(by) {
+            timers.now = now;
+            timers.ahead += by;
+        }
     }
 }
 
@@ -113,13 +146,60 @@ impl Drop for Sleep {
     }
 }
 
+type Queue = Arc<Mutex<Vec<(Group, BoxFuture<'static, ()>)>>>;
+
 /// Starts tasks in the pool.
 #[derive(Clone, Default)]
-pub struct SimSpawner(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
+pub struct SimSpawner {
+    group: Group,
+    queue: Queue,
+}
+
+impl SimSpawner {
+    /// One that starts tasks of another group.
+    #[must_use]
+    pub fn of_group(&self, group: Group) -> Self {
+        Self { group, queue: self.queue.clone() }
+    }
+}
 
 impl Spawner for SimSpawner {
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {
-        lock(&self.0).push(task);
+        lock(&self.queue).push((self.group, task));
+    }
+}
+
+/// Makes groups stand still.
+#[derive(Clone, Default)]
+pub struct Freezer(Arc<Mutex<BTreeMap<Group, Timestamp>>>);
+
+impl Freezer {
+    /// Lets none of the group's tasks run before this time, by the true clock.
+    pub fn freeze(&self, group: Group, until: Timestamp) {
+        lock(&self.0).insert(group, until);
+    }
+
+    fn thaw(&self, now: Timestamp) {
+        let mut frozen = lock(&self.0);
+        if !frozen.is_empty() {
+            frozen.retain(|_, until| *until > now);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        lock(&self.0).values().min().copied()
+    }
+
+    fn holds(&self, group: Group) -> bool {
+        lock(&self.0).contains_key(&group)
+    }
+
+    fn forget(&self, is_gone: impl Fn(Group) -> bool) {
+        lock(&self.0).retain(|group, _| !is_gone(*group));
     }
 }
 
@@ -129,10 +209,13 @@ pub struct Pool {
     pub clock: SimClock,
     /// Starts tasks.
     pub spawner: SimSpawner,
+    /// Makes workers stand still.
+    pub freezer: Freezer,
     tasks: BTreeMap<u64, Task>,
     ready: Arc<Mutex<Vec<u64>>>,
     next: u64,
-    random: Random,
+    /// The order of tasks; without it, the order in which they become ready.
+    random: Option<Random>,
 }
 
 /// What a step of the pool did.
@@ -149,39 +232,69 @@ pub enum Step {
 impl Pool {
     /// An empty pool whose order of tasks follows from the random numbers.
     pub fn new(clock: SimClock, random: Random) -> Self {
-        let (spawner, ready) = (SimSpawner::default(), Arc::default());
-        Self { clock, spawner, tasks: BTreeMap::new(), ready, next: 0, random }
+        Self::with_order(clock, Some(random))
+    }
+
+    /// An empty pool; without random numbers, tasks run in the order in which they become ready.
+    pub fn with_order(clock: SimClock, random: Option<Random>) -> Self {
+        Self {
+            clock,
+            spawner: SimSpawner::default(),
+            freezer: Freezer::default(),
+            tasks: BTreeMap::new(),
+            ready: Arc::default(),
+            next: 0,
+            random,
+        }
     }
 
     /// Runs one task that is ready, or moves time on.
     pub fn step(&mut self) -> Step {
         self.take_new_tasks();
-        let task = {
-            let mut ready = lock(&self.ready);
-            if ready.is_empty() {
-                None
-            } else {
-                Some(self.random.index(ready.len())).map(|at| ready.remove(at))
-            }
-        };
-        match task {
+        match self.take_ready() {
             Some(task) => {
                 self.run(task);
                 Step::Ran
             }
-            None if self.clock.advance() => Step::Waited,
+            None if self.clock.advance(self.thaws_at()) => Step::Waited,
             None => Step::Stuck,
         }
     }
 
+    /// The next task, of those that are ready and do not stand still.
+    fn take_ready(&mut self) -> Option<u64> {
+        let mut ready = lock(&self.ready);
+        if ready.is_empty() {
+            return None;
+        }
+        self.freezer.thaw(self.clock.true_now());
+        if self.freezer.is_empty() {
+            let at = self.random.as_mut().map_or(0, |random| random.index(ready.len()));
+            return Some(ready.remove(at));
+        }
+        let is_free = |id: &u64| self.tasks.get(id).is_none_or(|task| !self.freezer.holds(task.group));
+        let free: Vec<usize> = (0..ready.len()).filter(|&at| is_free(&ready[at])).collect();
+        let choice = if free.len() > 1 {
+            self.random.as_mut().map_or(0, |random| random.index(free.len()))
+        } else {
+            0
+        };
+        free.get(choice).map(|&at| ready.remove(at))
+    }
+
+    /// When the next worker that stands still goes on, if one of its tasks is ready.
+    fn thaws_at(&self) -> Option<Timestamp> {
+        if lock(&self.ready).is_empty() { None } else { self.freezer.next() }
+    }
+
     fn take_new_tasks(&mut self) {
-        let new = std::mem::take(&mut *lock(&self.spawner.0));
-        for future in new {
+        let new = std::mem::take(&mut *lock(&self.spawner.queue));
+        for (group, future) in new {
             self.next += 1;
             let is_ready = AtomicBool::new(false);
             let waker = Arc::new(TaskWaker { task: self.next, is_ready, ready: self.ready.clone() });
             waker.clone().wake();
-            self.tasks.insert(self.next, Task { future, waker });
+            self.tasks.insert(self.next, Task { group, future, waker });
         }
     }
 
@@ -194,13 +307,23 @@ impl Pool {
         }
     }
 
+    /// A worker dies: every task of it is gone, wherever it was.
+    pub fn kill_group(&mut self, group: Group) {
+        self.take_new_tasks();
+        self.tasks.retain(|_, task| task.group != group);
+        lock(&self.spawner.queue).retain(|(of, _)| *of != group);
+        self.freezer.forget(|one| one == group);
+    }
+
     /// The process dies: every task is gone, wherever it was.
     pub fn kill(&mut self) {
-        lock(&self.spawner.0).clear();
+        lock(&self.spawner.queue).clear();
         self.tasks.clear();
-        lock(&self.spawner.0).clear();
+        lock(&self.spawner.queue).clear();
         lock(&self.ready).clear();
-        self.clock.forget_sleepers();
+        self.freezer.forget(|_| true);
+        let sleepers = std::mem::take(&mut lock(&self.clock.0).waiting);
+        drop(sleepers);
     }
 }
 

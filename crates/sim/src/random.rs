@@ -54,6 +54,15 @@ impl Random {
     }
 }
 
+/// A number for the n-th time of something, for generators that do not depend on what else happened before.
+pub fn digest(name: &str, ordinal: u64) -> u64 {
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    for byte in name.bytes().chain(ordinal.to_le_bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    }
+    hash
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
-//! One schedule: a world, a worker or two, everything that goes wrong, and the end of it.
+//! One schedule: a world, a worker or more, everything that goes wrong, and the end of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,28 +12,36 @@ use payment_runs_engine::collect::SendPolicy;
 use payment_runs_engine::command::{Command, Request};
 use payment_runs_engine::ids::EntityId;
 use payment_runs_engine::ports::{
-    Access, Clock, EncodeCharge, Executed, Ids, Ledger, LedgerError, Output, Settlement, Spawner, StoreError,
+    Access, Clock, EncodeCharge, Executed, Ids, Ledger, Output, Spawner, StoreError,
 };
 use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
-use payment_runs_engine::single::collect_single;
 use payment_runs_store::{Executor, OpenError, SqliteStore};
 
-use crate::bank::{Bank, BankEncoder};
-use crate::chaos::Chaos;
-use crate::check::{check_books, has_ended};
+use crate::bank::{Bank, BankEncoder, Manners, Seen};
+use crate::caller::{Caller, Memory};
+use crate::chaos::{Chaos, Limits, Setup, Signal};
+use crate::check::{Ground, check_books, has_ended};
+use crate::fault::{Fault, Place};
 use crate::gateway::{SimGateway, SimGateways};
-use crate::mutant::Mutant;
-use crate::pool::{Pool, SimClock, Step, at_once};
-use crate::ports::{ChaosWork, SimIds, step};
+use crate::mutant::{Mutant, Saboteur};
+use crate::pool::{Group, Pool, SimClock, Step, at_once};
+use crate::ports::{ChaosWork, Hand, SimIds};
 use crate::random::Random;
-use crate::world::{ENTITY, Single, USER, World, start};
+use crate::script::{Part, Script};
+use crate::world::{ENTITY, USER, World, start};
 
 /// Steps after which a schedule is taken to run for ever. Ordinary ones need a few thousand.
 const STEPS_MAX: u64 = 2_000_000;
 
-/// Virtual time after which a schedule is taken to run for ever.
+/// True time after which a schedule is taken to run for ever.
 const TIME_MAX: Duration = Duration::from_hours(24 * 60);
+
+/// After how long a payment in doubt is looked up again.
+const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
+
+/// How far the clock may be set back in all where keys say nothing about safety.
+const BACK_MAX: Duration = Duration::from_hours(6);
 
 /// Directories that this process has named, so that no two simulations share one.
 static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
@@ -44,6 +53,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// A protocol that is wrong on purpose.
     pub mutant: Option<Mutant>,
+    /// Whether histories are written down, which takes time.
+    pub keeps_history: bool,
 }
 
 impl Config {
@@ -53,7 +64,7 @@ impl Config {
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let ordinal = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
         let directory = parent.join(format!("payment-runs-sim-{}-{ordinal}", std::process::id()));
-        Self { directory, mutant: None }
+        Self { directory, mutant: None, keeps_history: false }
     }
 }
 
@@ -70,12 +81,25 @@ pub struct Report {
     pub seed: u64,
     /// What is wrong; empty when all is well.
     pub violations: Vec<String>,
-    /// What happened.
+    /// What happened; empty unless it was kept.
     pub history: Vec<String>,
+    /// Everything that took part and went wrong, which repeats it exactly, too.
+    pub script: Script,
     /// How often the process died.
     pub crashes: u32,
     /// Charges in the bank's books.
     pub charges: usize,
+    /// What the bank saw.
+    pub seen: Seen,
+    /// How the bank treats those who ask.
+    pub manners: Manners,
+}
+
+impl Report {
+    /// Every fault with its place.
+    pub fn faults(&self) -> impl Iterator<Item = (&Place, &Fault)> {
+        self.script.faults.iter()
+    }
 }
 
 /// Why a schedule could not be run at all.
@@ -93,6 +117,9 @@ pub enum SimError {
     /// A run could not be made.
     #[error("a run was refused: {0}")]
     Run(String),
+    /// The books could not be read.
+    #[error("the books could not be read")]
+    Books(#[from] rusqlite::Error),
     /// A thread panicked.
     #[error("a schedule panicked")]
     Panicked,
@@ -124,33 +151,56 @@ struct Stage {
     bank: Arc<Bank>,
     ids: Arc<SimIds>,
     mutant: Option<Mutant>,
-    supports_look_up: bool,
-    workers: u64,
-    /// Which of the single payments were asked for.
-    asked: Vec<Arc<AtomicBool>>,
+    manners: Manners,
+    workers: Group,
+    memories: Vec<Arc<Memory>>,
 }
 
 /// Runs the schedule of one seed.
 pub fn run_seed(config: &Config, template: &Template, seed: u64) -> Result<Report, SimError> {
+    run_script(config, template, seed, None)
+}
+
+/// Runs the schedule of one seed, or what a script says of its world.
+pub fn run_script(
+    config: &Config,
+    template: &Template,
+    seed: u64,
+    script: Option<&Script>,
+) -> Result<Report, SimError> {
     let path = config.directory.join(format!("{seed}-{:?}.db", std::thread::current().id()));
     std::fs::copy(&template.path, &path)?;
     let mut random = Random::new(seed);
     let clock = SimClock::new(start());
-    let world = World::new(&mut random);
-    let chaos = Arc::new(Chaos::new(clock.clone(), random.fork()));
+    let mut world = World::new(&mut random);
+    let mut parts: BTreeSet<Part> = world.parts().into_iter().chain([Part::Order, Part::Latency]).collect();
+    if let Some(script) = script {
+        parts = script.parts.clone();
+        world.keep(&parts);
+    }
+    let manners = Manners::draw(&mut random);
+    let setup = Setup {
+        seed: random.draw(),
+        script: script.map(|script| script.faults.clone()),
+        limits: limits(manners),
+        random_times: parts.contains(&Part::Latency),
+        keeps_history: config.keeps_history,
+    };
+    let (bank_seed, order) = (random.draw(), random.fork());
     let stage = Stage {
-        asked: world.singles.iter().map(|_| Arc::default()).collect(),
+        memories: world.operations.iter().map(|_| Arc::default()).collect(),
         world,
         path: path.clone(),
         clock: clock.clone(),
-        chaos,
-        bank: Arc::new(Bank::new(random.fork())),
+        chaos: Arc::new(Chaos::new(clock.clone(), setup)),
+        bank: Arc::new(Bank::new(bank_seed, manners)),
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
-        supports_look_up: !random.happens(250),
-        workers: random.between(1, 3),
+        manners,
+        workers: Group::try_from(random.between(1, 3)).unwrap_or(1),
     };
-    let report = stage.play(seed, &mut Pool::new(clock, random.fork()), &mut random);
+    let mut pool = Pool::with_order(clock, parts.contains(&Part::Order).then_some(order));
+    let report = stage.play(seed, parts, &mut pool);
     for suffix in ["", "-wal", "-shm", "-lock"] {
         let left = PathBuf::from(format!("{}{suffix}", path.display()));
         if left.exists() {
@@ -160,52 +210,83 @@ pub fn run_seed(config: &Config, template: &Template, seed: u64) -> Result<Repor
     report
 }
 
+/// What the clock may do at a bank. A key counts as old at half its life, and is sent at most a few minutes after it was
+/// judged: so far the system's clock may go wrong.
+fn limits(manners: Manners) -> Limits {
+    let (has_keys, life) = (manners.has_keys(), manners.key_life);
+    let back = if has_keys { (life / 4).min(BACK_MAX) } else { BACK_MAX };
+    let forward = if has_keys { TIME_MAX } else { LOOK_UP_AGAIN / 2 };
+    Limits { back, forward, has_keys }
+}
+
 impl Stage {
     /// Plays the schedule to its end and checks the books.
-    fn play(&self, seed: u64, pool: &mut Pool, random: &mut Random) -> Result<Report, SimError> {
+    fn play(&self, seed: u64, parts: BTreeSet<Part>, pool: &mut Pool) -> Result<Report, SimError> {
         let mut store = SqliteStore::open(&self.path, Executor::Inline)?;
         self.prepare(&store)?;
-        self.launch(&store, pool);
+        let mut process = self.launch(store.clone(), pool)?;
         let mut crashes = 0;
         let mut steps = 0;
-        let mut check_at = self.clock.now();
-        let violations = loop {
+        let mut check_at = self.clock.true_now();
+        let mut violations = loop {
             steps += 1;
             let progress = pool.step();
-            if self.chaos.take_crash() {
-                crashes += 1;
-                pool.kill();
-                drop(store);
-                self.outage(random);
-                store = SqliteStore::open(&self.path, Executor::Inline)?;
-                self.launch(&store, pool);
+            for signal in self.chaos.take_signals() {
+                match signal {
+                    Signal::Crash(outage) => {
+                        crashes += 1;
+                        pool.kill();
+                        drop(process);
+                        drop(store);
+                        self.clock.skip(outage);
+                        self.chaos.note(|| format!("the process starts again after {outage:?}"));
+                        store = SqliteStore::open(&self.path, Executor::Inline)?;
+                        process = self.launch(store.clone(), pool)?;
+                        break;
+                    }
+                    Signal::Die(group, pause) => {
+                        pool.kill_group(group);
+                        process.start_worker(pool, group, pause);
+                    }
+                }
             }
+            let now = self.clock.true_now();
             if progress == Step::Stuck {
                 break vec!["nobody waits for anything any more".to_owned()];
             }
-            let now = self.clock.now();
             if steps > STEPS_MAX || now.duration_since(start()).unsigned_abs() > TIME_MAX {
                 break vec!["the schedule does not come to an end".to_owned()];
             }
             if progress == Step::Waited && now >= check_at {
                 check_at = now.checked_add(Duration::from_mins(10)).unwrap_or(now);
-                if has_ended(&store, &self.world, self.supports_look_up)? {
+                let is_over = self.memories.iter().all(|memory| memory.is_done());
+                if is_over && has_ended(&store, &self.world, self.manners)? {
                     break Vec::new();
                 }
             }
         };
         pool.kill();
-        let mut violations = violations;
+        drop(process);
+        drop(store);
         violations.extend(self.bank.faults());
-        violations.extend(check_books(
-            &store,
-            &self.world,
-            &self.bank,
-            self.clock.now(),
-            self.supports_look_up,
-        )?);
-        let charges = self.bank.entries().len();
-        Ok(Report { seed, violations, history: self.chaos.history(), crashes, charges })
+        let ground = Ground {
+            world: &self.world,
+            bank: &self.bank,
+            now: self.clock.true_now(),
+            supports_look_up: self.manners.supports_look_up,
+        };
+        violations.extend(check_books(&self.path, &ground)?);
+        let script = Script { parts, faults: self.chaos.record().into_iter().collect() };
+        Ok(Report {
+            seed,
+            violations,
+            history: self.chaos.history(),
+            script,
+            crashes,
+            charges: self.bank.entries().len(),
+            seen: self.bank.seen(),
+            manners: self.manners,
+        })
     }
 
     /// Stores the world and creates its runs.
@@ -213,7 +294,9 @@ impl Stage {
         at_once(store.put_settings(ENTITY, self.world.settings.clone()))?;
         at_once(store.load(ENTITY, self.world.load.clone()))?;
         for run in &self.world.runs {
-            let request = self.request(Command::CreateRun(run.clone()));
+            let command = Command::CreateRun(run.clone());
+            let request =
+                Request { scope: Scope::entity(ENTITY), user: USER, now: self.clock.now(), command };
             match at_once(store.execute(request, None, Arc::new(BankEncoder), self.ids.clone())) {
                 Ok(Executed::Fresh(Output::Run(_))) => {}
                 other => return Err(SimError::Run(format!("{other:?}"))),
@@ -222,85 +305,85 @@ impl Stage {
         Ok(())
     }
 
-    fn request(&self, command: Command) -> Request {
-        Request { scope: Scope::entity(ENTITY), user: USER, now: self.clock.now(), command }
-    }
-
-    /// Lets time pass after a crash: moments, minutes, or longer than the bank remembers a key.
-    fn outage(&self, random: &mut Random) {
-        let (shortest, longest) = match random.below(10) {
-            0..=4 => (Duration::ZERO, Duration::from_secs(20)),
-            5..=7 => (Duration::from_secs(20), Duration::from_mins(20)),
-            _ => (Duration::from_hours(11), Duration::from_hours(40)),
+    /// Starts the process: workers and callers.
+    fn launch(&self, store: SqliteStore, pool: &Pool) -> Result<Process<'_>, SimError> {
+        let saboteur = match self.mutant {
+            Some(mutant) => Some(Arc::new(Saboteur::new(mutant, &self.path)?)),
+            None => None,
         };
-        let pause = random.pause(shortest, longest);
-        self.clock.skip(pause);
-        self.chaos.note(|| format!("the process starts again after {pause:?}"));
+        let process = Process { stage: self, store, saboteur };
+        for group in 1..=self.workers {
+            process.start_worker(pool, group, Duration::ZERO);
+        }
+        for (index, memory) in self.memories.iter().enumerate().filter(|(_, memory)| !memory.is_done()) {
+            let hand = process.hand(pool, 0);
+            let caller = Caller {
+                store: process.store.clone(),
+                gateways: process.gateways(hand.clone()),
+                hand,
+                encoder: Arc::new(BankEncoder),
+                ids: self.ids.clone(),
+                saboteur: process.saboteur.clone(),
+                operation: self.world.operations[index].clone(),
+                load: self.world.load.clone(),
+                key: format!("operation-{index}"),
+                memory: memory.clone(),
+            };
+            pool.spawner.spawn("caller", Box::pin(caller.ask()));
+        }
+        Ok(process)
+    }
+}
+
+/// What a crash ends.
+struct Process<'a> {
+    stage: &'a Stage,
+    store: SqliteStore,
+    saboteur: Option<Arc<Saboteur>>,
+}
+
+impl Process<'_> {
+    fn hand(&self, pool: &Pool, group: Group) -> Hand {
+        let (chaos, clock) = (self.stage.chaos.clone(), self.stage.clock.clone());
+        Hand { chaos, clock, freezer: pool.freezer.clone(), group }
     }
 
-    /// Starts the process: workers, and callers with single payments.
-    fn launch(&self, store: &SqliteStore, pool: &Pool) {
-        let gateway = Arc::new(SimGateway::new(
-            self.bank.clone(),
-            self.chaos.clone(),
-            self.clock.clone(),
-            self.supports_look_up,
-            self.mutant,
-        ));
+    fn gateways(&self, hand: Hand) -> Arc<SimGateways> {
+        let (bank, manners, mutant) = (self.stage.bank.clone(), self.stage.manners, self.stage.mutant);
+        Arc::new(SimGateways(Arc::new(SimGateway::new(bank, hand, manners, mutant))))
+    }
+
+    /// Starts a worker after a while, with a group of its own.
+    fn start_worker(&self, pool: &Pool, group: Group, pause: Duration) {
+        let stage = self.stage;
+        let hand = self.hand(pool, group);
         let encoder: Arc<dyn EncodeCharge> = Arc::new(BankEncoder);
-        let work = ChaosWork::new(
-            store.clone(),
-            &self.path,
-            self.chaos.clone(),
-            self.clock.clone(),
-            encoder.clone(),
-            self.mutant,
-        );
+        let ids: Arc<dyn Ids> = stage.ids.clone();
         let ports = WorkerPorts {
-            work: Arc::new(work),
-            gateways: Arc::new(SimGateways(gateway)),
+            work: Arc::new(ChaosWork::new(self.store.clone(), hand.clone(), self.saboteur.clone())),
+            gateways: self.gateways(hand.clone()),
             encoder,
-            clock: Arc::new(self.clock.clone()),
-            ids: self.ids.clone(),
-            spawner: Arc::new(pool.spawner.clone()),
+            clock: Arc::new(stage.clock.clone()),
+            ids,
+            spawner: Arc::new(pool.spawner.of_group(group)),
         };
-        let settings = settings(self.world.is_hasty);
-        for _ in 0..self.workers {
-            let (ports, chaos, clock) = (ports.clone(), self.chaos.clone(), self.clock.clone());
-            pool.spawner.spawn(
-                "worker",
-                Box::pin(async move {
-                    loop {
-                        let stop = stop_of(&chaos, &clock);
-                        Worker::new(ports.clone(), settings).run(stop).await;
-                        chaos.note(|| "a worker has drained".to_owned());
-                    }
-                }),
-            );
-        }
-        for (single, asked) in self.world.singles.iter().zip(&self.asked) {
-            if !asked.load(Ordering::Relaxed) {
-                let caller = Caller {
-                    store: store.clone(),
-                    ports: ports.clone(),
-                    chaos: self.chaos.clone(),
-                    clock: self.clock.clone(),
-                    asked: asked.clone(),
-                };
-                pool.spawner.spawn("caller", Box::pin(caller.ask(single.clone())));
+        let settings = settings(stage.world.is_hasty);
+        let work = async move {
+            hand.sleep(pause).await;
+            loop {
+                let stop = stop_of(&hand);
+                Worker::new(ports.clone(), settings).run(stop).await;
+                hand.chaos.note(|| format!("worker {group} has drained"));
             }
-        }
+        };
+        pool.spawner.of_group(group).spawn("worker", Box::pin(work));
     }
 }
 
 /// When a worker is told to stop: sometimes soon, mostly never.
-fn stop_of(chaos: &Chaos, clock: &SimClock) -> payment_runs_engine::ports::BoxFuture<'static, ()> {
-    let pause = if !chaos.is_over() && chaos.happens(300) {
-        chaos.pause(Duration::ZERO, Duration::from_secs(5))
-    } else {
-        TIME_MAX.saturating_mul(2)
-    };
-    clock.sleep_until(clock.now().checked_add(pause).unwrap_or(Timestamp::MAX))
+fn stop_of(hand: &Hand) -> payment_runs_engine::ports::BoxFuture<'static, ()> {
+    let pause = hand.chaos.drain().unwrap_or(TIME_MAX.saturating_mul(2));
+    hand.clock.sleep_until(hand.now().checked_add(pause).unwrap_or(Timestamp::MAX))
 }
 
 /// Small bounds, so that a small world goes through every branch.
@@ -328,56 +411,10 @@ fn settings(is_hasty: bool) -> WorkerSettings {
         },
         look_ups: LookUpPolicy {
             every: minutes(10),
-            again_after: minutes(10),
+            again_after: LOOK_UP_AGAIN,
             single_after: minutes(5),
             batch_max: 3,
             at_once: 2,
         },
-    }
-}
-
-/// Somebody who asks for one payment and waits for it.
-struct Caller {
-    store: SqliteStore,
-    ports: WorkerPorts,
-    chaos: Arc<Chaos>,
-    clock: SimClock,
-    asked: Arc<AtomicBool>,
-}
-
-impl Caller {
-    async fn ask(self, single: Single) {
-        self.clock.sleep_until(single.at).await;
-        self.asked.store(true, Ordering::Relaxed);
-        let Some(Output::PaymentIntent(payment, intent)) =
-            self.execute("create a payment", Command::CreatePayment(single.payment)).await
-        else {
-            return;
-        };
-        let (gateways, clock) = (self.ports.gateways.clone(), self.ports.clock.clone());
-        let outcome = collect_single(gateways, clock, &intent).await;
-        let settlement = Settlement { payment: payment.id, outcome };
-        self.execute("settle a payment", Command::SettlePayment(settlement)).await;
-    }
-
-    /// Carries a command out once; what fails is left to the worker.
-    async fn execute(&self, doing: &'static str, command: Command) -> Option<Output> {
-        let request = Request { scope: Scope::entity(ENTITY), user: USER, now: self.clock.now(), command };
-        let ids: Arc<dyn Ids> = self.ports.ids.clone();
-        let call = async {
-            match self.store.execute(request, None, self.ports.encoder.clone(), ids).await {
-                Ok(Executed::Fresh(output)) => Ok(Some(output)),
-                Ok(_) => Ok(None),
-                Err(LedgerError::Refused(refusals)) => {
-                    self.chaos.note(|| format!("{doing}: refused: {refusals:?}"));
-                    Ok(None)
-                }
-                Err(LedgerError::Store(error)) => Err(error),
-            }
-        };
-        let result = step(&self.chaos, &self.clock, doing, call).await;
-        let is_done = result.as_ref().is_ok_and(Option::is_some);
-        self.chaos.note(|| format!("{doing}: {}", if is_done { "done" } else { "not done" }));
-        result.ok().flatten()
     }
 }

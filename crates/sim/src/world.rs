@@ -1,11 +1,12 @@
 //! A small random world: accounts, what they owe, what they are owed, and runs that collect it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::account::{Account, AccountStatus, GatewayConfig, RetryRule, Stamps};
-use payment_runs_engine::command::{Load, NewPayment, NewPaymentPart, NewRun};
+use payment_runs_engine::command::{Command, Load, NewRun};
 use payment_runs_engine::document::{CreditMemo, Document, DocumentKind, DocumentStatus};
 use payment_runs_engine::ids::{
     AccountId, CreditMemoId, DocumentId, EntityKey, GatewayId, Key, PaymentId, PaymentMethodId, RunId, UserId,
@@ -18,22 +19,15 @@ use payment_runs_engine::payment_method::{
 use payment_runs_engine::run::{DataRecord, RunFilter, RunOptions};
 use payment_runs_engine::settings::Settings;
 
+use crate::operations::{Operation, What, draw_operations};
 use crate::random::Random;
+use crate::script::Part;
 
 /// The user in whose name everything happens.
 pub const USER: UserId = UserId::from_u128(1);
 
 /// The entity in which everything happens.
 pub const ENTITY: EntityKey = EntityKey::FIRST;
-
-/// One electronic payment that a caller asks for while the runs are at work.
-#[derive(Debug, Clone)]
-pub struct Single {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub payment: NewPayment,
-}
 
 /// What exists at the start of a schedule, and what is asked for during it.
 #[derive(Debug, Clone)]
@@ -42,10 +36,10 @@ pub struct World {
     pub load: Load,
     /// What the entity has configured.
     pub settings: Settings,
-    /// The runs.
+    /// The runs that exist at the start.
     pub runs: Vec<NewRun>,
-    /// Payments outside the runs.
-    pub singles: Vec<Single>,
+    /// What callers ask for while the runs are at work.
+    pub operations: Vec<Operation>,
     /// Whether workers look for each other's work every few seconds, under short leases. No run is scheduled then, since
     /// waiting for it would take long.
     pub is_hasty: bool,
@@ -56,7 +50,7 @@ pub fn start() -> Timestamp {
     Timestamp::from_second(1_772_323_200).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn day(offset: u64) -> Date {
+pub(crate) fn day(offset: u64) -> Date {
     let at = start().checked_sub(Duration::from_hours(24 * offset)).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
@@ -83,8 +77,44 @@ impl World {
                 run.run_at = None;
             }
         }
-        let singles = (0..random.below(3)).filter_map(|ordinal| any_single(random, ordinal, &load)).collect();
-        Self { load, settings, runs, singles, is_hasty }
+        let operations = draw_operations(random, &load, &settings, &runs, is_hasty);
+        Self { load, settings, runs, operations, is_hasty }
+    }
+
+    /// Every part that can be left out.
+    pub fn parts(&self) -> BTreeSet<Part> {
+        let load = &self.load;
+        let documents = (0..load.documents.len()).map(Part::Document);
+        let credits = (0..load.credit_memos.len()).map(Part::Credit);
+        let unapplied = (0..load.payments.len()).map(Part::Unapplied);
+        let runs = (0..self.runs.len()).map(Part::Run);
+        let operations = (0..self.operations.len()).map(Part::Operation);
+        documents.chain(credits).chain(unapplied).chain(runs).chain(operations).collect()
+    }
+
+    /// Leaves out what is not among the parts.
+    pub fn keep(&mut self, parts: &BTreeSet<Part>) {
+        fn keep<T>(all: &mut Vec<T>, is_kept: impl Fn(usize) -> bool) {
+            let mut index = 0;
+            all.retain(|_| {
+                index += 1;
+                is_kept(index - 1)
+            });
+        }
+        keep(&mut self.load.documents, |index| parts.contains(&Part::Document(index)));
+        keep(&mut self.load.credit_memos, |index| parts.contains(&Part::Credit(index)));
+        keep(&mut self.load.payments, |index| parts.contains(&Part::Unapplied(index)));
+        keep(&mut self.runs, |index| parts.contains(&Part::Run(index)));
+        keep(&mut self.operations, |index| parts.contains(&Part::Operation(index)));
+    }
+
+    /// Every run that there may be.
+    pub fn run_ids(&self) -> Vec<RunId> {
+        let created = self.operations.iter().filter_map(|one| match &one.what {
+            What::Command(Command::CreateRun(run)) => Some(run.id),
+            _ => None,
+        });
+        self.runs.iter().map(|run| run.id).chain(created).collect()
     }
 }
 
@@ -249,7 +279,7 @@ fn gateway() -> GatewayConfig {
 }
 
 /// A run: at once or later, over everything or over named documents and accounts.
-fn any_run(random: &mut Random, ordinal: u64, load: &Load, settings: &Settings) -> NewRun {
+pub(crate) fn any_run(random: &mut Random, ordinal: u64, load: &Load, settings: &Settings) -> NewRun {
     let hours = random.between(1, 30);
     let run_at = start().checked_add(Duration::from_hours(hours)).ok().filter(|_| random.happens(400));
     let credits = random.happens(600);
@@ -265,7 +295,7 @@ fn any_run(random: &mut Random, ordinal: u64, load: &Load, settings: &Settings) 
     let records = if random.happens(250) { any_records(random, load) } else { Vec::new() };
     NewRun {
         id: RunId::from_u128(u128::from(ordinal) + 1),
-        filter: RunFilter::default(),
+        filter: if records.is_empty() { any_filter(random, load) } else { RunFilter::default() },
         options,
         target_date: Some(day(random.below(5))),
         run_at,
@@ -274,7 +304,7 @@ fn any_run(random: &mut Random, ordinal: u64, load: &Load, settings: &Settings) 
     }
 }
 
-fn any_records(random: &mut Random, load: &Load) -> Vec<DataRecord> {
+pub(crate) fn any_records(random: &mut Random, load: &Load) -> Vec<DataRecord> {
     let mut records = Vec::new();
     for _ in 0..random.between(1, 6) {
         let Some(account) = load.accounts.get(random.index(load.accounts.len())) else { continue };
@@ -298,28 +328,16 @@ fn any_records(random: &mut Random, load: &Load) -> Vec<DataRecord> {
     records
 }
 
-/// A payment of one document outside any run.
-fn any_single(random: &mut Random, ordinal: u64, load: &Load) -> Option<Single> {
-    let document = load.documents.get(random.index(load.documents.len()))?;
-    let at = start().checked_add(random.pause(Duration::ZERO, Duration::from_mins(2))).ok()?;
-    let part = NewPaymentPart {
-        kind: document.kind,
-        document: Key::new(document.id.to_string()),
-        amount_minor: document.balance_minor,
-    };
-    let payment = NewPayment {
-        id: PaymentId::from_u128((1 << 99) + u128::from(ordinal)),
-        account: Key::new(document.account.to_string()),
-        currency: document.currency,
-        amount_minor: document.balance_minor,
-        electronic: true,
-        effective_date: day(0),
-        payment_method: None,
-        gateway: None,
-        parts: vec![part],
-        comment: None,
-        reference_id: None,
-        standalone: false,
-    };
-    Some(Single { at, payment })
+/// Mostly everything; sometimes one account or one currency.
+fn any_filter(random: &mut Random, load: &Load) -> RunFilter {
+    match random.below(8) {
+        0 => RunFilter { account: any_of(random, &load.accounts).map(|one| one.id), ..RunFilter::default() },
+        1 => RunFilter { currency: Some(Currency::USD), ..RunFilter::default() },
+        _ => RunFilter::default(),
+    }
+}
+
+/// One of many, if there is any.
+pub(crate) fn any_of<'a, T>(random: &mut Random, all: &'a [T]) -> Option<&'a T> {
+    all.get(random.index(all.len()))
 }

@@ -49,6 +49,10 @@ struct Script {
     open_error: Mutex<Option<StoreError>>,
     loses_leases: bool,
     is_stopping: Mutex<bool>,
+    /// Whether leases can be renewed at all.
+    fails_to_renew: bool,
+    /// How long opening takes.
+    opening: Mutex<Option<(SimClock, Duration)>>,
     is_closed: bool,
     news: tokio::sync::Notify,
 }
@@ -129,6 +133,9 @@ impl Work for Script {
         Ok(*self.is_stopping.lock().unwrap())
     }
     async fn renew(&self, claim: &ChunkClaim, until: Timestamp) -> Result<bool, StoreError> {
+        if self.fails_to_renew {
+            return Err(StoreError::Write { doing: "renew", source: "disk".into() });
+        }
         let gives_back = until <= claim.lease_until;
         let chunk = chunk_of(claim);
         self.tell(if gives_back { Told::GiveBack(chunk) } else { Told::Renew(chunk) });
@@ -142,6 +149,10 @@ impl Work for Script {
         ids: Arc<dyn Ids>,
     ) -> Result<Opened, StoreError> {
         self.tell(Told::Open(chunk_of(claim)));
+        let opening = self.opening.lock().unwrap().clone();
+        if let Some((clock, takes)) = opening {
+            clock.sleep_until(clock.now().checked_add(takes).unwrap()).await;
+        }
         if let Some(error) = self.open_error.lock().unwrap().take() {
             return Err(error);
         }
@@ -182,6 +193,12 @@ impl Work for Script {
         _: usize,
     ) -> Result<Vec<Intent>, StoreError> {
         Ok(Vec::new())
+    }
+    async fn begin_delivery(&self, _: &Intent, _: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    async fn end_delivery(&self, _: &Intent) -> Result<(), StoreError> {
+        Ok(())
     }
     async fn settle_look_ups(
         &self,
@@ -293,6 +310,9 @@ impl Bench {
             under_way: Mutex::default(),
             charges: Mutex::default(),
         });
+        if let Some((opening, _)) = script.opening.lock().unwrap().as_mut() {
+            *opening = clock.clone();
+        }
         let script = Arc::new(script);
         let ports = WorkerPorts {
             work: script.clone(),
@@ -404,6 +424,36 @@ fn a_lost_lease_ends_the_work_on_its_chunk() {
     bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > finishes + 300);
     assert_eq!(bench.script.settled(), 0);
     assert_eq!(bench.script.count(|told| matches!(told, Told::Close(_))), 0);
+}
+
+#[test]
+fn a_chunk_that_took_longer_to_open_than_its_lease_is_renewed_before_anything_is_sent() {
+    let any_clock = SimClock::new("2026-03-01T00:00:00Z".parse().unwrap());
+    let slowly = || Mutex::new(Some((any_clock.clone(), Duration::from_mins(2))));
+    let script = Script { loses_leases: true, opening: slowly(), ..Script::with_chunks(&[5]) };
+    let mut bench = Bench::new(script, FAST, settings());
+    bench.until(|bench| bench.script.count(|told| matches!(told, Told::Renew(_))) == 1);
+    let finishes = bench.script.count(|told| *told == Told::Finish);
+    bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > finishes + 300);
+    assert_eq!(bench.gateway.under_way.lock().unwrap().1, 0, "the new owner sends, and nobody else");
+    let script = Script { opening: slowly(), ..Script::with_chunks(&[5]) };
+    let mut bench = Bench::new(script, FAST, settings());
+    bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
+    assert_eq!(bench.script.told()[1..3], [Told::Open(0), Told::Renew(0)], "{:?}", bench.script.told());
+    assert_eq!(bench.script.settled(), 5);
+}
+
+#[test]
+fn a_lease_that_cannot_be_renewed_ends_the_work_when_it_ends() {
+    let script = Script { fails_to_renew: true, ..Script::with_chunks(&[5]) };
+    let mut bench = Bench::new(script, Duration::from_secs(50), settings());
+    bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
+    assert_eq!(bench.script.settled(), 5, "while it lasts, the work goes on");
+    let script = Script { fails_to_renew: true, ..Script::with_chunks(&[5]) };
+    let mut bench = Bench::new(script, Duration::from_secs(70), settings());
+    let start = bench.pool.clock.now();
+    bench.until(|bench| bench.pool.clock.now().duration_since(start).as_mins() >= 5);
+    assert_eq!((bench.script.settled(), bench.gateway.under_way.lock().unwrap().1), (0, 5));
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub use preview::{PREVIEW_DOCUMENTS_MAX, Preview, PreviewQuery, Previewed, Previ
 pub use schedules::{ScheduleQuery, Schedules};
 pub use search::{FoundRun, Search};
 pub use webhooks::{EncodeNotification, TargetFault, WebhookSender, Webhooks};
-pub use work::{ChunkClaim, ChunkStage, Intent, Opened, Settlement, Work};
+pub use work::{ChunkClaim, ChunkStage, DELIVERY_LIFE, Intent, Opened, Settlement, Work};
 
 /// Why a store could not do what it was asked; none of these is the caller's fault.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The work of runs: chunks under a lease, intents before charges, outcomes after them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,6 +10,10 @@ use super::gateway::{ChargeRequest, EncodeCharge, Outcome};
 use super::{BoxFuture, Ids, StoreError};
 use crate::ids::{EntityKey, GatewayId, PaymentId, RunId};
 use crate::payment::PaymentState;
+
+/// How long a delivery that was begun and not ended is taken to be under way, as when its sender died: longer than a
+/// gateway's timeout, and than a request stays in a network.
+pub const DELIVERY_LIFE: Duration = Duration::from_mins(5);
 
 /// How far a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +156,13 @@ pub trait Work: Send + Sync {
         single_before: Timestamp,
         limit: usize,
     ) -> Result<Vec<Intent>, StoreError>;
+    /// Notes that an Unknown payment which was handed out is about to be delivered once more: its look-ups count anew, so
+    /// that nobody believes "never seen" while that delivery may be under way, and nobody gives it up until
+    /// [`Work::end_delivery`], or for [`DELIVERY_LIFE`]. Says whether it may be delivered: not if it was handed out again
+    /// since, or has an outcome.
+    async fn begin_delivery(&self, intent: &Intent, now: Timestamp) -> Result<bool, StoreError>;
+    /// Notes that such a delivery is over, whatever came of it.
+    async fn end_delivery(&self, intent: &Intent) -> Result<(), StoreError>;
     /// Records what a look-up found, guarded by the payment's state like [`Work::settle`].
     async fn settle_look_ups(
         &self,

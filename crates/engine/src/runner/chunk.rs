@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
 
 use super::shared::Shared;
 use crate::ids::PaymentId;
@@ -71,6 +72,8 @@ struct Desk<'a> {
     /// Ready when the run was stopped; gone once that was said.
     stop: Option<BoxFuture<'a, ()>>,
     brake: Stopper,
+    /// Until when the lease is known to be ours.
+    lease_until: Timestamp,
     /// Whether an intent was left unsent.
     has_left: bool,
 }
@@ -83,7 +86,9 @@ impl<'a> Desk<'a> {
             buffer: Vec::new(),
             flush: None,
             settling: None,
-            renewal: shared.renewal(),
+            // Counted from the claim: if opening the chunk took longer than the lease, it is renewed before anything is sent.
+            renewal: shared.ports.clock.sleep_until(shared.renew_at(claim.lease_until)),
+            lease_until: claim.lease_until,
             stop: Some(Box::pin(run_stopped(shared, claim))),
             brake,
             has_left: false,
@@ -145,16 +150,26 @@ impl<'a> Desk<'a> {
         }));
     }
 
-    /// Renews the lease. A store that cannot be reached is no reason to stop: every write is guarded by the epoch.
+    /// Renews the lease. While it lasts, a store that cannot be reached is no reason to stop: every write is guarded by the
+    /// epoch. Once it has ended, another worker may have the chunk, and nothing more is sent.
     async fn renew(&mut self) -> Result<(), StoreError> {
-        self.renewal = self.shared.renewal();
-        match self.shared.ports.work.renew(self.claim, self.shared.lease_until()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::LeaseLost),
-            Err(error @ (StoreError::LeaseLost | StoreError::Closed)) => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, run = %self.claim.run, "a lease could not be renewed");
-                Ok(())
+        loop {
+            let until = self.shared.lease_until();
+            self.renewal = self.shared.renewal();
+            match self.shared.ports.work.renew(self.claim, until).await {
+                Ok(true) if self.shared.now() < until => {
+                    self.lease_until = until;
+                    return Ok(());
+                }
+                // The answer took longer than the lease that it grants.
+                Ok(true) => {}
+                Ok(false) => return Err(StoreError::LeaseLost),
+                Err(error @ (StoreError::LeaseLost | StoreError::Closed)) => return Err(error),
+                Err(error) if self.shared.now() < self.lease_until => {
+                    tracing::warn!(%error, run = %self.claim.run, "a lease could not be renewed");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }

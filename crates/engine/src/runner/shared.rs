@@ -49,6 +49,11 @@ impl Shared {
         later(self.now(), self.settings.lease)
     }
 
+    /// When a lease that ends then should be renewed: after the first third of it.
+    pub(super) fn renew_at(&self, lease_until: Timestamp) -> Timestamp {
+        lease_until.checked_sub(self.settings.lease * 2 / 3).unwrap_or(lease_until)
+    }
+
     /// Waits until a lease taken now should be renewed.
     pub(super) fn renewal(&self) -> BoxFuture<'static, ()> {
         self.sleep(self.settings.lease / 3)

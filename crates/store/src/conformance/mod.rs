@@ -94,6 +94,7 @@ macro_rules! for_each_case {
             work::outcomes_in_doubt_are_looked_up,
             work::scheduled_runs_wait_for_their_hour,
             work::what_is_posted_later_is_left,
+            work::a_payment_in_doubt_is_delivered_again_by_one_worker,
             work::waiting_ends_with_new_work,
             webhooks::deliveries_are_forgotten_beyond_those_kept,
             webhooks::an_attempt_is_recorded_once,

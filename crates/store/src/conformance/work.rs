@@ -220,6 +220,29 @@ pub async fn outcomes_in_doubt_are_looked_up(stand: Stand<'_>) {
     assert!(stand.work.due_look_ups(at(500), at(600), at(0), 10).await.unwrap().is_empty());
 }
 
+pub async fn a_payment_in_doubt_is_delivered_again_by_one_worker(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[2]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let claim = stand.claim(3).await.unwrap();
+    let intents = stand.open(&claim, 3).await;
+    let settlements = vec![unknown(intents[0].payment), approved(intents[1].payment)];
+    assert_eq!(stand.work.settle(&claim, at(4), settlements).await.unwrap(), 2);
+    let due = async |now| stand.work.due_look_ups(at(now), at(now + 60), at(0), 10).await.unwrap().remove(0);
+    let first = due(10).await;
+    let second = due(100).await;
+    assert_eq!((first.look_ups, second.look_ups), (0, 1));
+    assert!(!stand.work.begin_delivery(&first, at(101)).await.unwrap(), "it was handed out again since");
+    assert!(stand.work.begin_delivery(&second, at(101)).await.unwrap());
+    assert!(!stand.work.begin_delivery(&second, at(101)).await.unwrap(), "it was begun before");
+    let third = due(200).await;
+    assert_eq!(third.look_ups, 0, "the look-ups count anew while that delivery may be under way");
+    let found = vec![approved(third.payment)];
+    assert_eq!(stand.work.settle_look_ups(ENTITY, at(201), found).await.unwrap(), 1);
+    assert!(!stand.work.begin_delivery(&third, at(202)).await.unwrap(), "it has an outcome");
+    assert_eq!(stand.document(&made[0].1[0]).await.balance_minor, 0);
+}
+
 pub async fn what_is_posted_later_is_left(stand: Stand<'_>) {
     let made = stand.add_accounts(&[1]).await;
     stand.create_run(1, stand.new_run()).await;

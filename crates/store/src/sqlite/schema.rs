@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_control.sql"),
     include_str!("../../migrations/sqlite/0005_webhooks.sql"),
     include_str!("../../migrations/sqlite/0006_imports.sql"),
+    include_str!("../../migrations/sqlite/0007_delivery.sql"),
 ];
 
 /// How long a statement waits for a lock that a reader's checkpoint may hold, in milliseconds.

@@ -22,6 +22,7 @@ use crate::sqlite::row::{self, payment::Backing};
 use crate::sqlite::sequence::{Sequence, next_text};
 use crate::sqlite::sql::time;
 use crate::sqlite::work::balances;
+use crate::sqlite::work::look_up::is_being_delivered;
 use crate::sqlite::work::settle::{Mode, settle_all};
 
 /// The means of an electronic payment.
@@ -86,6 +87,10 @@ pub(super) fn resolve(desk: &mut Desk<'_>, key: &Key, resolution: &Resolution) -
     }
     if !matches!(payment.state, PaymentState::Pending | PaymentState::Unknown) {
         let state = state_words(payment.state).to_owned();
+        desk.refuse(Refusal::WrongState { noun: Noun::Payment, state });
+    } else if !resolution.collected && is_being_delivered(desk.db, desk.entity(), payment.id, desk.now)? {
+        // What is on its way may still be approved.
+        let state = state_words(PaymentState::Intent).to_owned();
         desk.refuse(Refusal::WrongState { noun: Noun::Payment, state });
     }
     desk.checked()?;

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use payment_runs_engine::ports::Intent;
+use payment_runs_engine::ids::{EntityKey, PaymentId};
+use payment_runs_engine::ports::{DELIVERY_LIFE, Intent};
 use rusqlite::{Connection, params};
 
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
-use crate::sqlite::sql::{BlobId, all, execute_one, time};
+use crate::sqlite::sql::{BlobId, all, execute, execute_one, first, time};
 
 /// Payments that one call hands out at most.
 const HANDED_OUT_MAX: usize = 1_000;
@@ -40,4 +41,31 @@ pub(crate) fn due(
         execute_one(db, sql, values, "hand a payment out for a look-up")?;
     }
     Ok(intents)
+}
+
+/// Notes that a payment that was handed out is about to be delivered once more: its look-ups count anew. `false` when it
+/// was handed out again since, or is Unknown no more.
+pub(crate) fn begin_delivery(db: &Connection, intent: &Intent, now: Timestamp) -> Result<bool, Failure> {
+    let sql = "UPDATE payment SET look_ups = 0, delivery_begun_at = ?4 \
+               WHERE entity = ?1 AND id = ?2 AND state = 2 AND look_ups = ?3 + 1";
+    let values = params![intent.entity.0, intent.payment.to_blob(), intent.look_ups, time(now)];
+    Ok(execute(db, sql, values)? == 1)
+}
+
+/// Notes that such a delivery is over.
+pub(crate) fn end_delivery(db: &Connection, intent: &Intent) -> Result<(), Failure> {
+    let sql = "UPDATE payment SET delivery_begun_at = NULL WHERE entity = ?1 AND id = ?2";
+    execute(db, sql, params![intent.entity.0, intent.payment.to_blob()]).map(drop)
+}
+
+/// Whether a delivery of a payment in doubt may be under way.
+pub(crate) fn is_being_delivered(
+    db: &Connection,
+    entity: EntityKey,
+    payment: PaymentId,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let sql = "SELECT delivery_begun_at FROM payment WHERE entity = ?1 AND id = ?2";
+    let begun_at = first(db, sql, params![entity.0, payment.to_blob()], |row| row.opt_time())?.flatten();
+    Ok(begun_at.is_some_and(|at| now.duration_since(at).unsigned_abs() < DELIVERY_LIFE))
 }

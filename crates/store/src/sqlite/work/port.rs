@@ -132,6 +132,16 @@ impl Work for SqliteStore {
         self.write("find payments in doubt", job).await
     }
 
+    async fn begin_delivery(&self, intent: &Intent, now: Timestamp) -> Result<bool, StoreError> {
+        let intent = intent.clone();
+        self.write("begin a delivery", move |db| look_up::begin_delivery(db, &intent, now)).await
+    }
+
+    async fn end_delivery(&self, intent: &Intent) -> Result<(), StoreError> {
+        let intent = intent.clone();
+        self.write("end a delivery", move |db| look_up::end_delivery(db, &intent)).await
+    }
+
     async fn settle_look_ups(
         &self,
         entity: EntityKey,

@@ -1,0 +1,96 @@
+//! What must hold when a schedule has ended: the bank's books and ours tell the same story.
+
+mod counters;
+mod money;
+mod rows;
+mod runs;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use payment_runs_engine::account::Scope;
+use payment_runs_engine::ids::Key;
+use payment_runs_engine::payment::PaymentState;
+use payment_runs_engine::ports::ledger::PaymentQuery;
+use payment_runs_engine::ports::{Ledger, StoreError};
+use payment_runs_engine::run::RunStatus;
+use payment_runs_store::SqliteStore;
+
+use self::rows::{PENDING, PaymentRow, Rows, UNKNOWN};
+use crate::bank::{Bank, Entry, Manners};
+use crate::pool::at_once;
+use crate::world::{ENTITY, World};
+
+fn scope() -> Scope {
+    Scope::entity(ENTITY)
+}
+
+/// Whether every run has ended and nothing is in doubt that could still be told.
+pub fn has_ended(store: &SqliteStore, world: &World, manners: Manners) -> Result<bool, StoreError> {
+    for run in world.run_ids() {
+        let run = at_once(store.find_run(&scope(), &Key::new(run.to_string())))?;
+        if run.is_some_and(|run| matches!(run.status, RunStatus::Pending | RunStatus::Processing)) {
+            return Ok(false);
+        }
+    }
+    let states = if manners.supports_look_up {
+        vec![PaymentState::Intent, PaymentState::Pending, PaymentState::Unknown]
+    } else {
+        vec![PaymentState::Intent]
+    };
+    let query = PaymentQuery { states, limit: 1, ..PaymentQuery::default() };
+    Ok(at_once(store.list_payments(&scope(), query))?.is_empty())
+}
+
+/// What the checks may rely on.
+pub struct Ground<'a> {
+    /// What there was at the start.
+    pub world: &'a World,
+    /// The truth.
+    pub bank: &'a Bank,
+    /// The end, by the true clock.
+    pub now: Timestamp,
+    /// Whether the bank could be asked about charges.
+    pub supports_look_up: bool,
+}
+
+/// Our books and the bank's, as they stand at the end.
+struct Books<'a> {
+    ground: &'a Ground<'a>,
+    rows: Rows,
+    entries: Vec<Entry>,
+    violations: Vec<String>,
+}
+
+/// Everything that is wrong with a database that nobody has open.
+pub fn check_books(path: &Path, ground: &Ground<'_>) -> Result<Vec<String>, rusqlite::Error> {
+    let mut books =
+        Books { ground, rows: Rows::read(path)?, entries: ground.bank.entries(), violations: Vec::new() };
+    if books.rows.integrity != "ok" {
+        books.fail(format!("the database is damaged: {}", books.rows.integrity));
+    }
+    books.check_charges();
+    books.check_payments();
+    books.check_documents();
+    books.check_credits();
+    books.check_methods();
+    books.check_runs();
+    books.check_events();
+    books.check_counters();
+    Ok(books.violations)
+}
+
+impl Books<'_> {
+    fn fail(&mut self, violation: String) {
+        self.violations.push(violation);
+    }
+
+    fn fail_all(&mut self, violations: Vec<String>) {
+        self.violations.extend(violations);
+    }
+
+    /// Whether a payment may stay in doubt: only where nobody can be asked.
+    fn may_be_in_doubt(&self, payment: &PaymentRow) -> bool {
+        !self.ground.supports_look_up && matches!(payment.state, PENDING | UNKNOWN)
+    }
+}

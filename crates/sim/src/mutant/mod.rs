@@ -1,0 +1,96 @@
+//! Protocols that are wrong on purpose, to prove that the checkers notice.
+//!
+//! They are wrappers around the ports, and hands in the database between two transactions: the engine and the store are
+//! the real ones here, too, and nothing of this is in the program that collects money.
+
+mod late;
+mod saboteur;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use saboteur::Saboteur;
+
+/// One way to be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// Charges are sent before anything about them is stored, under keys that a restart does not make again.
+    NoDurableIntent,
+    /// Every delivery has a key of its own.
+    NewKeyOnRetry,
+    /// A charge whose outcome is not known counts as declined.
+    ForgetUnknown,
+    /// Keys are re-sent however old they are.
+    ResendAfterExpiry,
+    /// A delivery that was not answered counts as not sent.
+    TimeoutIsNotSent,
+    /// The balances of documents are written in another transaction than the outcomes that change them.
+    OutcomeNotAtomic,
+    /// The counters of runs are written in another transaction than the outcomes that they count.
+    CountersApart,
+    /// A payment does not keep others off its documents until its outcome is recorded.
+    HoldNotTaken,
+    /// A worker whose work was taken over writes as if it still had it.
+    NoFencing,
+    /// An outcome is recorded whatever the payment's state is.
+    SettleUnguarded,
+    /// That a gateway has not seen a charge is believed at once, even while a delivery may be under way.
+    BelievedAtOnce,
+    /// A payment whose outcome is not known lets go of its documents.
+    UnknownReleases,
+}
+
+impl Mutant {
+    /// Every mutant.
+    pub const ALL: [Self; 12] = [
+        Self::NoDurableIntent,
+        Self::NewKeyOnRetry,
+        Self::ForgetUnknown,
+        Self::ResendAfterExpiry,
+        Self::TimeoutIsNotSent,
+        Self::OutcomeNotAtomic,
+        Self::CountersApart,
+        Self::HoldNotTaken,
+        Self::NoFencing,
+        Self::SettleUnguarded,
+        Self::BelievedAtOnce,
+        Self::UnknownReleases,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoDurableIntent => "no_durable_intent",
+            Self::NewKeyOnRetry => "new_key_on_retry",
+            Self::ForgetUnknown => "forget_unknown",
+            Self::ResendAfterExpiry => "resend_after_expiry",
+            Self::TimeoutIsNotSent => "timeout_is_not_sent",
+            Self::OutcomeNotAtomic => "outcome_not_atomic",
+            Self::CountersApart => "counters_apart",
+            Self::HoldNotTaken => "hold_not_taken",
+            Self::NoFencing => "no_fencing",
+            Self::SettleUnguarded => "settle_unguarded",
+            Self::BelievedAtOnce => "believed_at_once",
+            Self::UnknownReleases => "unknown_releases",
+        }
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that no mutant has.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no mutant `{0}`")]
+pub struct UnknownMutant(String);
+
+impl FromStr for Mutant {
+    type Err = UnknownMutant;
+    fn from_str(text: &str) -> Result<Self, UnknownMutant> {
+        let found = Self::ALL.into_iter().find(|mutant| mutant.name() == text);
+        found.ok_or_else(|| UnknownMutant(text.to_owned()))
+    }
+}
