@@ -162,11 +162,15 @@ impl Bank {
         found.map_or(LookUp::NeverSeen, |(index, entry)| LookUp::Found(entry.outcome(index, now)))
     }
 
-    /// Whether a delivery is still under way.
-    pub fn has_wandering(&self, now: Timestamp) -> bool {
+    /// What the bank tells a person who asks about a charge: whether money moved. Nothing while something is on its way to
+    /// it or is not decided yet.
+    pub fn word(&self, reference: &str, now: Timestamp) -> Option<bool> {
         let mut books = lock(&self.0);
         books.arrive(now);
-        !books.wandering.is_empty()
+        let is_of = |entry: &&Entry| entry.reference == reference;
+        let is_open = |entry: &Entry| matches!(entry.verdict, Verdict::PendingUntil(at, _) if now < at);
+        let is_clear = books.wandering.is_empty() && !books.entries.iter().filter(is_of).any(is_open);
+        is_clear.then(|| books.entries.iter().filter(is_of).any(|entry| entry.is_approved(now)))
     }
 
     /// The books, once everything under way has arrived.

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::command::{Command, Load, NewPayment, Request};
-use payment_runs_engine::ids::PaymentId;
+use payment_runs_engine::command::{Command, Load, NewPayment, Request, Resolution};
+use payment_runs_engine::ids::{Key, PaymentId};
+use payment_runs_engine::payment::PaymentState;
+use payment_runs_engine::ports::ledger::PaymentQuery;
 use payment_runs_engine::ports::{
     EncodeCharge, Executed, Gateways, Ids, Ledger, LedgerError, Once, OnceKey, Output, Settlement,
     StoreError, StoredResponse,
@@ -14,6 +17,7 @@ use payment_runs_engine::ports::{
 use payment_runs_engine::single::collect_single;
 use payment_runs_store::SqliteStore;
 
+use crate::bank::Bank;
 use crate::mutant::Saboteur;
 use crate::operations::{Operation, What};
 use crate::ports::Hand;
@@ -27,6 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the server remembers an idempotency key: longer than any schedule, however its clock jumps.
 const ONCE_LIFE: Duration = Duration::from_hours(24 * 1_000);
+
+/// How long a payment is in doubt at least before a person looks at it: longer than anything is on its way to the bank.
+const DOUBT_MIN: Duration = Duration::from_mins(5);
+
+/// Payments that a person settles at once, at most.
+const RESOLVED_MAX: u32 = 100;
 
 /// Attempts of one caller have identifiers this far apart.
 const ATTEMPT_STRIDE: u128 = 1 << 64;
@@ -55,6 +65,7 @@ pub(crate) struct Caller {
     pub(crate) saboteur: Option<Arc<Saboteur>>,
     pub(crate) operation: Operation,
     pub(crate) load: Load,
+    pub(crate) bank: Arc<Bank>,
     /// The idempotency key.
     pub(crate) key: String,
     pub(crate) memory: Arc<Memory>,
@@ -63,7 +74,7 @@ pub(crate) struct Caller {
 /// What became of a request.
 enum Heard {
     /// It was done, now or before.
-    Done(Option<Output>),
+    Done(Option<Box<Output>>),
     /// It was refused, or is being worked on.
     No,
     /// Nobody can tell.
@@ -88,6 +99,7 @@ impl Caller {
         match &self.operation.what {
             What::Pay(payment) => self.pay(payment.clone()).await,
             What::Command(command) => self.execute(name, command.clone()).await,
+            What::Resolve => self.resolve().await,
             What::LoadAgain => {
                 let call = self.store.load(ENTITY, self.load.clone());
                 let loaded = self.hand.step(name, call).await;
@@ -102,7 +114,8 @@ impl Caller {
         let attempt = u128::from(self.memory.attempts.load(Ordering::Relaxed));
         payment.id = PaymentId::from_u128(payment.id.as_u128() + attempt * ATTEMPT_STRIDE);
         let heard = self.execute("pay", Command::CreatePayment(payment)).await;
-        let Heard::Done(Some(Output::PaymentIntent(payment, intent))) = heard else { return heard };
+        let Heard::Done(Some(output)) = heard else { return heard };
+        let Output::PaymentIntent(payment, intent) = *output else { return Heard::Done(None) };
         let clock = Arc::new(self.hand.clock.clone());
         let outcome = collect_single(self.gateways.clone(), clock, &intent).await;
         let settlement = Settlement { payment: payment.id, outcome };
@@ -110,8 +123,46 @@ impl Caller {
         Heard::Done(None)
     }
 
+    /// Settles the payments that have been in doubt for a while, as a person does who has the bank's word. What is still
+    /// on its way to the bank is left alone.
+    async fn resolve(&self) -> Heard {
+        let query = PaymentQuery {
+            states: vec![PaymentState::Pending, PaymentState::Unknown],
+            limit: RESOLVED_MAX,
+            ..PaymentQuery::default()
+        };
+        let Ok(payments) = self.store.list_payments(&Scope::entity(ENTITY), query).await else {
+            return Heard::No;
+        };
+        let now = self.hand.now();
+        for payment in payments {
+            let age = now.duration_since(payment.stamps.updated_at);
+            if age.unsigned_abs() < DOUBT_MIN || age.is_negative() {
+                continue;
+            }
+            let Some(collected) = self.bank.word(&payment.id.to_string(), self.hand.clock.true_now()) else {
+                continue;
+            };
+            let resolution = Resolution {
+                collected,
+                reference: None,
+                code: None,
+                message: None,
+                comment: "the bank says so".to_owned(),
+            };
+            let key = Key::new(payment.id.to_string());
+            let doing = format!("{}-{}", self.key, payment.id);
+            self.execute_as("resolve", Command::ResolvePayment(key, resolution), doing).await;
+        }
+        Heard::Done(None)
+    }
+
     async fn execute(&self, doing: &'static str, command: Command) -> Heard {
-        let call = self.call(command);
+        self.execute_as(doing, command, self.key.clone()).await
+    }
+
+    async fn execute_as(&self, doing: &'static str, command: Command, key: String) -> Heard {
+        let call = self.call(command, key);
         let result = self.hand.step(doing, call).await;
         self.hand.chaos.note(|| match &result {
             Ok(Ok(_)) => format!("{doing}: done"),
@@ -119,26 +170,42 @@ impl Caller {
             Err(error) => format!("{doing}: {error}"),
         });
         match result {
-            Ok(Ok(output)) => Heard::Done(output),
+            Ok(Ok(output)) => Heard::Done(output.map(Box::new)),
             Ok(Err(_)) => Heard::No,
             Err(_) => Heard::Nothing,
         }
     }
 
     /// Carries a command out, in the mutant's way if there is one. What the caller did wrong is no error here.
-    async fn call(&self, command: Command) -> Result<Result<Option<Output>, String>, StoreError> {
+    async fn call(
+        &self,
+        command: Command,
+        key: String,
+    ) -> Result<Result<Option<Output>, String>, StoreError> {
         let now = self.hand.now();
-        let once = Some(self.once(now.checked_add(ONCE_LIFE).unwrap_or(now)));
+        let once = Some(once(key, now.checked_add(ONCE_LIFE).unwrap_or(now)));
         let command = match (&self.saboteur, command) {
             (Some(saboteur), Command::SettlePayment(settlement)) => {
                 Command::SettlePayment(saboteur.before_settling(settlement)?)
             }
             (_, command) => command,
         };
+        let stopped = match &command {
+            Command::StopRun(run) => Some(run.clone()),
+            _ => None,
+        };
+        if let Some(saboteur) =
+            self.saboteur.as_ref().filter(|_| matches!(command, Command::ResolvePayment(..)))
+        {
+            saboteur.before_resolving()?;
+        }
         let request = Request { scope: Scope::entity(ENTITY), user: USER, now, command };
         let executed = self.store.execute(request, once, self.encoder.clone(), self.ids.clone()).await;
         if let Some(saboteur) = &self.saboteur {
             saboteur.let_go()?;
+            if let (Some(run), Ok(_)) = (stopped, &executed) {
+                saboteur.after_stop(&self.store, &run, now).await?;
+            }
         }
         match executed {
             Ok(Executed::Fresh(output)) => Ok(Ok(Some(output))),
@@ -149,12 +216,12 @@ impl Caller {
             Err(LedgerError::Store(error)) => Err(error),
         }
     }
+}
 
-    fn once(&self, expires_at: jiff::Timestamp) -> Once {
-        Once {
-            key: OnceKey { client: "caller".to_owned(), key: self.key.clone(), fingerprint: [7; 32] },
-            expires_at,
-            encode: Box::new(|_| StoredResponse(b"done".to_vec())),
-        }
+fn once(key: String, expires_at: Timestamp) -> Once {
+    Once {
+        key: OnceKey { client: "caller".to_owned(), key, fingerprint: [7; 32] },
+        expires_at,
+        encode: Box::new(|_| StoredResponse(b"done".to_vec())),
     }
 }

@@ -33,6 +33,8 @@ pub enum What {
     Pay(NewPayment),
     /// A command that needs nothing more.
     Command(Command),
+    /// A person settles what is in doubt, after a look at the bank's books.
+    Resolve,
     /// Everything that existed at the start is loaded once more, as when an import is repeated.
     LoadAgain,
 }
@@ -90,7 +92,7 @@ impl Caller<'_> {
 
     fn ask(&mut self) -> Option<(&'static str, What)> {
         let command = |name, command| (name, What::Command(command));
-        Some(match self.random.below(20) {
+        Some(match self.random.below(25) {
             0..=4 => ("pay", What::Pay(self.payment(true)?)),
             5..=6 => command("receive", Command::CreatePayment(self.payment(false)?)),
             7..=8 => command("create-document", Command::CreateDocument(self.document()?)),
@@ -101,6 +103,8 @@ impl Caller<'_> {
             16 => command("delete-run", Command::DeleteRun(self.run_key()?, DeletePolicy::CanceledOrPending)),
             17 => command("update-account", self.account_change()?),
             18 => command("update-payment-method", self.method_change()?),
+            19..=21 => command("stop-run", Command::StopRun(self.run_key()?)),
+            22..=23 => ("resolve", What::Resolve),
             _ => ("load-again", What::LoadAgain),
         })
     }

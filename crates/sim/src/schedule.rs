@@ -175,7 +175,7 @@ pub fn run_script(
     let mut world = World::new(&mut random);
     let mut parts: BTreeSet<Part> = world.parts().into_iter().chain([Part::Order, Part::Latency]).collect();
     if let Some(script) = script {
-        parts = script.parts.clone();
+        parts.clone_from(&script.parts);
         world.keep(&parts);
     }
     let manners = Manners::draw(&mut random);
@@ -326,6 +326,7 @@ impl Stage {
                 saboteur: process.saboteur.clone(),
                 operation: self.world.operations[index].clone(),
                 load: self.world.load.clone(),
+                bank: self.bank.clone(),
                 key: format!("operation-{index}"),
                 memory: memory.clone(),
             };

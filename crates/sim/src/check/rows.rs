@@ -31,6 +31,10 @@ pub(crate) const EVENT_CHUNK_PLANNED: i64 = 7;
 pub(crate) const EVENT_PAYMENT_CREATED: i64 = 8;
 /// The code of the event that an outcome was recorded.
 pub(crate) const EVENT_PAYMENT_SETTLED: i64 = 9;
+/// The code of the event that a run was stopped.
+pub(crate) const EVENT_RUN_STOPPED: i64 = 11;
+/// The code of the event that a person settled a payment.
+pub(crate) const EVENT_PAYMENT_RESOLVED: i64 = 12;
 
 pub(crate) struct DocumentRow {
     pub(crate) id: Id,
@@ -111,7 +115,7 @@ pub(crate) struct CreditRow {
 }
 
 pub(crate) struct EventRow {
-    pub(crate) run: Vec<u8>,
+    pub(crate) run: Option<Id>,
     pub(crate) kind: i64,
     pub(crate) chunk: Option<i64>,
     pub(crate) payment: Option<Id>,
@@ -321,7 +325,7 @@ fn read_records(db: &Connection) -> rusqlite::Result<Vec<RecordRow>> {
 /// Every counter column, whatever it is called.
 fn read_counters(db: &Connection) -> rusqlite::Result<BTreeMap<(Id, String), Counters>> {
     let mut statement = db.prepare("SELECT * FROM chunk_tally")?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     let mut counters: BTreeMap<(Id, String), Counters> = BTreeMap::new();
     while let Some(row) = rows.next()? {

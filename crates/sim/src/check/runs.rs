@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Books;
 use super::rows::{
-    CANCELED, DocumentRow, EVENT_CHUNK_PLANNED, EVENT_PAYMENT_CREATED, EVENT_PAYMENT_SETTLED,
-    EVENT_RUN_CREATED, EVENT_RUN_STARTED, Id, PROCESSED, RunRow,
+    CANCELED, DocumentRow, EVENT_CHUNK_PLANNED, EVENT_PAYMENT_CREATED, EVENT_PAYMENT_RESOLVED,
+    EVENT_PAYMENT_SETTLED, EVENT_RUN_CREATED, EVENT_RUN_STARTED, EVENT_RUN_STOPPED, Id, PROCESSED, RunRow,
 };
 
 /// The codes of a run's statuses.
@@ -100,9 +100,9 @@ impl Books<'_> {
             let Some(payment) = event.payment else { continue };
             match event.kind {
                 EVENT_PAYMENT_SETTLED if event.has_detail => {
-                    wrong.push("an approval came for a payment that was given up".to_owned());
+                    wrong.push("an outcome came that contradicts what was recorded".to_owned());
                 }
-                EVENT_PAYMENT_SETTLED => {
+                EVENT_PAYMENT_SETTLED | EVENT_PAYMENT_RESOLVED => {
                     *settled.entry((payment, event.state.unwrap_or(-1))).or_default() += 1;
                 }
                 EVENT_PAYMENT_CREATED => *created.entry(payment).or_default() += 1,
@@ -133,7 +133,7 @@ impl Books<'_> {
     fn check_run_events(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for run in &self.rows.runs {
-            let of_run = || self.rows.events.iter().filter(|event| event.run == run.id);
+            let of_run = || self.rows.events.iter().filter(|event| event.run == Some(run.id));
             let count = |kind: i64| of_run().filter(|event| event.kind == kind).count();
             if count(EVENT_RUN_CREATED) != 1 {
                 wrong.push(format!(
@@ -144,6 +144,10 @@ impl Books<'_> {
             }
             if count(EVENT_RUN_STARTED) != usize::from(run.executed_at.is_some()) {
                 wrong.push(format!("{} has {} records of its start", run.number, count(EVENT_RUN_STARTED)));
+            }
+            let is_stopped = run.is_stopping && run.status == RUN_CANCELED;
+            if count(EVENT_RUN_STOPPED) != usize::from(is_stopped) {
+                wrong.push(format!("{} has {} records of its stop", run.number, count(EVENT_RUN_STOPPED)));
             }
             let planned: Vec<_> =
                 of_run().filter(|event| event.kind == EVENT_CHUNK_PLANNED).map(|event| event.chunk).collect();

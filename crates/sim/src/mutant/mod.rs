@@ -38,11 +38,15 @@ pub enum Mutant {
     BelievedAtOnce,
     /// A payment whose outcome is not known lets go of its documents.
     UnknownReleases,
+    /// A run that is stopped forgets the charges that are under way.
+    StopForgetsInFlight,
+    /// A person's word that nothing was charged is taken while a delivery is under way.
+    ResolvedInFlight,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -55,6 +59,8 @@ impl Mutant {
         Self::SettleUnguarded,
         Self::BelievedAtOnce,
         Self::UnknownReleases,
+        Self::StopForgetsInFlight,
+        Self::ResolvedInFlight,
     ];
 
     /// Its name.
@@ -72,6 +78,8 @@ impl Mutant {
             Self::SettleUnguarded => "settle_unguarded",
             Self::BelievedAtOnce => "believed_at_once",
             Self::UnknownReleases => "unknown_releases",
+            Self::StopForgetsInFlight => "stop_forgets_in_flight",
+            Self::ResolvedInFlight => "resolved_in_flight",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use payment_runs_engine::ids::{EntityKey, PaymentId};
+use payment_runs_engine::ids::{EntityKey, Key, PaymentId};
 use payment_runs_engine::ports::{
     ChunkClaim, EncodeCharge, Ids, Intent, Opened, Outcome, Settlement, StoreError, Work,
 };
@@ -16,6 +16,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::Mutant;
 use super::late::LateWriter;
 use crate::pool::lock;
+use crate::world::ENTITY;
 
 /// More look-ups than are ever asked for before an answer is believed.
 const LOOK_UPS_ENOUGH: u32 = 1_000;
@@ -183,6 +184,33 @@ impl Saboteur {
         lock(&self.db).execute(sql, []).map(drop).map_err(in_hand)
     }
 
+    /// Does what the mutant does after a run was stopped: its intents count as never sent.
+    pub async fn after_stop(&self, store: &SqliteStore, run: &Key, now: Timestamp) -> Result<(), StoreError> {
+        let Some(run) = run.as_id().filter(|_| self.mutant == Mutant::StopForgetsInFlight) else {
+            return Ok(());
+        };
+        let intents: Vec<[u8; 16]> = {
+            let db = lock(&self.db);
+            let mut statement =
+                db.prepare("SELECT id FROM payment WHERE run = ?1 AND state = 0").map_err(in_hand)?;
+            let rows = statement.query_map([run.to_be_bytes()], |row| row.get(0)).map_err(in_hand)?;
+            rows.collect::<rusqlite::Result<_>>().map_err(in_hand)?
+        };
+        let outcome = Outcome::NotSent { why: "stopped".to_owned(), retry_after: None };
+        let to_settlement = |id| Settlement { payment: PaymentId::from_bytes(id), outcome: outcome.clone() };
+        let settlements = intents.into_iter().map(to_settlement).collect();
+        store.settle_look_ups(ENTITY, now, settlements).await.map(drop)
+    }
+
+    /// Does what the mutant does before a person settles a payment: nothing is on its way.
+    pub fn before_resolving(&self) -> Result<(), StoreError> {
+        if self.mutant != Mutant::ResolvedInFlight {
+            return Ok(());
+        }
+        let sql = "UPDATE payment SET delivery_begun_at = NULL WHERE delivery_begun_at IS NOT NULL";
+        lock(&self.db).execute(sql, []).map(drop).map_err(in_hand)
+    }
+
     /// Spoils the outcome that a caller brings, or what is there before it.
     pub fn before_settling(&self, settlement: Settlement) -> Result<Settlement, StoreError> {
         let mut settlements = [settlement];
@@ -221,7 +249,7 @@ impl Saboteur {
         match before {
             Before::Nothing => Ok(()),
             Before::States(before) => self.take_payments_back(&before).map_err(in_hand),
-            Before::Counters(before) => self.take_counters_back(before).map_err(in_hand),
+            Before::Counters(before) => self.take_counters_back(&before).map_err(in_hand),
         }
     }
 
@@ -231,8 +259,8 @@ impl Saboteur {
         spoil: impl Fn(&Connection, [u8; 16]) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         let db = lock(&self.db);
-        let all = settlements.iter().map(|one| one.payment.to_bytes());
-        all.map(|payment| spoil(&db, payment)).collect::<rusqlite::Result<()>>().map_err(in_hand)
+        let mut all = settlements.iter().map(|one| one.payment.to_bytes());
+        all.try_for_each(|payment| spoil(&db, payment)).map_err(in_hand)
     }
 
     fn states(&self, settlements: &[Settlement]) -> Result<BTreeMap<PaymentId, i64>, StoreError> {
@@ -265,18 +293,18 @@ impl Saboteur {
     }
 
     /// Takes back what was counted just now, until the second part.
-    fn take_counters_back(&self, before: Vec<Row>) -> rusqlite::Result<()> {
+    fn take_counters_back(&self, before: &[Row]) -> rusqlite::Result<()> {
         let db = lock(&self.db);
         for row in counters(&db)? {
             if before.contains(&row) {
                 continue;
             }
-            match before.iter().find(|old| old[..4] == row[..4]) {
-                Some(old) => put_counters(&db, old)?,
-                None => {
-                    let sql = "DELETE FROM chunk_tally WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND currency = ?4";
-                    db.execute(sql, params_from_iter(&row[..4]))?;
-                }
+            if let Some(old) = before.iter().find(|old| old[..4] == row[..4]) {
+                put_counters(&db, old)?;
+            } else {
+                let sql =
+                    "DELETE FROM chunk_tally WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND currency = ?4";
+                db.execute(sql, params_from_iter(&row[..4]))?;
             }
             lock(&self.documents).push((row, true));
         }
