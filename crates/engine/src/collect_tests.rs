@@ -102,6 +102,7 @@ fn cannot_tell() -> LookUp {
 }
 
 /// One world: a gateway that remembers keys for two hours, and an intent that is new.
+#[allow(clippy::struct_excessive_bools, reason = "each is one way in which worlds differ")]
 struct World {
     state: PaymentState,
     age: Duration,

@@ -32,7 +32,7 @@ use crate::script::{Part, Script};
 use crate::world::{ENTITY, USER, World, start};
 
 /// Steps after which a schedule is taken to run for ever. Ordinary ones need a few thousand.
-const STEPS_MAX: u64 = 2_000_000;
+const STEPS_MAX: u64 = 300_000;
 
 /// True time after which a schedule is taken to run for ever.
 const TIME_MAX: Duration = Duration::from_hours(24 * 60);

@@ -85,12 +85,12 @@ impl Books<'_> {
         counters
     }
 
-    /// A credit memo or a payment counts once in a chunk however many documents it pays, credit balance each time.
+    /// A credit memo or a payment counts once in a run however many documents it pays, credit balance each time.
     fn recount_credits(&self, run: &RunRow, currencies: &BTreeMap<Id, &str>, counters: &mut ByCurrency) {
         let mut seen = BTreeSet::new();
         for credit in self.rows.credits.iter().filter(|one| one.run == run.id) {
             let Some(currency) = currencies.get(&credit.document) else { continue };
-            let is_new = seen.insert((credit.chunk, credit.source_kind, credit.source));
+            let is_new = seen.insert((credit.source_kind, credit.source));
             let (name, number) = match credit.source_kind {
                 0 => ("credit_memos", i64::from(is_new)),
                 1 => ("unapplied_payments", i64::from(is_new)),

@@ -106,7 +106,6 @@ pub(crate) struct DecisionRow {
 
 pub(crate) struct CreditRow {
     pub(crate) run: Id,
-    pub(crate) chunk: i64,
     pub(crate) document: Id,
     /// 0 a credit memo, 1 an unapplied payment, 2 a credit balance.
     pub(crate) source_kind: i64,
@@ -283,15 +282,14 @@ fn read_decisions(db: &Connection) -> rusqlite::Result<Vec<DecisionRow>> {
 }
 
 fn read_credits(db: &Connection) -> rusqlite::Result<Vec<CreditRow>> {
-    let sql = "SELECT run, chunk, document, source_kind, source, amount_minor FROM credit_application";
+    let sql = "SELECT run, document, source_kind, source, amount_minor FROM credit_application";
     all(db, sql, |row| {
         Ok(CreditRow {
             run: row.get(0)?,
-            chunk: row.get(1)?,
-            document: row.get(2)?,
-            source_kind: row.get(3)?,
-            source: row.get(4)?,
-            amount: row.get(5)?,
+            document: row.get(1)?,
+            source_kind: row.get(2)?,
+            source: row.get(3)?,
+            amount: row.get(4)?,
         })
     })
 }
