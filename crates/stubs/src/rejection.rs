@@ -58,7 +58,7 @@ pub enum Category {
 
 impl Category {
     /// Every category with its HTTP status.
-    pub const STATUSES: [(Self, StatusCode); 22] = [
+    pub const STATUSES: [(Self, StatusCode); 23] = [
         (Self::Permission, StatusCode::FORBIDDEN),
         (Self::Authentication, StatusCode::UNAUTHORIZED),
         (Self::InvalidValue, StatusCode::BAD_REQUEST),
