@@ -439,7 +439,8 @@ fn a_chunk_that_took_longer_to_open_than_its_lease_is_renewed_before_anything_is
     let script = Script { opening: slowly(), ..Script::with_chunks(&[5]) };
     let mut bench = Bench::new(script, FAST, settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
-    assert_eq!(bench.script.told()[1..3], [Told::Open(0), Told::Renew(0)], "{:?}", bench.script.told());
+    let told: Vec<_> = bench.script.told().into_iter().filter(|told| *told != Told::Finish).collect();
+    assert_eq!(told[..2], [Told::Open(0), Told::Renew(0)], "{told:?}");
     assert_eq!(bench.script.settled(), 5);
 }
 
