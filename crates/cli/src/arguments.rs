@@ -96,6 +96,9 @@ pub(crate) struct ServeArguments {
     /// administer.
     #[arg(long)]
     pub(crate) allow_private_webhooks: bool,
+    /// For tests: a clock that stands at this time, such as 2026-01-01T00:00:00Z, until `PUT /ops/clock` moves it.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) test_clock: Option<jiff::Timestamp>,
 }
 
 /// The arguments of `serve` about TLS.

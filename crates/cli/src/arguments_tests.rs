@@ -42,13 +42,14 @@ fn serve_needs_nothing() {
 fn serve_takes_everything() {
     let line = "payment-runs --log json serve --listen 127.0.0.1:9000 --database sqlite:/tmp/x.db \
                 --gateway http://127.0.0.1:1 --gateway-secret sk_x --client-id a --client-secret b \
-                --default-zuora-version 2023-10-24";
+                --default-zuora-version 2023-10-24 --test-clock 2026-01-01T00:00:00Z";
     let arguments = parse(line).unwrap();
     assert_eq!(arguments.log, LogFormat::Json);
     let Command::Serve(serve) = arguments.command else { panic!("not serve") };
     assert_eq!(serve.database, Database::Sqlite("/tmp/x.db".into()));
     assert_eq!(serve.credentials().unwrap().client_id, "a");
     assert_eq!(serve.default_zuora_version.as_deref(), Some("2023-10-24"));
+    assert_eq!(serve.test_clock, Some("2026-01-01T00:00:00Z".parse().unwrap()));
 }
 
 #[test]
@@ -104,6 +105,7 @@ fn values_out_of_range_are_refused() {
         "payment-runs serve --database postgres://x",
         "payment-runs serve --database sqlite:",
         "payment-runs serve --default-zuora-version latest",
+        "payment-runs serve --test-clock tomorrow",
         "payment-runs demo --scale 0",
         "payment-runs demo --scale 1000",
         "payment-runs gateway-simulator --faults nonsense=1",

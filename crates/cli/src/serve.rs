@@ -34,6 +34,7 @@ fn config(arguments: &ServeArguments) -> NodeConfig {
     config.default_version.clone_from(&arguments.default_zuora_version);
     config.gateway = gateway(&arguments.gateway);
     config.allow_private_webhooks = arguments.allow_private_webhooks;
+    config.test_clock = arguments.test_clock;
     config
 }
 
@@ -64,6 +65,9 @@ fn tell(line: fmt::Arguments<'_>) {
 fn announce(node: &Node, arguments: &ServeArguments) {
     tell(format_args!("Payment runs on {}", node.url()));
     tell(format_args!("Database: {}", arguments.database));
+    if let Some(at) = arguments.test_clock {
+        tell(format_args!("Time: it is {at} until PUT /ops/clock moves it (for tests only)"));
+    }
     match (node.simulator(), &arguments.gateway.url) {
         (Some(simulator), _) => {
             let journal = arguments.database.journal_path();

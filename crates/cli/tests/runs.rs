@@ -120,10 +120,13 @@ async fn a_schedule_lives_through_the_command_line() {
     let line = "schedules create --name Dues --repeat monthly --on-day 31 --hour 9 --time-zone Europe/Vienna \
                 --from 2099-01-01 --batch Batch1";
     let made = program.json(line).await;
-    assert_eq!((&made["state"], &made["next_run_at"]), (&json!("active"), &json!("2099-01-31T08:00:00Z")));
+    assert_eq!(
+        (&made["state"], &made["next_run_at"]),
+        (&json!("active"), &json!("2099-01-31T09:00:00+01:00"))
+    );
     let id = made["id"].as_str().unwrap();
     let changed = program.json(&format!("schedules update {id} --hour 10")).await;
-    assert_eq!(changed["next_run_at"], "2099-01-31T09:00:00Z");
+    assert_eq!(changed["next_run_at"], "2099-01-31T10:00:00+01:00");
     let listed = program.text("schedules list").await;
     assert!(listed.contains("Dues") && listed.contains("10:00 Europe/Vienna"), "{listed}");
     assert_eq!(program.json(&format!("schedules delete {id}")).await["state"], "ended");

@@ -46,11 +46,19 @@ pub enum EventKind {
     ImportCreated,
     /// Lines of an import were taken.
     ImportLinesTaken,
+    /// A schedule was created.
+    ScheduleCreated,
+    /// A schedule was changed.
+    ScheduleUpdated,
+    /// A schedule ended: no other run follows.
+    ScheduleEnded,
+    /// A schedule made its next run.
+    OccurrenceCreated,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::RunCreated,
         Self::RunUpdated,
         Self::RunStarted,
@@ -70,6 +78,10 @@ impl EventKind {
         Self::DeliveryReplayed,
         Self::ImportCreated,
         Self::ImportLinesTaken,
+        Self::ScheduleCreated,
+        Self::ScheduleUpdated,
+        Self::ScheduleEnded,
+        Self::OccurrenceCreated,
     ];
 }
 

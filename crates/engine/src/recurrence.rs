@@ -124,9 +124,6 @@ pub enum RecurrenceFault {
     /// A schedule that does not repeat has no last day.
     #[error("is not given where nothing repeats")]
     ToOfOne,
-    /// Every start lies in the past.
-    #[error("leave no start in the future")]
-    Over,
 }
 
 impl Recurrence {

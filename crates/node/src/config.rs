@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityId, GatewayId, UserId};
 use payment_runs_engine::ports::GatewaySettings;
 use payment_runs_engine::runner::WorkerSettings;
@@ -145,6 +146,8 @@ pub struct NodeConfig {
     pub default_version: Option<String>,
     /// How many requests a caller may send.
     pub limits: Limits,
+    /// Where a test clock stands at the start, instead of the machine's clock. Callers of the operations API move it.
+    pub test_clock: Option<Timestamp>,
     /// What a first start makes.
     pub first_start: FirstStart,
     /// How runs are worked on; `None` leaves the work to others.
@@ -179,6 +182,7 @@ impl NodeConfig {
             credentials: None,
             default_version: None,
             limits: Limits::default(),
+            test_clock: None,
             first_start: FirstStart::default(),
             worker: Some(WorkerSettings::default()),
             allow_private_webhooks: false,

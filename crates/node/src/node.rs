@@ -10,7 +10,7 @@ use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::notify::{Dispatcher, DispatcherPorts};
 use payment_runs_engine::ports::{
     Access, AsyncRequests, BoxFuture, EncodeCharge, Exports, Gateway, Gateways, Imports, Ledger, OnceStore,
-    Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
+    Schedules, Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_engine::stopping::{Stopper, Stopping};
@@ -28,6 +28,7 @@ use crate::error::NodeError;
 use crate::first_start::{Prepared, STRIPE_KIND, prepare};
 use crate::seams::Seams;
 use crate::system::{SystemClock, SystemSpawner};
+use crate::test_clock::TestClock;
 use crate::tls::TlsFiles;
 use crate::webhooks::HttpWebhookSender;
 
@@ -97,9 +98,13 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// Starts a node on the machine's clock. Must be called inside a tokio runtime, on which the node then runs.
+    /// Starts a node on the machine's clock, or on a test clock where the configuration says so. Must be called inside a tokio
+    /// runtime, on which the node then runs.
     pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
-        Self::start_with(config, Seams::system()).await
+        let seams = config
+            .test_clock
+            .map_or_else(Seams::system, |at| Seams::system().with_test_clock(TestClock::at(at)));
+        Self::start_with(config, seams).await
     }
 
     /// Starts a node with this time, these identifiers and these random bytes.
@@ -287,6 +292,7 @@ impl Parts<'_> {
             exports: Arc::new(self.store.clone()) as Arc<dyn Exports>,
             imports: Arc::new(self.store.clone()) as Arc<dyn Imports>,
             search: Arc::new(self.store.clone()) as Arc<dyn Search>,
+            schedules: Arc::new(self.store.clone()) as Arc<dyn Schedules>,
             access: Arc::new(self.store.clone()) as Arc<dyn Access>,
             once: Arc::new(self.store.clone()) as Arc<dyn OnceStore>,
             webhooks: Arc::new(self.store.clone()) as Arc<dyn Webhooks>,
@@ -294,6 +300,7 @@ impl Parts<'_> {
             gateways: Arc::clone(self.registry) as Arc<dyn Gateways>,
             encoder: Arc::clone(self.encoder) as Arc<dyn EncodeCharge>,
             clock: Arc::clone(&self.seams.clock),
+            test_clock: self.seams.test_clock.clone(),
             ids: Arc::clone(&self.seams.ids),
             entropy: Arc::clone(&self.seams.entropy),
             spawner: Arc::new(spawner.clone()) as Arc<dyn Spawner>,

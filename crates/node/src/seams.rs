@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use payment_runs_engine::ports::{Clock, Entropy, Ids};
+use payment_runs_engine::ports::{Clock, Entropy, Ids, SettableClock};
 
 use crate::system::{SystemClock, SystemEntropy, SystemIds};
+use crate::test_clock::TestClock;
 
 /// Time, identifiers and unpredictable bytes.
 #[derive(Clone)]
 pub struct Seams {
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The same clock, where callers of the operations API may set it.
+    pub test_clock: Option<Arc<dyn SettableClock>>,
     /// New identifiers.
     pub ids: Arc<dyn Ids>,
     /// Unpredictable bytes.
@@ -21,7 +24,18 @@ pub struct Seams {
 impl Seams {
     /// Those of the machine.
     pub fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), entropy: Arc::new(SystemEntropy) }
+        Self {
+            clock: Arc::new(SystemClock),
+            test_clock: None,
+            ids: Arc::new(SystemIds),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+
+    /// The same with the time of a clock that is set.
+    #[must_use]
+    pub fn with_test_clock(self, clock: TestClock) -> Self {
+        Self { clock: Arc::new(clock.clone()), test_clock: Some(Arc::new(clock)), ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{
     Access, AsyncRequests, Clock, EncodeCharge, Entropy, Exports, Gateways, Ids, Imports, Ledger, OnceStore,
-    Search, Spawner, WebhookSender, Webhooks,
+    Schedules, Search, SettableClock, Spawner, WebhookSender, Webhooks,
 };
 use payment_runs_engine::stopping::Stopping;
 use tokio::sync::{Notify, Semaphore};
@@ -40,6 +40,8 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     /// Runs, found by any of their fields.
     pub search: Arc<dyn Search>,
+    /// Schedules of runs.
+    pub schedules: Arc<dyn Schedules>,
     /// Clients, tokens and settings.
     pub access: Arc<dyn Access>,
     /// Idempotency records.
@@ -60,6 +62,8 @@ pub struct Ports {
     pub encoder: Arc<dyn EncodeCharge>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The same clock, where callers may set it.
+    pub test_clock: Option<Arc<dyn SettableClock>>,
     /// New identifiers.
     pub ids: Arc<dyn Ids>,
     /// Unpredictable bytes.

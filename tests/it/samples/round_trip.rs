@@ -244,6 +244,25 @@ const MODELS: &[Row] = &[
     ("ops", "rotateWebhook", None, carry::<ops::IssuedWebhook>, carry::<ops::ErrorResponse>),
     ("ops", "listDeliveries", None, carry::<ops::DeliveryPage>, carry::<ops::ErrorResponse>),
     ("ops", "replayDelivery", None, carry::<ops::Delivery>, carry::<ops::ErrorResponse>),
+    ("ops", "listSchedules", None, carry::<ops::SchedulePage>, carry::<ops::ErrorResponse>),
+    (
+        "ops",
+        "createSchedule",
+        Some(carry::<ops::CreateScheduleRequest>),
+        carry::<ops::Schedule>,
+        carry::<ops::ErrorResponse>,
+    ),
+    ("ops", "getSchedule", None, carry::<ops::Schedule>, carry::<ops::ErrorResponse>),
+    (
+        "ops",
+        "updateSchedule",
+        Some(carry::<ops::UpdateScheduleRequest>),
+        carry::<ops::Schedule>,
+        carry::<ops::ErrorResponse>,
+    ),
+    ("ops", "deleteSchedule", None, carry::<ops::Schedule>, carry::<ops::ErrorResponse>),
+    ("ops", "getClock", None, carry::<ops::Clock>, carry::<ops::ErrorResponse>),
+    ("ops", "setClock", Some(carry::<ops::Clock>), carry::<ops::Clock>, carry::<ops::ErrorResponse>),
     ("ops", "getAsyncRequest", None, carry::<ops::AsyncRequest>, carry::<ops::ErrorResponse>),
 ];
 

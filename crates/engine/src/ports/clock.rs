@@ -12,6 +12,18 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 }
 
+/// Why a clock was not set: it is later already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is {0} already")]
+pub struct ClockIsLater(pub Timestamp);
+
+/// A clock that stands still until it is set, for tests that must not wait.
+pub trait SettableClock: Clock {
+    /// Moves the time forward. Whoever waits for a time that has come is awake when this returns; what they then do goes on
+    /// by itself.
+    fn set_forward(&self, to: Timestamp) -> Result<(), ClockIsLater>;
+}
+
 /// New identifiers. Those made later are larger, as far as the clock allows.
 pub trait Ids: Send + Sync + 'static {
     /// A new identifier's number.

@@ -17,7 +17,9 @@ mod node;
 mod seams;
 
 pub use node::{TestNode, TestNodeBuilder, TestNodeError};
-pub use seams::{TestClock, TestEntropy, TestIds};
+pub use seams::{TestEntropy, TestIds};
+
+pub use crate::test_clock::TestClock;
 
 use payment_runs_engine::ids::{EntityId, GatewayId, UserId};
 

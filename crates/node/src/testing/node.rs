@@ -13,12 +13,13 @@ use payment_runs_gateway::simulator::{SimulatorConfig, SimulatorHandle};
 use payment_runs_store::SqliteStore;
 use tempfile::TempDir;
 
-use super::seams::{TestClock, TestEntropy, TestIds};
+use super::seams::{TestEntropy, TestIds};
 use super::{CLIENT_ID, CLIENT_SECRET, ENTITY, GATEWAY, USER};
 use crate::config::{Credentials, Database, FirstStart, GatewayChoice, NodeConfig};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::seams::Seams;
+use crate::test_clock::TestClock;
 
 /// The name of the database file in its temporary folder.
 const DATABASE_FILE: &str = "node.db";
@@ -139,7 +140,7 @@ impl TestNodeBuilder {
         seams.ids = Arc::new(self.ids.clone());
         seams.entropy = Arc::new(TestEntropy::seeded(ENTROPY_SEED));
         if !self.runs_with_the_machine {
-            seams.clock = Arc::new(self.clock.clone());
+            seams = seams.with_test_clock(self.clock.clone());
         }
         let config = NodeConfig { database: Database::Sqlite(folder.join(DATABASE_FILE)), ..self.config };
         let node = Node::start_with(config, seams).await?;

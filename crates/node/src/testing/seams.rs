@@ -1,51 +1,14 @@
-//! Time, identifiers and random bytes that a test decides.
+//! Identifiers and random bytes that a test decides.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
-use payment_runs_engine::ports::{BoxFuture, Clock, Entropy, Ids};
+use payment_runs_engine::ports::{Entropy, Ids};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::watch;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A clock that stands still until it is moved. Clones share the time.
-#[derive(Debug, Clone)]
-pub struct TestClock {
-    now: Arc<watch::Sender<Timestamp>>,
-}
-
-impl TestClock {
-    /// A clock that stands at this time.
-    pub fn at(now: Timestamp) -> Self {
-        Self { now: Arc::new(watch::Sender::new(now)) }
-    }
-
-    /// Moves the time on and wakes everybody whose time has come.
-    pub fn advance(&self, by: SignedDuration) {
-        self.now.send_modify(|now| *now = now.checked_add(by).unwrap_or(Timestamp::MAX));
-    }
-
-    /// Sets the time, forwards or backwards.
-    pub fn set(&self, now: Timestamp) {
-        self.now.send_replace(now);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        *self.now.borrow()
-    }
-
-    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
-        let mut now = self.now.subscribe();
-        // The clock outlives its sleepers or nobody will ever wake them: then they end at once.
-        Box::pin(async move { drop(now.wait_for(|now| *now >= at).await) })
-    }
 }
 
 /// Identifiers that a test has queued, and a counter when there are none. Clones share the queue.
@@ -110,23 +73,7 @@ impl Entropy for TestEntropy {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll, Waker};
-
     use super::*;
-
-    #[test]
-    fn a_sleeper_wakes_when_its_time_has_come() {
-        let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-        let mut sleeper = clock.sleep_until(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(10));
-        let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(sleeper.as_mut().poll(&mut context), Poll::Pending);
-        clock.advance(SignedDuration::from_secs(9));
-        assert_eq!(sleeper.as_mut().poll(&mut context), Poll::Pending);
-        clock.advance(SignedDuration::from_secs(1));
-        assert_eq!(sleeper.as_mut().poll(&mut context), Poll::Ready(()));
-        let mut late = clock.sleep_until(Timestamp::UNIX_EPOCH);
-        assert_eq!(late.as_mut().poll(&mut context), Poll::Ready(()));
-    }
 
     #[test]
     fn queued_identifiers_come_first() {

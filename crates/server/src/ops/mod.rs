@@ -3,6 +3,7 @@
 mod administration;
 mod async_requests;
 mod audit;
+mod clock;
 mod control;
 mod decisions;
 mod exports;
@@ -11,6 +12,7 @@ mod page;
 mod payments;
 pub(crate) mod preview;
 mod progress;
+mod schedules;
 mod watch;
 
 use axum::response::Response as HttpResponse;
@@ -27,6 +29,9 @@ use payment_runs_stubs::ops::{
     update_organization, update_settings,
 };
 use payment_runs_stubs::ops::{
+    create_schedule, delete_schedule, get_clock, get_schedule, list_schedules, set_clock, update_schedule,
+};
+use payment_runs_stubs::ops::{
     create_webhook, delete_webhook, get_webhook, list_deliveries, list_webhooks, replay_delivery,
     rotate_webhook, update_webhook,
 };
@@ -38,6 +43,7 @@ use payment_runs_types::ops::{
 };
 
 use payment_runs_types::ops::ResolvePaymentRequest;
+use payment_runs_types::ops::{Clock, CreateScheduleRequest, UpdateScheduleRequest};
 
 use administration::{administration, clients, entities, organizations, settings, webhooks};
 
@@ -282,6 +288,76 @@ impl ops::Api for OpsApi {
     ) -> Result<list_audit_records::Response, Rejection> {
         let call = Call::new(&self.app, &context)?;
         audit::list(&call, query).await.map(list_audit_records::Response::Status200)
+    }
+
+    async fn list_schedules(
+        &self,
+        context: RequestContext,
+        query: list_schedules::Query,
+        _headers: list_schedules::Headers,
+    ) -> Result<list_schedules::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        schedules::list(&call, query).await.map(list_schedules::Response::Status200)
+    }
+
+    async fn create_schedule(
+        &self,
+        context: RequestContext,
+        _headers: create_schedule::Headers,
+        body: CreateScheduleRequest,
+    ) -> Result<create_schedule::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        schedules::create(&call, body).await.map(create_schedule::Response::Status201)
+    }
+
+    async fn get_schedule(
+        &self,
+        context: RequestContext,
+        path: get_schedule::Path,
+        _headers: get_schedule::Headers,
+    ) -> Result<get_schedule::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        schedules::get(&call, &path.key).await.map(get_schedule::Response::Status200)
+    }
+
+    async fn update_schedule(
+        &self,
+        context: RequestContext,
+        path: update_schedule::Path,
+        _headers: update_schedule::Headers,
+        body: UpdateScheduleRequest,
+    ) -> Result<update_schedule::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        schedules::update(&call, &path.key, body).await.map(update_schedule::Response::Status200)
+    }
+
+    async fn delete_schedule(
+        &self,
+        context: RequestContext,
+        path: delete_schedule::Path,
+        _headers: delete_schedule::Headers,
+    ) -> Result<delete_schedule::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        schedules::end(&call, &path.key).await.map(delete_schedule::Response::Status200)
+    }
+
+    async fn get_clock(
+        &self,
+        context: RequestContext,
+        _headers: get_clock::Headers,
+    ) -> Result<get_clock::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        clock::get(&call).await.map(get_clock::Response::Status200)
+    }
+
+    async fn set_clock(
+        &self,
+        context: RequestContext,
+        _headers: set_clock::Headers,
+        body: Clock,
+    ) -> Result<set_clock::Response, Rejection> {
+        let call = Call::new(&self.app, &context)?;
+        clock::set(&call, &body).await.map(set_clock::Response::Status200)
     }
 
     async fn list_clients(

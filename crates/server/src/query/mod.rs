@@ -3,6 +3,7 @@
 mod fields;
 mod get;
 mod list;
+mod repetition;
 mod write;
 
 pub(crate) use get::get;

@@ -4,8 +4,9 @@ use payment_runs_engine::ports::FoundRun;
 use payment_runs_engine::run::{Run, RunStatus};
 use payment_runs_engine::search::RunField;
 use payment_runs_engine::settings::Settings;
-use payment_runs_types::v1::{ExpandedPaymentRun, PaymentRunStatus, RepeatType};
+use payment_runs_types::v1::{ExpandedPaymentRun, PaymentRunStatus};
 
+use super::repetition::Repetition;
 use crate::time::Zone;
 
 /// The whole run, with null for what has no value.
@@ -17,6 +18,7 @@ pub(super) fn whole(found: &FoundRun, settings: &Settings) -> ExpandedPaymentRun
         field.counter().map(|part| found.tallies.values().map(part).fold(0, i64::saturating_add))
     };
     let settled = settings.invoice_settlement;
+    let repeat = Repetition::of(run, settings);
     ExpandedPaymentRun {
         id: Some(run.id.to_string()),
         created_by_id: Some(Some(stamps.created_by.to_string())),
@@ -47,15 +49,14 @@ pub(super) fn whole(found: &FoundRun, settings: &Settings) -> ExpandedPaymentRun
         total_execution_time: Some(execution_ms(run)),
         error_message: Some(run.error_message.clone()),
         run_date: Some(run.run_at.map(|at| zone.local(at))),
-        next_run_on: Some(next_start(run).map(|at| zone.date(at).into())),
-        // A run that repeats is a schedule; each of its runs is one that does not.
-        repeat_type: Some(Some(RepeatType::None)),
-        repeat_from: Some(None),
-        repeat_to: Some(None),
-        run_time: Some(run.run_at.map(|at| i32::from(zone.local(at).get().hour()))),
-        time_zone: Some(Some(settings.time_zone.clone())),
-        monthly_on_day: Some(None),
-        weekly_on_day: Some(None),
+        next_run_on: Some(found.next_run_at.map(|at| at.to_zoned(repeat.zone.clone()).date().into())),
+        repeat_type: Some(Some(repeat.kind)),
+        repeat_from: Some(repeat.from),
+        repeat_to: Some(repeat.to),
+        run_time: Some(repeat.hour),
+        time_zone: Some(Some(repeat.zone_name)),
+        monthly_on_day: Some(repeat.month_day),
+        weekly_on_day: Some(repeat.weekday),
         account_id: Some(filter.account.map(|id| id.to_string())),
         batch: Some(filter.batch.clone()),
         billing_cycle_day: Some(filter.bill_cycle_day.map(|day| day.to_string())),
@@ -79,11 +80,6 @@ fn status(status: RunStatus) -> PaymentRunStatus {
 fn execution_ms(run: &Run) -> Option<i64> {
     let worked = run.completed_at?.duration_since(run.executed_at?).as_millis();
     i64::try_from(worked).ok()
-}
-
-/// When a scheduled run that waits will start.
-fn next_start(run: &Run) -> Option<jiff::Timestamp> {
-    run.run_at.filter(|_| run.status == RunStatus::Pending)
 }
 
 #[cfg(test)]
@@ -216,6 +212,7 @@ pub(super) mod tests {
     fn a_scheduled_run_that_waits_says_when_it_will_start() {
         let mut waiting = found();
         waiting.run.status = RunStatus::Pending;
+        waiting.next_run_at = waiting.run.run_at;
         let run = serde_json::to_value(whole(&waiting, &pacific(true))).unwrap();
         assert_eq!(run["nextRunOn"], json!("2026-03-31"));
         assert_eq!(serde_json::to_value(empty()).unwrap()["nextRunOn"], Json::Null);

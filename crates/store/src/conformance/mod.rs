@@ -84,6 +84,7 @@ macro_rules! for_each_case {
             schedules::each_occurrence_leaves_the_next_one,
             schedules::refusals_of_schedules,
             schedules::schedules_are_listed_in_scope,
+            schedules::what_happens_to_a_schedule_is_recorded,
             work::a_declined_run_counts_and_frees,
             work::a_failed_run_sends_nothing_more,
             work::a_held_document_is_left_by_another_run,

@@ -3,6 +3,7 @@
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::account::Scope;
+use payment_runs_engine::audit::{AuditQuery, EventKind};
 use payment_runs_engine::command::{Change, Command, Output, Request, RunChange};
 use payment_runs_engine::ids::{OrganizationId, ScheduleId};
 use payment_runs_engine::ports::ledger::RunQuery;
@@ -282,6 +283,36 @@ pub async fn schedules_are_listed_in_scope(stand: Stand<'_>) {
     let request = Request { scope: limited, user: USER, now: at(3), command };
     let refused = stand.try_execute(request).await.unwrap_err();
     assert!(matches!(refused[..], [Refusal::NotFound { noun: Noun::Organization, .. }]));
+}
+
+pub async fn what_happens_to_a_schedule_is_recorded(stand: Stand<'_>) {
+    let made = stand.schedule(0, daily()).await;
+    let first = made.next.as_ref().unwrap().run;
+    let renamed = ScheduleChange { name: Some("Rent".to_owned()), ..ScheduleChange::default() };
+    stand.execute(1, Command::UpdateSchedule(key(made.id), renamed)).await;
+    stand.work_on(six(1)).await.unwrap();
+    let second = stand.look(&made).await.next.unwrap().run;
+    stand.execute(six(1) + 1, Command::EndSchedule(key(made.id))).await;
+    let records = stand
+        .ledger
+        .list_audit_records(&scope(), AuditQuery { limit: 100, ..AuditQuery::default() })
+        .await
+        .unwrap();
+    let told: Vec<_> = records.iter().map(|one| (one.kind, one.run.unwrap(), one.user)).collect();
+    let by = Some(USER);
+    let expected = [
+        (EventKind::OccurrenceCreated, first, by),
+        (EventKind::ScheduleCreated, first, by),
+        (EventKind::ScheduleUpdated, first, by),
+        (EventKind::RunStarted, first, None),
+        (EventKind::OccurrenceCreated, second, None),
+        (EventKind::RunEnded, first, None),
+        (EventKind::RunCanceled, second, by),
+        (EventKind::ScheduleEnded, second, by),
+    ];
+    assert_eq!(told, expected);
+    let names = records.iter().filter_map(|one| one.detail.as_deref());
+    assert!(names.eq(std::iter::repeat_n(format!("schedule {}", made.id).as_str(), 5)));
 }
 
 /// Whatever order claims come in, there is one run a day.

@@ -22,8 +22,8 @@ use super::{SqliteStore, row};
 pub(crate) struct Gone {
     pub(crate) schedule: ScheduleId,
     pub(crate) day: Date,
-    /// The run, if it has begun.
-    pub(crate) began: Option<RunId>,
+    pub(crate) run: RunId,
+    pub(crate) has_begun: bool,
     /// Who gave it up.
     pub(crate) user: Option<UserId>,
 }
@@ -40,15 +40,15 @@ pub(crate) fn follow(
     let found = row::schedule::by_id(db, entity, gone.schedule)?;
     let Some(mut schedule) = found else { return Ok(()) };
     schedule.used = schedule.used.max(Some(gone.day));
-    if gone.began.is_some() {
-        schedule.last_run = gone.began;
+    if gone.has_begun {
+        schedule.last_run = Some(gone.run);
         schedule.started += 1;
     }
-    match schedule.following(now) {
-        Some(start) => {
-            add_run(db, entity, &schedule, start, now, ids, gone.user)?;
-        }
-        None => schedule.status = ScheduleStatus::Ended,
+    if let Some(start) = schedule.following(now) {
+        add_run(db, entity, &schedule, start, now, ids, gone.user)?;
+    } else if schedule.status == ScheduleStatus::Active {
+        schedule.status = ScheduleStatus::Ended;
+        record(db, entity, now, EventKind::ScheduleEnded, &schedule, gone.run, gone.user)?;
     }
     row::schedule::update(db, entity, &schedule)
 }
@@ -68,9 +68,22 @@ pub(crate) fn add_run(
     let stamps = Stamps::new(now, user.unwrap_or(schedule.stamps.updated_by));
     let run = schedule.run_at(start, RunId::from_u128(ids.next_id()), number, stamps);
     row::run::insert(db, entity, &run)?;
-    let created = Event::run(EventKind::RunCreated, run.id, user);
-    append(db, entity, now, &[Event { detail: Some(schedule.id.to_string()), ..created }])?;
+    record(db, entity, now, EventKind::OccurrenceCreated, schedule, run.id, user)?;
     Ok(PendingOccurrence { run: run.id, number: run.number, at: start.at })
+}
+
+/// Records what happened to a schedule. It stands with the run that the schedule had pending then, and names the schedule.
+pub(crate) fn record(
+    db: &Connection,
+    entity: EntityKey,
+    now: Timestamp,
+    kind: EventKind,
+    schedule: &Schedule,
+    run: RunId,
+    user: Option<UserId>,
+) -> Result<(), Failure> {
+    let event = Event { detail: Some(format!("schedule {}", schedule.id)), ..Event::run(kind, run, user) };
+    append(db, entity, now, &[event])
 }
 
 /// The run with which a schedule goes on, as a whole.

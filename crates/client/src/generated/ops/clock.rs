@@ -23,10 +23,19 @@ impl Client {
     }
     /// Set the test clock.
     ///
-    /// Moves the time of the server forward. What becomes due by it begins at once: payment runs,
-    /// schedules, look-ups, and the end of tokens, retry windows and idempotency keys. Time does not go
-    /// back; an earlier one is refused with status 400. A server that was not started with a test clock
-    /// answers with status 404.
+    /// Moves the time of the server forward; between two calls it stands still. Time does not go back: an
+    /// earlier one is refused with status 400. A server that was not started with a test clock answers with
+    /// status 404. Needs the permission `administer`.
+    ///
+    /// What waited for a time that has come is awake when this answers, and goes on by itself: payment runs
+    /// and schedules that are due begin, payments in doubt are looked up, leases of work end. What is asked
+    /// about the time knows it at once: tokens end (after 3,599 seconds), idempotency keys (24 hours),
+    /// retry windows, and the windows of quotas. To wait for a payment run, ask for its progress until it
+    /// has ended. A schedule catches a missed occurrence up once, so move the clock from one `next_run_at`
+    /// to the next to see each of them.
+    ///
+    /// What stays with the real time: the time that a call to a payment gateway may take, its retries and
+    /// the pace of charges, the life of keys at the gateway, and how long connections and a stop may take.
     ///
     /// Sends `PUT /ops/clock`.
     #[must_use = "nothing is sent before `send`"]

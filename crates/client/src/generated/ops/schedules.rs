@@ -13,7 +13,8 @@ use payment_runs_types::ops as types;
 impl Client {
     /// List the schedules.
     ///
-    /// Answers one page of the schedules of the entity, newest first. Those that have ended are part of it.
+    /// Answers one page of the schedules that the caller may see, newest first. Those that have ended are
+    /// part of it. A caller that is limited to organisations sees the schedules that are for no others.
     ///
     /// Sends `GET /ops/schedules`.
     #[must_use = "nothing is sent before `send`"]
@@ -23,9 +24,17 @@ impl Client {
     /// Create a schedule.
     ///
     /// Makes a schedule and the payment run of its first occurrence, which waits as `pending`. Each
-    /// occurrence is a payment run of its own, with its own number; the next one is made when one starts or
-    /// is canceled. After an outage the occurrence that was missed runs once, late, and the one after it is
-    /// the first in the future.
+    /// occurrence is a payment run of its own, with its own number; the next one is made in the same step
+    /// in which one starts, is canceled, or is deleted while it waits. There is at most one a day.
+    ///
+    /// After an outage the occurrence that was missed runs once, late, with its own day as target date, and
+    /// the one after it is the first in the future. Changing the payment run that waits through the payment
+    /// run APIs changes that occurrence alone.
+    ///
+    /// Needs the permission `manage_payment_runs`. As in version 1, a client without
+    /// `process_electronic_payment` makes payment runs that charge nothing. At most 1,000 schedules of an
+    /// entity are active at a time; one more, like a rule that leaves no occurrence in the future, is
+    /// refused with status 400.
     ///
     /// Sends `POST /ops/schedules`.
     #[must_use = "nothing is sent before `send`"]
@@ -43,9 +52,13 @@ impl Client {
     }
     /// Update a schedule.
     ///
-    /// Changes when a schedule repeats or what its payment runs do. A property left out keeps its value.
-    /// The occurrence that waits follows the change; one that has started goes on as it was. A schedule
-    /// that has ended is answered with status 409.
+    /// Changes when a schedule repeats or what its payment runs do. A property left out keeps its value;
+    /// days that do not go with a new `repeat_type` are dropped. One that has started goes on as it was. A
+    /// schedule that has ended is answered with status 409.
+    ///
+    /// The occurrence that waits follows the change: a new `payment_run` replaces what its payment run
+    /// does, and a new rule also moves it to the first occurrence in the future on a day that has had none.
+    /// What somebody changed in that payment run alone is lost with it. A new name changes nothing in it.
     ///
     /// Sends `PATCH /ops/schedules/{key}`.
     #[must_use = "nothing is sent before `send`"]

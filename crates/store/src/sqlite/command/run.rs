@@ -128,8 +128,13 @@ pub(super) fn stop(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
 /// The run that follows in the schedule, now that its pending run was given up.
 fn follow_up(desk: &Desk<'_>, run: &Run) -> Result<(), Failure> {
     let Some(occurrence) = &run.occurrence else { return Ok(()) };
-    let gone =
-        Gone { schedule: occurrence.schedule, day: occurrence.day, began: None, user: Some(desk.user) };
+    let gone = Gone {
+        schedule: occurrence.schedule,
+        day: occurrence.day,
+        run: run.id,
+        has_begun: false,
+        user: Some(desk.user),
+    };
     follow(desk.db, desk.entity(), &gone, desk.now, desk.ids)
 }
 

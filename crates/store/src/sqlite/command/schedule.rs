@@ -17,7 +17,7 @@ use crate::sqlite::access;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
-use crate::sqlite::schedules::{add_run, pending_run};
+use crate::sqlite::schedules::{add_run, pending_run, record};
 use crate::sqlite::sql::{execute, first, params_of};
 
 /// How many schedules of an entity have not ended.
@@ -44,6 +44,7 @@ pub(super) fn create(desk: &mut Desk<'_>, new: NewSchedule) -> Result<Output, Fa
     let Some(start) = start else { return Err(Failure::broken("a schedule without a start")) };
     row::schedule::insert(desk.db, desk.entity(), &schedule)?;
     let next = add_run(desk.db, desk.entity(), &schedule, start, desk.now, desk.ids, Some(desk.user))?;
+    note(desk, EventKind::ScheduleCreated, &schedule, &next)?;
     Ok(Output::Schedule(Schedule { next: Some(next), ..schedule }))
 }
 
@@ -77,6 +78,9 @@ pub(super) fn update(desk: &mut Desk<'_>, key: &Key, change: ScheduleChange) -> 
         }
         (None, None) => None,
     };
+    if let Some(next) = &next {
+        note(desk, EventKind::ScheduleUpdated, &schedule, next)?;
+    }
     Ok(Output::Schedule(Schedule { next, ..schedule }))
 }
 
@@ -92,7 +96,19 @@ pub(super) fn end(desk: &mut Desk<'_>, key: &Key) -> Result<Output, Failure> {
     if let Some(run) = pending_run(desk.db, desk.entity(), &schedule)? {
         give_up(desk, run)?;
     }
+    if let Some(pending) = &schedule.next {
+        note(desk, EventKind::ScheduleEnded, &schedule, pending)?;
+    }
     Ok(Output::Schedule(Schedule { next: None, ..schedule }))
+}
+
+fn note(
+    desk: &Desk<'_>,
+    kind: EventKind,
+    schedule: &Schedule,
+    pending: &PendingOccurrence,
+) -> Result<(), Failure> {
+    record(desk.db, desk.entity(), desk.now, kind, schedule, pending.run, Some(desk.user))
 }
 
 fn need_schedule(desk: &Desk<'_>, key: &Key) -> Result<Schedule, Failure> {

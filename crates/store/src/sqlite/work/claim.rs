@@ -70,7 +70,7 @@ fn start(
     let Some(occurrence) = started else { return Ok(()) };
     append(db, entity, now, &[Event::run(EventKind::RunStarted, run, None)])?;
     let (Some(schedule), Some(day)) = occurrence else { return Ok(()) };
-    let gone = Gone { schedule, day, began: Some(run), user: None };
+    let gone = Gone { schedule, day, run, has_begun: true, user: None };
     match follow(db, entity, &gone, now, ids) {
         // It was read before anything was written. What cannot be understood must not keep other runs from starting.
         Err(Failure::Corrupt(what)) => {

@@ -244,7 +244,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// List the schedules.
     ///
-    /// Answers one page of the schedules of the entity, newest first. Those that have ended are part of it.
+    /// Answers one page of the schedules that the caller may see, newest first. Those that have ended are
+    /// part of it. A caller that is limited to organisations sees the schedules that are for no others.
     ///
     /// `GET /ops/schedules`
     fn list_schedules(
@@ -259,9 +260,17 @@ pub trait Api: Clone + Send + Sync + 'static {
     /// Create a schedule.
     ///
     /// Makes a schedule and the payment run of its first occurrence, which waits as `pending`. Each
-    /// occurrence is a payment run of its own, with its own number; the next one is made when one starts or
-    /// is canceled. After an outage the occurrence that was missed runs once, late, and the one after it is
-    /// the first in the future.
+    /// occurrence is a payment run of its own, with its own number; the next one is made in the same step
+    /// in which one starts, is canceled, or is deleted while it waits. There is at most one a day.
+    ///
+    /// After an outage the occurrence that was missed runs once, late, with its own day as target date, and
+    /// the one after it is the first in the future. Changing the payment run that waits through the payment
+    /// run APIs changes that occurrence alone.
+    ///
+    /// Needs the permission `manage_payment_runs`. As in version 1, a client without
+    /// `process_electronic_payment` makes payment runs that charge nothing. At most 1,000 schedules of an
+    /// entity are active at a time; one more, like a rule that leaves no occurrence in the future, is
+    /// refused with status 400.
     ///
     /// `POST /ops/schedules`
     fn create_schedule(
@@ -289,9 +298,13 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// Update a schedule.
     ///
-    /// Changes when a schedule repeats or what its payment runs do. A property left out keeps its value.
-    /// The occurrence that waits follows the change; one that has started goes on as it was. A schedule
-    /// that has ended is answered with status 409.
+    /// Changes when a schedule repeats or what its payment runs do. A property left out keeps its value;
+    /// days that do not go with a new `repeat_type` are dropped. One that has started goes on as it was. A
+    /// schedule that has ended is answered with status 409.
+    ///
+    /// The occurrence that waits follows the change: a new `payment_run` replaces what its payment run
+    /// does, and a new rule also moves it to the first occurrence in the future on a day that has had none.
+    /// What somebody changed in that payment run alone is lost with it. A new name changes nothing in it.
     ///
     /// `PATCH /ops/schedules/{key}`
     fn update_schedule(
@@ -566,10 +579,19 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// Set the test clock.
     ///
-    /// Moves the time of the server forward. What becomes due by it begins at once: payment runs,
-    /// schedules, look-ups, and the end of tokens, retry windows and idempotency keys. Time does not go
-    /// back; an earlier one is refused with status 400. A server that was not started with a test clock
-    /// answers with status 404.
+    /// Moves the time of the server forward; between two calls it stands still. Time does not go back: an
+    /// earlier one is refused with status 400. A server that was not started with a test clock answers with
+    /// status 404. Needs the permission `administer`.
+    ///
+    /// What waited for a time that has come is awake when this answers, and goes on by itself: payment runs
+    /// and schedules that are due begin, payments in doubt are looked up, leases of work end. What is asked
+    /// about the time knows it at once: tokens end (after 3,599 seconds), idempotency keys (24 hours),
+    /// retry windows, and the windows of quotas. To wait for a payment run, ask for its progress until it
+    /// has ended. A schedule catches a missed occurrence up once, so move the clock from one `next_run_at`
+    /// to the next to see each of them.
+    ///
+    /// What stays with the real time: the time that a call to a payment gateway may take, its retries and
+    /// the pace of charges, the life of keys at the gateway, and how long connections and a stop may take.
     ///
     /// `PUT /ops/clock`
     fn set_clock(
