@@ -83,7 +83,5 @@ fn kind(kind: EventKind) -> AuditKind {
         EventKind::WebhookUpdated => AuditKind::WebhookUpdated,
         EventKind::WebhookDeleted => AuditKind::WebhookDeleted,
         EventKind::DeliveryReplayed => AuditKind::DeliveryReplayed,
-        EventKind::ImportCreated => AuditKind::ImportCreated,
-        EventKind::ImportLinesTaken => AuditKind::ImportLinesTaken,
     }
 }
