@@ -228,12 +228,12 @@ async fn only_administrators_of_the_whole_entity_manage_webhooks() {
 async fn a_run_is_told_in_its_order_signed_and_without_cards() {
     let server = start().await;
     let world = World::new(&server.caller);
-    let receiver = Receiver::start().await;
-    let (id, secret) = make(&server.caller, receiver.url(), &EVERYTHING).await;
+    let endpoint = Receiver::start().await;
+    let (id, secret) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
     let good = owing(&world, "Good", CARD_APPROVED, &[10, 20, 30]).await;
     owing(&world, "Bad", CARD_DECLINED, &[40]).await;
     let run = world.run(json!({ "targetDate": "2026-01-31" })).await;
-    let received = receiver.received(5).await;
+    let received = endpoint.received(5).await;
     let told = events(&received);
     assert_eq!(told[4], "payment_run_completed", "the run comes after its payments");
     let declined: Vec<&Received> = received.iter().filter(|one| one.event() == "payment_declined").collect();
@@ -288,13 +288,43 @@ async fn a_run_is_told_in_its_order_signed_and_without_cards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_payment_of_a_longer_run_is_told_once_and_in_order() {
+    /// More than are read and stored at once.
+    const PAYMENTS: usize = 140;
+    let server = start().await;
+    let world = World::new(&server.caller);
+    let endpoint = Receiver::start().await;
+    let (id, _) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
+    let account = owing(&world, "Ada", CARD_APPROVED, &[10; PAYMENTS]).await;
+    world.run(run_of(&account)).await;
+    let received = endpoint.received(PAYMENTS + 1).await;
+    assert_eq!(received[PAYMENTS].event(), "payment_run_completed");
+    let mut paid: Vec<String> =
+        received[..PAYMENTS].iter().map(|one| text(&one.body["payment"], "id")).collect();
+    let told: Vec<String> = received.iter().map(Received::delivery).collect();
+    paid.sort();
+    paid.dedup();
+    assert_eq!(paid.len(), PAYMENTS, "each once");
+    let mut path = format!("/ops/webhooks/{id}/deliveries?page_size=99");
+    let mut listed = Vec::new();
+    loop {
+        let page = server.caller.get(&path).await.body;
+        listed.extend(page["data"].as_array().unwrap().iter().map(|delivery| text(delivery, "id")));
+        let Some(next) = page["next_page"].as_str() else { break };
+        path = format!("/ops/webhooks/{id}/deliveries?page_size=99&cursor={next}");
+    }
+    listed.reverse();
+    assert_eq!(told, listed, "in the order in which it happened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_taken_is_tried_again_before_what_follows() {
     let server = start().await;
     let world = World::new(&server.caller);
-    let receiver = Receiver::start().await;
-    let (id, secret) = make(&server.caller, receiver.url(), &EVERYTHING).await;
-    let elsewhere = receiver.url().replace("/hooks", "/elsewhere");
-    receiver.answer([Reply::Status(500), Reply::Redirect(elsewhere), Reply::Close, Reply::Hang]);
+    let endpoint = Receiver::start().await;
+    let (id, secret) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
+    let elsewhere = endpoint.url().replace("/hooks", "/elsewhere");
+    endpoint.answer([Reply::Status(500), Reply::Redirect(elsewhere), Reply::Close, Reply::Hang]);
     let account = owing(&world, "Ada", CARD_APPROVED, &[10]).await;
     world.run(run_of(&account)).await;
     let path = format!("/ops/webhooks/{id}/deliveries");
@@ -322,12 +352,12 @@ async fn what_is_not_taken_is_tried_again_before_what_follows() {
         assert!(wait <= longest && wait >= longest / 2, "{attempt}: {wait}");
         // Shortly before its time nothing is sent.
         advance(&server, SignedDuration::from_millis(pause * 500 - 1)).await;
-        assert_eq!(receiver.so_far().len(), usize::try_from(attempt).unwrap());
+        assert_eq!(endpoint.so_far().len(), usize::try_from(attempt).unwrap());
         advance(&server, SignedDuration::from_millis(pause * 500 + 1)).await;
-        receiver.received(usize::try_from(attempt).unwrap() + 1).await;
+        endpoint.received(usize::try_from(attempt).unwrap() + 1).await;
         pause *= 3;
     }
-    let received = receiver.received(6).await;
+    let received = endpoint.received(6).await;
     assert!(received.iter().all(|one| one.line == "POST /hooks HTTP/1.1"), "no redirect is followed");
     let ids: Vec<String> = received.iter().map(Received::delivery).collect();
     assert!(ids[..5].iter().all(|id| *id == ids[0]) && ids[5] != ids[0]);
@@ -401,8 +431,8 @@ async fn what_is_given_up_holds_nobody_up_and_can_be_sent_again() {
 async fn a_pause_loses_nothing_and_a_new_event_counts_from_now() {
     let server = start().await;
     let world = World::new(&server.caller);
-    let receiver = Receiver::start().await;
-    let (id, _) = make(&server.caller, receiver.url(), &["payment_run_completed"]).await;
+    let endpoint = Receiver::start().await;
+    let (id, _) = make(&server.caller, endpoint.url(), &["payment_run_completed"]).await;
     let path = format!("/ops/webhooks/{id}");
     let change = async |body: Value| {
         let answer = server.caller.call("PATCH", &path).json(&body).await;
@@ -413,12 +443,12 @@ async fn a_pause_loses_nothing_and_a_new_event_counts_from_now() {
         text(&world.run(run_of(&account)).await, "id")
     };
     let first = run("Ada").await;
-    receiver.received(1).await;
+    endpoint.received(1).await;
     change(json!({ "active": false })).await;
     let second = run("Bob").await;
     change(json!({ "active": true, "events": ["payment_run_completed", "payment_processed"] })).await;
     let third = run("Eve").await;
-    let received = receiver.received(4).await;
+    let received = endpoint.received(4).await;
     let runs: Vec<String> = received
         .iter()
         .map(|one| {
@@ -432,21 +462,21 @@ async fn a_pause_loses_nothing_and_a_new_event_counts_from_now() {
         "the second run's payment came before the change"
     );
     assert_eq!(events(&received)[2..], ["payment_processed".to_owned(), "payment_run_completed".to_owned()]);
-    assert_eq!(receiver.so_far().len(), 4);
+    assert_eq!(endpoint.so_far().len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_secrets_sign_for_a_day_after_a_rotation() {
     let server = start().await;
     let world = World::new(&server.caller);
-    let receiver = Receiver::start().await;
-    let (id, old) = make(&server.caller, receiver.url(), &["payment_run_completed"]).await;
+    let endpoint = Receiver::start().await;
+    let (id, old) = make(&server.caller, endpoint.url(), &["payment_run_completed"]).await;
     let rotated = server.caller.call("POST", &format!("/ops/webhooks/{id}/rotate")).send().await;
     let new = text(&rotated.body, "secret");
     let told = async |name: &str, count: usize| {
         let account = owing(&world, name, CARD_APPROVED, &[10]).await;
         world.run(run_of(&account)).await;
-        let received = receiver.received(count).await.pop().unwrap();
+        let received = endpoint.received(count).await.pop().unwrap();
         let now = Clock::now(server.node().clock());
         (received.is_signed(&old, now), received.is_signed(&new, now))
     };
@@ -493,9 +523,9 @@ async fn entities_are_told_apart_and_pages_follow_each_other() {
 async fn an_endless_answer_is_an_answer_and_single_payments_are_told() {
     let server = start().await;
     let world = World::new(&server.caller);
-    let receiver = Receiver::start().await;
-    let (id, _) = make(&server.caller, receiver.url(), &EVERYTHING).await;
-    receiver.answer([Reply::Endless]);
+    let endpoint = Receiver::start().await;
+    let (id, _) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
+    endpoint.answer([Reply::Endless]);
     let account = world.account("Ada", CARD_APPROVED).await;
     let body = json!({ "accountId": account, "amount": 12.5, "currency": "USD", "type": "Electronic" });
     let payment = server.caller.create("/v1/payments", body).await;
@@ -505,16 +535,16 @@ async fn an_endless_answer_is_an_answer_and_single_payments_are_told() {
     // What was received elsewhere is known to whoever recorded it.
     world.unapplied_payment(&account, json!(5)).await;
     world.run(run_of(&account)).await;
-    let received = receiver.received(2).await;
+    let received = endpoint.received(2).await;
     assert_eq!(events(&received), ["payment_processed", "payment_run_completed"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_may_not_call_inside_does_not_call_what_was_made_before() {
     let folder = tempfile::tempdir().unwrap();
-    let receiver = Receiver::start().await;
+    let endpoint = Receiver::start().await;
     let server = TestServer::start_with(builder().in_folder(folder.path())).await;
-    let (id, _) = make(&server.caller, receiver.url(), &EVERYTHING).await;
+    let (id, _) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
     server.into_node().stop().await;
     let strict = TestNode::builder().at(NOW.parse().unwrap()).in_folder(folder.path());
     let server = TestServer::start_with(strict).await;
@@ -524,7 +554,7 @@ async fn a_server_that_may_not_call_inside_does_not_call_what_was_made_before() 
     let path = format!("/ops/webhooks/{id}/deliveries");
     let page = server.caller.wait_for(&path, |page| page["data"][1]["attempts"] == 1).await;
     assert_eq!(page["data"][1]["last_error"], "the URL is not one that this server sends to");
-    assert!(receiver.so_far().is_empty());
+    assert!(endpoint.so_far().is_empty());
 }
 
 /// The process ends after the endpoint took a delivery and before that was written down.
@@ -532,29 +562,29 @@ async fn a_server_that_may_not_call_inside_does_not_call_what_was_made_before() 
 fn what_was_sent_and_not_recorded_is_sent_again_under_the_same_id() {
     let folder = tempfile::tempdir().unwrap();
     let outer = tokio::runtime::Runtime::new().unwrap();
-    let receiver = outer.block_on(Receiver::start());
+    let endpoint = outer.block_on(Receiver::start());
     let inner = tokio::runtime::Runtime::new().unwrap();
     let run = inner.block_on(async {
         let patient = builder().in_folder(folder.path()).configure(|config| {
-            config.webhook_timeout = Duration::from_secs(60);
+            config.webhook_timeout = Duration::from_mins(1);
         });
         let server = TestServer::start_with(patient).await;
-        make(&server.caller, receiver.url(), &EVERYTHING).await;
+        make(&server.caller, endpoint.url(), &EVERYTHING).await;
         // The answer never arrives, so nothing can be recorded.
-        receiver.answer([Reply::Status(200), Reply::Hang]);
+        endpoint.answer([Reply::Status(200), Reply::Hang]);
         let world = World::new(&server.caller);
         let account = owing(&world, "Ada", CARD_APPROVED, &[10, 20]).await;
         let run = text(&world.run(run_of(&account)).await, "id");
-        receiver.received(2).await;
+        endpoint.received(2).await;
         // Nothing of the node is stopped in order.
         drop(server);
         run
     });
     inner.shutdown_timeout(Duration::from_secs(10));
-    assert_eq!(receiver.so_far().len(), 2);
+    assert_eq!(endpoint.so_far().len(), 2);
     outer.block_on(async {
         let server = TestServer::start_with(builder().in_folder(folder.path())).await;
-        let received = receiver.received(4).await;
+        let received = endpoint.received(4).await;
         let ids: Vec<String> = received.iter().map(Received::delivery).collect();
         assert_eq!(ids[1], ids[2], "the one that was cut off comes again");
         assert!(ids[0] != ids[1] && ids[3] != ids[2]);

@@ -103,9 +103,9 @@ fn parse(header: &str) -> Option<(u64, Vec<Vec<u8>>)> {
     for part in header.split(',') {
         match part.trim().split_once('=')? {
             ("t", digits) if second.is_none() => second = Some(decimal(digits)?),
-            ("t", _) => return None,
             ("v1", digits) if signatures.len() < SIGNATURES_MAX => signatures.push(hex(digits)?),
-            ("v1", _) => return None,
+            // A second time, or too many signatures.
+            ("t" | "v1", _) => return None,
             // A later version of the signature may stand beside this one.
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// addresses: address and length of the prefix.
 const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
     // This network.
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     // Private.
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     // Shared by carriers for address translation.
@@ -77,17 +77,21 @@ fn within_v6(address: Ipv6Addr, (network, length): (Ipv6Addr, u32)) -> bool {
     address.to_bits() & mask == network.to_bits()
 }
 
-/// The address of version 4 that one of version 6 leads to: mapped, translated, or reached through a relay.
+/// What stands before an address of version 4 that is mapped into version 6: its first 96 bits.
+const MAPPED: u128 = 0xffff;
+/// The same for one that is translated under the well-known prefix.
+const TRANSLATED: u128 = 0x64_ff9b << 64;
+/// The first 16 bits of an address that is reached through a relay; that of version 4 follows.
+const RELAYED: u128 = 0x2002;
+
+/// The address of version 4 that one of version 6 leads to.
 fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let pair = |high: u16, low: u16| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
-    match [a, b, c, d, e, f] {
-        // Mapped.
-        [0, 0, 0, 0, 0, 0xffff] => Some(pair(g, h)),
-        // Translated under the well-known prefix.
-        [0x64, 0xff9b, 0, 0, 0, 0] => Some(pair(g, h)),
-        // Relayed.
-        [0x2002, high, low, ..] => Some(pair(high, low)),
-        _ => None,
-    }
+    const LOW: u128 = 0xffff_ffff;
+    let bits = address.to_bits();
+    let inner = match (bits >> 32, bits >> 112) {
+        (MAPPED | TRANSLATED, _) => bits & LOW,
+        (_, RELAYED) => (bits >> 80) & LOW,
+        _ => return None,
+    };
+    u32::try_from(inner).ok().map(Ipv4Addr::from_bits)
 }

@@ -13,6 +13,7 @@ use payment_runs_engine::ports::StoreError;
 
 use super::fixtures::{ENTITY, Stand, USER, approved, at, declined, key, scope};
 
+use EventKind::{WebhookCreated, WebhookDeleted, WebhookUpdated};
 use NotificationKind::{PaymentDeclined, PaymentProcessed, RunEnded};
 
 const OTHER: UserId = UserId::from_u128(0x0055_0002);
@@ -145,7 +146,6 @@ pub async fn life_of_a_webhook(stand: Stand<'_>) {
     let mut trail = stand.ledger.list_audit_records(&scope(), query).await.unwrap();
     trail.retain(|record| record.detail.as_ref().is_some_and(|text| text.contains(&webhook.id.to_string())));
     let trail: Vec<_> = trail.iter().map(|record| (record.kind, record.user)).collect();
-    use EventKind::{WebhookCreated, WebhookDeleted, WebhookUpdated};
     for expected in
         [(WebhookCreated, Some(USER)), (WebhookUpdated, Some(OTHER)), (WebhookDeleted, Some(OTHER))]
     {
