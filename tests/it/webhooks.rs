@@ -127,6 +127,12 @@ async fn a_webhook_from_its_first_day_to_its_last() {
     }
     assert_eq!(fault(&admin.call("PATCH", &path).json(&json!({ "active": true })).await), (404, "id"));
     assert_eq!(admin.get("/ops/webhooks").await.body, json!({ "data": [] }));
+    let trail = admin.get("/ops/audit-records").await.body;
+    let trail: Vec<_> = trail["data"].as_array().unwrap().iter().map(|record| text(record, "kind")).collect();
+    assert_eq!(
+        trail,
+        ["webhook_created", "webhook_updated", "webhook_updated", "webhook_updated", "webhook_deleted"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -415,6 +421,10 @@ async fn what_is_given_up_holds_nobody_up_and_can_be_sent_again() {
     let replay = format!("{path}/{}/replay", text(failed, "id"));
     let replayed = server.caller.call("POST", &replay).send().await;
     assert_eq!((replayed.status, &replayed.body["state"]), (200, &json!("waiting")), "{}", replayed.body);
+    let trail = server.caller.get("/ops/audit-records?page_size=99").await.body;
+    let last = trail["data"].as_array().unwrap().last().unwrap();
+    let detail = format!("delivery {} to webhook {id}", text(failed, "id"));
+    assert_eq!((&last["kind"], &last["detail"]), (&json!("delivery_replayed"), &json!(detail)));
     let again = server.caller.call("POST", &replay).send().await;
     assert_eq!((again.status, &again.body["errors"][0]["code"]), (400, &json!("business_rule")));
     server.caller.wait_for(&path, |page| find(page, &stuck)["attempts"] == 1).await;
