@@ -19,6 +19,7 @@ mod imports;
 mod limits;
 mod object_query;
 mod payment_runs;
+mod peers;
 mod preview;
 mod recurring;
 mod resolve;

@@ -3,12 +3,16 @@
 //! Each program is installed below `target/foreign` the first time, in the version named here, and kept there.
 #![allow(clippy::print_stdout, reason = "a command tells how far it is")]
 
+mod gateways;
+
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+
+pub use gateways::gateways;
 
 /// The linters of documents, from npm.
 const REDOCLY: &str = "@redocly/cli@2.77.0";

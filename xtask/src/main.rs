@@ -74,6 +74,8 @@ enum Foreign {
     Sdk,
     /// A client that openapi-generator makes from the document of v2.
     Generate,
+    /// Payment gateways that others wrote, charged through.
+    Gateways,
     /// Schemathesis: requests made up from the documents.
     Fuzz {
         /// Only these documents: v1, v2 or ops.
@@ -144,6 +146,7 @@ fn foreign(command: &Foreign) -> anyhow::Result<()> {
             let amount = seconds.map_or(Amount::Examples(*examples), Amount::Seconds);
             xtask::foreign::fuzz(&root, apis, amount, *seed)
         }
+        Foreign::Gateways => xtask::foreign::gateways(&root),
     }
 }
 

@@ -139,6 +139,7 @@ fn foreign(own: &str, full: bool) -> Vec<Step> {
         step("linters of others", "foreign lint", "mend the document at the place named"),
         step("the public SDK", "foreign sdk", "make the server do what the SDK expects"),
         step("made-up requests", &format!("foreign fuzz {FUZZ}"), FUZZ_MEND),
+        step("gateways of others", "foreign gateways", "make the server charge once: tests/it/peers.rs"),
     ];
     if full {
         steps.push(step("a generated client", "foreign generate", GENERATE_MEND));
