@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use payment_runs_types::{ops, v1, v2};
 
 use crate::ResponseValue;
+use crate::events::EventError;
 use crate::retry::retry_after;
 use crate::system;
 
@@ -46,9 +47,9 @@ pub enum Error {
     /// A list names a page twice, or has more pages than can be true; following it would not end.
     #[error("the list leads in circles: {0}")]
     Pages(String),
-    /// A stream of events does not bring any, or one that is too long to be true.
-    #[error("the stream of events cannot be followed: {0}")]
-    Events(String),
+    /// A stream of events cannot be followed.
+    #[error("the events cannot be followed")]
+    Events(#[source] EventError),
 }
 
 /// An answer that says why the call failed.

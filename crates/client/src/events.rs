@@ -32,6 +32,12 @@ pub enum EventError {
     /// An event is longer than any event of this API.
     #[error("an event has more than {EVENT_BYTES_MAX} bytes")]
     TooLong,
+    /// Connections end without an event.
+    #[error("{connections} connections in a row ended without an event")]
+    Silent {
+        /// How many there were.
+        connections: u32,
+    },
 }
 
 /// The events in a body, one by one. Comments, which keep the connection alive, are left out. After an error there are no

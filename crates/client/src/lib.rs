@@ -30,4 +30,3 @@ pub use payment_runs_types as types;
 pub use progenitor_client::ResponseValue;
 pub use retry::RetryPolicy;
 pub use token::TokenError;
-pub use watch::Watched;

@@ -19,16 +19,16 @@ pub(super) async fn follow(connection: &Connection, run: &str, json: bool) -> an
     let mut last = None;
     while let Some(watched) = events.try_next().await.context("the payment run could not be watched")? {
         if json {
-            println!("{}", serde_json::to_string(&watched.event)?);
+            println!("{}", serde_json::to_string(&watched.data)?);
         } else if bar.is_hidden() {
-            println!("{}", line(&watched.event));
+            println!("{}", line(&watched.data));
         } else {
-            let progress = &watched.event.progress;
+            let progress = &watched.data.progress;
             bar.set_length(unsigned(progress.documents_total));
             bar.set_position(unsigned(settled(progress)));
-            bar.set_message(line(&watched.event));
+            bar.set_message(line(&watched.data));
         }
-        last = Some(watched.event.progress);
+        last = Some(watched.data.progress);
     }
     bar.finish_and_clear();
     let Some(end) = last else { bail!("the server told nothing of the payment run") };
