@@ -3,13 +3,14 @@
 Everything that the SDK's classes for payment runs and object query offer is done once, on billing objects that are
 made through the SDK too. The first thing that is not as it should be ends the program with a failure.
 
-Usage: sdk.py URL CLIENT_ID CLIENT_SECRET DATABASE_FILE
+Usage: sdk.py URL CLIENT_ID CLIENT_SECRET
 """
 
 import datetime
-import sqlite3
+import json
 import sys
 import time
+import urllib.request
 
 import zuora_sdk as sdk
 from zuora_sdk.zuora_client import ZuoraClient
@@ -47,7 +48,7 @@ def connect(url, client_id, client_secret):
     )
     equal(token.token_type, "bearer", "the token's type")
     client.initialize()
-    return client.api_client
+    return client.api_client, token.access_token
 
 
 def make_account(api, number, card):
@@ -171,14 +172,15 @@ def collect_data(api, account):
         sys.exit(f"the second record does not say why it failed: {records[1]}")
 
 
-def cancel(database, number):
-    """Cancels a pending run, which v1 has no operation for, since only a run that ended so can be deleted."""
-    with sqlite3.connect(database, timeout=WAIT_MAX_S) as connection:
-        changed = connection.execute("UPDATE run SET status = 4 WHERE number = ? AND status = 0", (number,))
-        equal(changed.rowcount, 1, "the runs that were canceled")
+def cancel(url, token, number):
+    """Cancels a pending run through the operations API, since v1 has no operation for it, and deletes only such runs."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/ops/payment-runs/{number}/cancel", b"", headers, method="POST")
+    with urllib.request.urlopen(request, timeout=WAIT_MAX_S) as answer:
+        equal(json.load(answer)["status"], "canceled", "the status of the canceled run")
 
 
-def maintain(api, account, database):
+def maintain(api, account, url, token):
     """A scheduled run is changed, and deleted once it is canceled."""
     runs = sdk.PaymentRunsApi(api)
     run = succeeded(
@@ -193,7 +195,7 @@ def maintain(api, account, database):
     conflicting = sdk.UpdatePaymentRunRequest(account_id=account)
     refused(sdk.exceptions.BadRequestException, lambda: runs.update_payment_run(run.id, conflicting), "a conflict")
     refused(sdk.exceptions.BadRequestException, lambda: runs.delete_payment_run(run.id), "deleting a pending run")
-    cancel(database, run.number)
+    cancel(url, token, run.number)
     equal(runs.get_payment_run(run.id).status, "Canceled", "the canceled run")
     succeeded(runs.delete_payment_run(run.id), "delete the run")
     refused(sdk.exceptions.NotFoundException, lambda: runs.get_payment_run(run.id), "a deleted run")
@@ -254,8 +256,8 @@ def query(api, first):
 
 
 def main():
-    url, client_id, client_secret, database = sys.argv[1:]
-    api = connect(url, client_id, client_secret)
+    url, client_id, client_secret = sys.argv[1:]
+    api, token = connect(url, client_id, client_secret)
     account = make_account(api, "SDK-1", "4242424242424242")
     gateways = sdk.PaymentGatewaysApi(api).get_payment_gateways()
     if not gateways.paymentgateways:
@@ -263,7 +265,7 @@ def main():
     invoice, debit = make_documents(api, account)
     first = collect(api, account, invoice, debit)
     collect_data(api, account)
-    maintain(api, account, database)
+    maintain(api, account, url, token)
     list_runs(api, sdk.PaymentRunsApi(api).get_payment_run(first.id))
     query(api, sdk.PaymentRunsApi(api).get_payment_run(first.id))
     unknown = sdk.Configuration(host=url)
