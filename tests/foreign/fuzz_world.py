@@ -127,6 +127,14 @@ class World:
         }
         return self.send("POST", "/v2/payment_runs", json.dumps(body).encode(), headers)["request_id"]
 
+    @functools.cached_property
+    def shared_schedule(self):
+        return self.schedule()
+
+    @functools.cached_property
+    def shared_import(self):
+        return self.make("/ops/imports", {"kind": "accounts", "format": "ndjson", "name": "accounts.ndjson"})["id"]
+
     # Objects that a request uses up.
 
     def invoice(self, status="Draft"):
@@ -159,6 +167,12 @@ class World:
         name = f"Organization {time.monotonic_ns()} {self.organizations}"
         return self.make("/ops/organizations", {"name": name})["organization_id"]
 
+    def schedule(self):
+        return self.make("/ops/schedules", {
+            "repeat_type": "monthly", "monthly_on_day": 31, "run_time": 23, "time_zone": "UTC",
+            "repeat_from": "2099-01-01", "payment_run": {},
+        })["id"]
+
     def ended(self, run):
         until = time.monotonic() + TIMEOUT_S
         while self.call("GET", f"/v1/payment-runs/{run}")["status"] in ("Pending", "Processing"):
@@ -190,6 +204,10 @@ class World:
             return self.organization()
         if "/async-requests/{" in path:
             return self.async_request
+        if "/schedules/{" in path:
+            return self.shared_schedule if reads else self.schedule()
+        if "/imports/{" in path:
+            return self.shared_import
         return None
 
     def value_of(self, field):

@@ -27,6 +27,9 @@ world = World(os.environ["PAYMENT_RUNS_URL"], OWN_CLIENT, os.environ["PAYMENT_RU
 numbers = itertools.count()
 times = st.datetimes().map(lambda time: f"{max(time.year, 1000):04}-" + time.strftime("%m-%d %H:%M:%S"))
 schemathesis.openapi.format("zuora-date-time", times)
+# Lines of an import: whatever they hold, they are stored or told as faults.
+schemathesis.openapi.media_type("application/x-ndjson", st.just(b'{"name": "A", "currency": "USD"}\n'))
+schemathesis.openapi.media_type("text/csv", st.just(b"name,currency\nA,USD\n"))
 
 
 @schemathesis.auth(refresh_interval=600)

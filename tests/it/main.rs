@@ -15,6 +15,7 @@ mod events;
 mod exports;
 mod headers;
 mod idempotency;
+mod implemented;
 mod imports;
 mod limits;
 mod object_query;

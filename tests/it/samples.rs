@@ -1,7 +1,7 @@
 //! The samples of the contract: they are valid, the types carry them without loss, the client sends them as documented,
 //! and the server answers the documented requests with the documented responses.
 
-mod refused;
+pub(crate) mod refused;
 mod refused_v2;
 mod round_trip;
 mod sent;

@@ -69,7 +69,7 @@ fn said(status: u16, body: &Value) -> Value {
     json!({ "status": status, "body": body })
 }
 
-pub(super) async fn ask(server: &TestServer, request: &SampleRequest) -> Answer {
+pub(crate) async fn ask(server: &TestServer, request: &SampleRequest) -> Answer {
     let named = |name: &str| request.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
     let caller =
         if named("authorization").is_some() { server.caller.clone() } else { server.caller.anonymous() };
