@@ -194,11 +194,6 @@ impl Caller {
             Command::StopRun(run) => Some(run.clone()),
             _ => None,
         };
-        if let Some(saboteur) =
-            self.saboteur.as_ref().filter(|_| matches!(command, Command::ResolvePayment(..)))
-        {
-            saboteur.before_resolving()?;
-        }
         let request = Request { scope: Scope::entity(ENTITY), user: USER, now, command };
         let executed = self.store.execute(request, once, self.encoder.clone(), self.ids.clone()).await;
         if let Some(saboteur) = &self.saboteur {

@@ -42,6 +42,18 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// How far the clock jumps forward at most.
 const FORWARD_MAX: Duration = Duration::from_hours(30);
 
+/// How often a worker stands still after it opened a chunk when there is frost, in thousandths.
+const FROST_PER_MILLE: u64 = 300;
+
+/// How long it stands still then: until others have taken its work over and believe that nothing was sent.
+const FROST_MIN: Duration = Duration::from_mins(45);
+
+/// The longest that it does.
+const FROST_MAX: Duration = Duration::from_hours(3);
+
+/// The step that opens a chunk.
+pub const OPEN: &str = "open";
+
 /// The step that sends a charge.
 pub const CHARGE: &str = "charge";
 
@@ -104,6 +116,8 @@ pub struct Limits {
     pub forward: Duration,
     /// Whether the gateway recognises a delivery that comes twice.
     pub has_keys: bool,
+    /// Whether workers often stand still right after they opened a chunk, for longer than others wait for them.
+    pub is_frosty: bool,
 }
 
 /// What happens to processes.
@@ -234,6 +248,10 @@ impl Chaos {
             return None;
         }
         let mut random = self.random_of(place);
+        if self.limits.is_frosty && place.step == OPEN && random.happens(FROST_PER_MILLE) {
+            state.budget -= 1;
+            return Some(Fault::new(FaultKind::FreezeAfter, random.pause(FROST_MIN, FROST_MAX)));
+        }
         if let Some(kind) = self.storm(state, whose, &mut random) {
             return Some(measure(state, kind, &mut random));
         }

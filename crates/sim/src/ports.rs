@@ -13,7 +13,7 @@ use payment_runs_engine::ports::{
 };
 use payment_runs_store::SqliteStore;
 
-use crate::chaos::{Chaos, Signal, Whose};
+use crate::chaos::{Chaos, OPEN, Signal, Whose};
 use crate::fault::{Fault, FaultKind};
 use crate::mutant::Saboteur;
 use crate::pool::{Freezer, Group, SimClock};
@@ -227,7 +227,11 @@ impl Work for ChaosWork {
     }
 
     async fn renew(&self, claim: &ChunkClaim, until: Timestamp) -> Result<bool, StoreError> {
-        let result = self.step("renew", async { self.store.renew(&self.shown(claim), until).await }).await;
+        let call = async {
+            let is_ours = self.store.renew(&self.shown(claim), until).await?;
+            Ok(is_ours || self.saboteur.as_ref().is_some_and(|saboteur| saboteur.never_loses()))
+        };
+        let result = self.step("renew", call).await;
         self.note(claim, "renew", &result);
         result
     }
@@ -245,7 +249,7 @@ impl Work for ChaosWork {
                 None => self.store.open_chunk(claim, now, encoder, ids).await,
             }
         };
-        let opened = self.step("open", call).await;
+        let opened = self.step(OPEN, call).await;
         self.note(claim, "open (fresh, intents)", &opened.as_ref().map(|one| (one.fresh, one.intents.len())));
         opened
     }

@@ -43,6 +43,9 @@ const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
 /// How far the clock may be set back in all where keys say nothing about safety.
 const BACK_MAX: Duration = Duration::from_hours(6);
 
+/// How many schedules have frost, in thousandths.
+const FROSTY_PER_MILLE: u64 = 100;
+
 /// Directories that this process has named, so that no two simulations share one.
 static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
 
@@ -178,11 +181,16 @@ pub fn run_script(
         parts.clone_from(&script.parts);
         world.keep(&parts);
     }
-    let manners = Manners::draw(&mut random);
+    let mut manners = Manners::draw(&mut random);
+    let is_frosty = random.happens(FROSTY_PER_MILLE);
+    if is_frosty {
+        // Where keys protect charges, a worker that wakes too late does no harm.
+        manners = Manners { key_life: Duration::ZERO, supports_look_up: true };
+    }
     let setup = Setup {
         seed: random.draw(),
         script: script.map(|script| script.faults.clone()),
-        limits: limits(manners),
+        limits: Limits { is_frosty, ..limits(manners) },
         random_times: parts.contains(&Part::Latency),
         keeps_history: config.keeps_history,
     };
@@ -197,7 +205,7 @@ pub fn run_script(
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
         manners,
-        workers: Group::try_from(random.between(1, 3)).unwrap_or(1),
+        workers: Group::try_from(random.between(if is_frosty { 2 } else { 1 }, 3)).unwrap_or(1),
     };
     let mut pool = Pool::with_order(clock, parts.contains(&Part::Order).then_some(order));
     let report = stage.play(seed, parts, &mut pool);
@@ -216,7 +224,7 @@ fn limits(manners: Manners) -> Limits {
     let (has_keys, life) = (manners.has_keys(), manners.key_life);
     let back = if has_keys { (life / 4).min(BACK_MAX) } else { BACK_MAX };
     let forward = if has_keys { TIME_MAX } else { LOOK_UP_AGAIN / 2 };
-    Limits { back, forward, has_keys }
+    Limits { back, forward, has_keys, is_frosty: false }
 }
 
 impl Stage {

@@ -40,13 +40,11 @@ pub enum Mutant {
     UnknownReleases,
     /// A run that is stopped forgets the charges that are under way.
     StopForgetsInFlight,
-    /// A person's word that nothing was charged is taken while a delivery is under way.
-    ResolvedInFlight,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -60,7 +58,6 @@ impl Mutant {
         Self::BelievedAtOnce,
         Self::UnknownReleases,
         Self::StopForgetsInFlight,
-        Self::ResolvedInFlight,
     ];
 
     /// Its name.
@@ -79,7 +76,6 @@ impl Mutant {
             Self::BelievedAtOnce => "believed_at_once",
             Self::UnknownReleases => "unknown_releases",
             Self::StopForgetsInFlight => "stop_forgets_in_flight",
-            Self::ResolvedInFlight => "resolved_in_flight",
         }
     }
 }

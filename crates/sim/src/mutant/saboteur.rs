@@ -76,6 +76,11 @@ impl Saboteur {
         ChunkClaim { epoch: newest.unwrap_or(claim.epoch), ..claim.clone() }
     }
 
+    /// Whether a worker takes every lease for its own.
+    pub fn never_loses(&self) -> bool {
+        self.mutant == Mutant::NoFencing
+    }
+
     /// Opens a chunk, in the mutant's way.
     pub async fn open_chunk(
         &self,
@@ -200,15 +205,6 @@ impl Saboteur {
         let to_settlement = |id| Settlement { payment: PaymentId::from_bytes(id), outcome: outcome.clone() };
         let settlements = intents.into_iter().map(to_settlement).collect();
         store.settle_look_ups(ENTITY, now, settlements).await.map(drop)
-    }
-
-    /// Does what the mutant does before a person settles a payment: nothing is on its way.
-    pub fn before_resolving(&self) -> Result<(), StoreError> {
-        if self.mutant != Mutant::ResolvedInFlight {
-            return Ok(());
-        }
-        let sql = "UPDATE payment SET delivery_begun_at = NULL WHERE delivery_begun_at IS NOT NULL";
-        lock(&self.db).execute(sql, []).map(drop).map_err(in_hand)
     }
 
     /// Spoils the outcome that a caller brings, or what is there before it.
