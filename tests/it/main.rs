@@ -6,19 +6,25 @@ mod async_requests;
 mod audit;
 mod bad_input;
 mod billing_objects;
+mod card_data;
 mod connections;
 mod contract_served;
 mod control;
+#[path = "../corpus/mod.rs"]
+#[expect(clippy::print_stderr, reason = "a test says which input failed")]
+mod corpus;
 mod currencies;
 mod data_runs;
 mod events;
 mod exports;
 mod headers;
+mod hostile_requests;
 mod idempotency;
 mod implemented;
 mod imports;
 mod limits;
 mod object_query;
+mod overload;
 mod payment_runs;
 mod peers;
 mod preview;

@@ -13,12 +13,25 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct RawConnection {
     stream: TcpStream,
     read: Vec<u8>,
+    last: Reply,
+}
+
+/// What came of waiting for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer with this status.
+    Answer(u16),
+    /// The other side closed the connection.
+    Closed,
+    /// Nothing, in the time there was.
+    Silence,
 }
 
 impl RawConnection {
     /// Connects.
     pub async fn to(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.expect("a connection"), read: Vec::new() }
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        Self { stream, read: Vec::new(), last: Reply::Silence }
     }
 
     /// Sends bytes, unless the other side has closed the connection: says which.
@@ -36,6 +49,28 @@ impl RawConnection {
         let reading = async { while self.read_more().await {} };
         tokio::time::timeout(PATIENCE, reading).await.expect("the server closes the connection");
         String::from_utf8_lossy(&self.read).into_owned()
+    }
+
+    /// Waits for one whole answer, but not for long.
+    pub async fn reply(&mut self, patience: Duration) -> Reply {
+        let reading = async {
+            loop {
+                if let Some((status, bytes)) = whole_answer(&self.read) {
+                    self.read.drain(..bytes);
+                    return Reply::Answer(status);
+                }
+                if !self.read_more().await {
+                    return Reply::Closed;
+                }
+            }
+        };
+        self.last = tokio::time::timeout(patience, reading).await.unwrap_or(Reply::Silence);
+        self.last
+    }
+
+    /// What the last wait for an answer gave.
+    pub fn last_reply(&self) -> Reply {
+        self.last
     }
 
     /// Waits for one whole answer; gives its status.

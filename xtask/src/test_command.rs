@@ -125,8 +125,8 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
     steps.extend(foreign(&own, full));
     if full {
         let mut long = tests(root)?;
-        "tests with many generated cases".clone_into(&mut long.title);
-        long.environment = vec![("PROPTEST_CASES", "4096")];
+        "tests with many generated cases, and a minute of overload".clone_into(&mut long.title);
+        long.environment = vec![("PROPTEST_CASES", "4096"), ("OVERLOAD_SECONDS", "60")];
         steps.push(long);
     }
     Ok(steps)

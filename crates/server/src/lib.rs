@@ -8,6 +8,10 @@ mod auth;
 mod call;
 mod change;
 mod contract;
+#[cfg(test)]
+#[path = "../../../tests/corpus/mod.rs"]
+#[expect(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says where")]
+mod corpus;
 mod cursor;
 mod failure;
 mod faults;

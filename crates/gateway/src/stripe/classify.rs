@@ -11,6 +11,9 @@ use super::exchange::{ExchangeAnswer, ExchangeError, in_one_line};
 const CODE_MAX: usize = 64;
 const MESSAGE_MAX: usize = 255;
 
+/// The longest name of a charge that is kept; the dialect's have less than 30 characters.
+const REFERENCE_MAX: usize = 255;
+
 /// What one answer, or its absence, means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Classified {
@@ -170,7 +173,7 @@ fn classify_refusal(answer: &ExchangeAnswer) -> Classified {
         402 => Classified::Settled(Outcome::Declined {
             code: error.telling_code(),
             message: error.words(),
-            reference: error.payment_intent.map(|intent| intent.id),
+            reference: error.payment_intent.map(|intent| bounded(&intent.id, REFERENCE_MAX)),
         }),
         // Credentials or address are wrong: the request was not looked at.
         401 | 403 | 404 => Classified::NotSent {
@@ -187,7 +190,7 @@ fn classify_refusal(answer: &ExchangeAnswer) -> Classified {
 
 /// How an intent stands.
 pub(super) fn outcome_of(intent: &IntentBody) -> Outcome {
-    let reference = intent.id.clone();
+    let reference = bounded(&intent.id, REFERENCE_MAX);
     match intent.status.as_str() {
         "succeeded" => Outcome::Approved { reference },
         "processing" => Outcome::Pending { reference },

@@ -1,5 +1,7 @@
 //! Who is calling: client secrets, tokens, and the entity a request acts in.
 
+#[cfg(test)]
+mod parser_tests;
 mod secret;
 mod session;
 mod token;

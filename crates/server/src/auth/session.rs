@@ -74,14 +74,14 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Calle
     Ok(Caller { client: id, user, scope, entities, permissions })
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
 /// The entity and organizations of a request: the headers may narrow what the client has, never widen it.
-fn scope_of(client: &Client, headers: &HeaderMap) -> Result<Scope, AuthFailure> {
+pub(super) fn scope_of(client: &Client, headers: &HeaderMap) -> Result<Scope, AuthFailure> {
     let named = headers.get(ENTITY_HEADER).map(|value| value.to_str().unwrap_or_default().trim());
     let entity = match (named, client.entities.as_slice()) {
         (None, [(only, _)]) => *only,

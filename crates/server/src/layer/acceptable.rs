@@ -37,12 +37,9 @@ pub(crate) async fn acceptable(request: Request, next: Next) -> Response {
 
 /// Whether the most specific media range that covers a media type has a weight above zero. Without the header everything
 /// is fine.
-fn takes(headers: &HeaderMap, media: &str) -> bool {
-    let mut values =
-        headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).peekable();
-    if values.peek().is_none() {
-        return true;
-    }
+pub(super) fn takes(headers: &HeaderMap, media: &str) -> bool {
+    // What is not ASCII spoils its own range and no other.
+    let values = headers.get_all(ACCEPT).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let text = values.collect::<Vec<_>>().join(",");
     let best =
         text.split(',').filter_map(|range| read_range(range, media)).max_by_key(|(precision, _)| *precision);

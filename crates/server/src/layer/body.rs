@@ -93,7 +93,7 @@ fn gzip_coding(parts: &mut Parts) -> Result<bool, Rejection> {
 }
 
 /// Inflates a body; one that would grow over the bound is refused as soon as it does.
-fn inflate(sent: &[u8], bytes_max: usize) -> Result<Bytes, Rejection> {
+pub(super) fn inflate(sent: &[u8], bytes_max: usize) -> Result<Bytes, Rejection> {
     let mut plain = Vec::new();
     let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let read = MultiGzDecoder::new(sent).take(bound).read_to_end(&mut plain);

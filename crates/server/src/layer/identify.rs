@@ -68,7 +68,7 @@ pub(crate) fn dashed(id: u128) -> String {
 }
 
 /// The caller's identifier, if it is one: printable US-ASCII without colon, semicolon and quotes.
-fn track_id(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
+pub(super) fn track_id(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
     let Some(value) = headers.get(&TRACK_ID) else { return Ok(None) };
     let fits = |byte: u8| (0x20..0x7f).contains(&byte) && !b":;\"'".contains(&byte);
     let bytes = value.as_bytes();

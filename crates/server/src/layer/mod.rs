@@ -9,6 +9,8 @@ mod bound;
 mod identify;
 mod limit;
 mod once;
+#[cfg(test)]
+mod parser_tests;
 mod streamed;
 mod version;
 

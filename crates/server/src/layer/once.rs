@@ -239,7 +239,7 @@ async fn remember(app: &App, ticket: &OnceTicket, response: Response) -> Respons
 }
 
 /// The key of a request that may carry one.
-fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
+pub(super) fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
     // An empty header says nothing. Where the contract wants at least one character, the operation refuses it.
     let Some(value) = headers.get(KEY_HEADER).filter(|value| !value.is_empty()) else { return Ok(None) };
     let fault = |message: &str| {
@@ -257,7 +257,7 @@ fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Reject
 }
 
 /// The key as it is stored.
-fn stored_form(key: &str) -> String {
+pub(super) fn stored_form(key: &str) -> String {
     use std::fmt::Write as _;
     let digest = digest(&[b"idempotency key", key.as_bytes()]);
     digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {

@@ -1,6 +1,7 @@
 //! `Zuora-Version`: callers of the versions before 2024-05-20 get logical errors with status 200, as documented.
 
 use http::HeaderMap;
+use jiff::civil::Date;
 
 use crate::app::App;
 
@@ -8,7 +9,7 @@ use crate::app::App;
 const VERSION_HEADER: &str = "zuora-version";
 
 /// The first version with real error statuses.
-const FIRST_WITH_STATUSES: &str = "2024-05-20";
+const FIRST_WITH_STATUSES: Date = Date::constant(2024, 5, 20);
 
 /// Marks a request of an old version, among its extensions.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +22,10 @@ pub(crate) fn is_old_version(app: &App, headers: &HeaderMap) -> bool {
     version.is_some_and(is_old)
 }
 
-fn is_old(version: &str) -> bool {
-    match version.parse::<jiff::civil::Date>() {
-        Ok(_) => version < FIRST_WITH_STATUSES,
+pub(super) fn is_old(version: &str) -> bool {
+    match version.parse::<Date>() {
+        // Days, not texts: a date can be written in several ways.
+        Ok(date) => date < FIRST_WITH_STATUSES,
         // A text that is neither a date nor a number is unknown, and an unknown version is the latest.
         Err(_) => {
             version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
@@ -40,7 +42,7 @@ mod tests {
         for version in ["186.0", "341.0", "211", "2023-07-24"] {
             assert!(is_old(version), "{version}");
         }
-        for version in ["2024-05-20", "2025-08-12", "2026-02-20", "latest", ""] {
+        for version in ["2024-05-20", "2025-08-12", "2026-02-20", "+002025-08-12", "20250812", "latest", ""] {
             assert!(!is_old(version), "{version}");
         }
     }

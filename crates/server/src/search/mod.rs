@@ -99,4 +99,6 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod parser_tests;
+#[cfg(test)]
 mod tests;
