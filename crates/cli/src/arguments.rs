@@ -9,6 +9,8 @@ use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT, Limits, TlsFiles}
 
 use crate::admin::AdminArguments;
 use crate::demo::Scale;
+use crate::exports::ExportArguments;
+use crate::imports::ImportArguments;
 use crate::payments::PaymentsArguments;
 use crate::runs::RunsArguments;
 use crate::schedules::SchedulesArguments;
@@ -49,6 +51,10 @@ pub(crate) enum Command {
     Payments(PaymentsArguments),
     /// Makes payment runs of a running server repeat.
     Schedules(SchedulesArguments),
+    /// Imports files of accounts, payment methods, documents and credits into a running server.
+    Import(ImportArguments),
+    /// Exports the decisions and payments of a payment run.
+    Export(ExportArguments),
     /// Administers a running server: clients, entities, organizations and settings.
     Admin(AdminArguments),
 }

@@ -9,6 +9,8 @@
 mod admin;
 mod arguments;
 mod demo;
+mod exports;
+mod imports;
 mod payments;
 mod remote;
 mod runs;
@@ -35,6 +37,8 @@ async fn main() -> ExitCode {
         Command::Runs(runs) => runs::run(runs).await,
         Command::Payments(payments) => payments::run(payments).await,
         Command::Schedules(schedules) => schedules::run(schedules).await,
+        Command::Import(import) => imports::run(import).await,
+        Command::Export(export) => exports::run(export).await,
         Command::Admin(admin) => admin::run(admin).await,
     };
     match done {

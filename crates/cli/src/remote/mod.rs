@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
-use payment_runs_client::{Connection, Error};
+use payment_runs_client::{Connection, ConnectionBuilder, Error};
 
 pub(crate) use show::{NOTHING, Shown, maybe, yes_or_no};
 
@@ -47,6 +47,11 @@ pub(crate) struct ConnectionArguments {
 impl ConnectionArguments {
     /// Prepares the calls; nothing is sent yet.
     pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
+        self.builder()?.build().context("the client could not be set up")
+    }
+
+    /// The same, for calls that need settings of their own.
+    pub(crate) fn builder(&self) -> anyhow::Result<ConnectionBuilder> {
         let (Some(id), Some(secret)) = (&self.client_id, &self.client_secret) else {
             bail!("credentials are needed: --client-id and --client-secret, or the environment");
         };
@@ -54,7 +59,7 @@ impl ConnectionArguments {
         if let Some(entity) = &self.in_entity {
             builder = builder.header("zuora-entity-ids", entity);
         }
-        builder.build().context("the client could not be set up")
+        Ok(builder)
     }
 }
 
