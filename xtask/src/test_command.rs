@@ -22,6 +22,10 @@ const SIMULATION_MUTANTS: &str = "--fresh --mutants --seeds 2000";
 /// What the simulator plays with `full`.
 const SIMULATION_FULL: &str = "--fresh --seeds 20000";
 
+/// The import whose memory is measured, with `full`: built optimised, and its rate is printed.
+const MILLION: &str =
+    "test -p payment-runs-cli --release --locked --test import_memory -- --ignored --nocapture";
+
 /// What the fuzzer is told in every run: few requests for each operation, always the same ones, so that neither chance nor
 /// the machine's speed decides whether a change passes.
 const FUZZ: &str = "v1 v2 --examples 3 --seed 1";
@@ -128,6 +132,7 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
         "tests with many generated cases, and a minute of overload".clone_into(&mut long.title);
         long.environment = vec![("PROPTEST_CASES", "4096"), ("OVERLOAD_SECONDS", "60")];
         steps.push(long);
+        steps.push(cargo("an import of a million documents", MILLION, "find what keeps the lines in memory"));
     }
     Ok(steps)
 }
