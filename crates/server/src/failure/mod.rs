@@ -1,6 +1,7 @@
 //! The one place where a refused request becomes an answer, in the shape of the API that was called.
 
 mod codes;
+mod masked;
 mod ops;
 mod query;
 mod v1;
@@ -65,6 +66,7 @@ pub(crate) fn code_word(category: Category) -> &'static str {
 /// Writes the answer to a refused request.
 pub(crate) fn write_failure(place: &Place<'_>, rejection: &Rejection) -> Response {
     let status = rejection.category.status();
+    let rejection = &masked::without_card_numbers(rejection);
     let mut response = match place.surface {
         Surface::V1 => v1::write(place, status, rejection),
         Surface::ObjectQuery => query::write(place, status, rejection),
