@@ -28,10 +28,10 @@ const MILLION: &str =
 
 /// What the fuzzer is told in every run: few requests for each operation, always the same ones, so that neither chance nor
 /// the machine's speed decides whether a change passes.
-const FUZZ: &str = "v1 v2 --examples 3 --seed 1";
+const FUZZ: &str = "--examples 3 --seed 1";
 
 /// With `full`: minutes for each document, from a new start each time.
-const FUZZ_FULL: &str = "v1 v2 --seconds 200";
+const FUZZ_FULL: &str = "--seconds 200";
 
 /// What to do when the fuzzer finds something.
 const FUZZ_MEND: &str =
