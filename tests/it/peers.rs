@@ -151,6 +151,7 @@ impl Interpreter {
             .with_state(self);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the counterpart lives as long as the test")]
         tokio::spawn(async move { axum::serve(listener, router).await });
         format!("http://{address}")
     }

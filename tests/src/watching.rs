@@ -1,5 +1,6 @@
 //! A stream of server-sent events, read piece by piece, whose every event is judged by the contract.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use crate::caller::Caller;
 use crate::contract::contract;
 
 /// Longer than anything a test waits for: what takes this long never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ pub struct Watching {
     response: reqwest::Response,
     rest: String,
     /// Events that have come and were not asked for yet.
-    waiting: std::collections::VecDeque<Event>,
+    waiting: VecDeque<Event>,
     comments: usize,
 }
 
@@ -68,7 +69,7 @@ impl Watching {
         // The head is judged now; the events as they come.
         let faults = contract().judge("GET", path, status, response.headers(), b"");
         assert!(faults.is_empty(), "{faults:#?}");
-        Ok(Self { response, rest: String::new(), waiting: Default::default(), comments: 0 })
+        Ok(Self { response, rest: String::new(), waiting: VecDeque::default(), comments: 0 })
     }
 
     /// The next event; nothing when the stream has ended.

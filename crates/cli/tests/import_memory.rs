@@ -1,6 +1,7 @@
 //! Imports of any length fit into little memory: the real program sends documents to the real server, and the most memory
 //! that either ever used is measured.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a measurement is told")]
 #![cfg(target_os = "linux")]
 
 use std::fs::File;

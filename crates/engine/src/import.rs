@@ -275,7 +275,6 @@ pub struct ImportedCredit {
 
 /// What a line brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a batch holds one kind only, mostly documents")]
 pub enum Imported {
     /// An account.
     Account(ImportedAccount),

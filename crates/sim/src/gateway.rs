@@ -92,7 +92,8 @@ impl SimGateway {
                 _ => self.hand.before(fault).await,
             }
         }
-        self.latency().await;
+        // A request is on its way as soon as it is sent: should its sender stand still now, for a day perhaps, then the bank does
+        // not wait for it. Requests that take their time are late ones, within the bounds of the network.
         let outcome = self.bank.charge(&key, &request.body, self.hand.clock.true_now());
         self.hand.chaos.note(|| format!("charge {key}: {outcome:?}"));
         match self.hand.after(fault).await {

@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn pieces_are_bounded_and_lose_nothing() {
-        let file: String = (1..=25_000).map(|line| format!("{line}\n")).collect();
+        let file = (1..=25_000).map(|line| line.to_string()).collect::<Vec<_>>().join("\n") + "\n";
         let all = pieces(file.as_bytes(), &ImportFormat::Ndjson, 8_192, 1);
         assert_eq!(all.iter().map(|(first, _)| *first).collect::<Vec<_>>(), [1, 10_001, 20_001]);
         assert_eq!(all.iter().map(|(_, text)| text.as_str()).collect::<String>(), file);

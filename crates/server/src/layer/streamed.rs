@@ -73,17 +73,16 @@ impl Inflating {
             if self.is_read {
                 return Ok(None);
             }
-            match self.body.frame().await {
-                Some(frame) => self.rest = frame.map_err(io::Error::other)?.into_data().unwrap_or_default(),
-                None => {
-                    self.is_read = true;
-                    // This fails where the body was cut, also at a place at which a piece ended.
-                    self.decoder.try_finish()?;
-                    let piece = std::mem::take(self.decoder.get_mut());
-                    if !piece.is_empty() {
-                        return Ok(Some(Bytes::from(piece)));
-                    }
-                }
+            if let Some(frame) = self.body.frame().await {
+                self.rest = frame.map_err(io::Error::other)?.into_data().unwrap_or_default();
+                continue;
+            }
+            self.is_read = true;
+            // This fails where the body was cut, also at a place at which a piece ended.
+            self.decoder.try_finish()?;
+            let piece = std::mem::take(self.decoder.get_mut());
+            if !piece.is_empty() {
+                return Ok(Some(Bytes::from(piece)));
             }
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn make(seed: u64, first_id: u128) -> Ledger {
     let mut maker = Maker { random: Random::new(seed), next: first_id, load: Load::default() };
     let settings = maker.settings();
     maker.gateways();
-    for _ in 0..1 + maker.random.below(5) {
+    for _ in 0..=maker.random.below(5) {
         maker.account();
     }
     let run = maker.run(settings.invoice_settlement);
@@ -333,7 +333,7 @@ impl Maker {
     }
 
     fn records(&mut self) -> Vec<DataRecord> {
-        (0..1 + self.random.below(14)).map(|_| self.record()).collect()
+        (0..=self.random.below(14)).map(|_| self.record()).collect()
     }
 
     /// A record for a document, an account or a standalone payment; sometimes of nonsense.

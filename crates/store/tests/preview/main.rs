@@ -145,7 +145,9 @@ fn query(entity: EntityKey, run: NewRun, documents_per_chunk: usize) -> PreviewQ
 /// Decisions without the payments that exist nowhere.
 fn without_payments(decisions: &[PreviewedDecision]) -> Vec<PreviewedDecision> {
     let mut decisions = decisions.to_vec();
-    decisions.iter_mut().for_each(|one| one.decision.payment = None);
+    for one in &mut decisions {
+        one.decision.payment = None;
+    }
     decisions
 }
 
@@ -196,7 +198,7 @@ struct Seen {
     reasons: std::collections::BTreeSet<String>,
 }
 
-async fn compare(bench: &Bench, seed: u64, seen: &mut Seen) {
+async fn compare(bench: &Bench, seed: u64, found: &mut Seen) {
     let entity = EntityKey(i32::try_from(seed).unwrap() + 1);
     let ledger = ledger::make(seed, u128::from(seed + 1) * 1_000_000);
     bench.store.put_settings(entity, ledger.settings.clone()).await.unwrap();
@@ -217,20 +219,20 @@ async fn compare(bench: &Bench, seed: u64, seen: &mut Seen) {
     } else {
         assert_eq!(tallies, preview.tallies, "seed {seed}: totals");
     }
-    seen.decisions += decided.len();
-    seen.records += records;
+    found.decisions += decided.len();
+    found.records += records;
     for tally in preview.tallies.values() {
-        seen.payments += tally.processing.number;
-        seen.credits +=
+        found.payments += tally.processing.number;
+        found.credits +=
             tally.credit_memos.number + tally.unapplied_payments.number + tally.credit_balance.number;
-        seen.refused_records += tally.error_records;
+        found.refused_records += tally.error_records;
     }
-    seen.follows += decided
+    found.follows += decided
         .windows(2)
         .filter(|pair| pair[0].decision.account == pair[1].decision.account)
         .filter(|pair| pair[0].position.chunk != pair[1].position.chunk)
         .count();
-    seen.reasons.extend(decided.iter().filter_map(|one| Some(format!("{:?}", one.decision.skipped?))));
+    found.reasons.extend(decided.iter().filter_map(|one| Some(format!("{:?}", one.decision.skipped?))));
 }
 
 /// The ledgers of a range of seeds, and that they had enough of everything in them.
@@ -240,7 +242,6 @@ async fn compare_all(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         compare(&bench, seed, &mut seen).await;
     }
-    println!("{seen:?}");
     assert!(seen.decisions > 1_000 && seen.payments > 300 && seen.credits > 150, "{seen:?}");
     assert!(seen.follows > 200 && seen.records > 400 && seen.refused_records > 100, "{seen:?}");
     assert!(seen.reasons.len() >= 10, "{seen:?}");

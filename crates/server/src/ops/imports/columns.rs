@@ -32,7 +32,8 @@ struct Column {
 pub(super) struct Columns<F> {
     reader: csv_core::Reader,
     column: F,
-    columns: Option<Vec<Column>>,
+    /// What the first line names.
+    named: Option<Vec<Column>>,
     values: Vec<u8>,
     ends: Vec<usize>,
     /// How much of the record under way has arrived.
@@ -48,7 +49,7 @@ impl<F: Fn(&str) -> Option<ColumnKind>> Columns<F> {
         Self {
             reader: csv_core::Reader::new(),
             column,
-            columns: None,
+            named: None,
             values: vec![0; LINE_BYTES_MAX],
             ends: vec![0; COLUMNS_MAX],
             filled: (0, 0),
@@ -87,11 +88,11 @@ impl<F: Fn(&str) -> Option<ColumnKind>> Columns<F> {
         let is_too_long = std::mem::take(&mut self.is_too_long);
         let (filled, ended) = self.filled;
         let (values, ends) = (&self.values[..filled], &self.ends[..ended]);
-        let Some(columns) = &self.columns else {
+        let Some(columns) = &self.named else {
             if is_too_long {
                 return Err(bad_head("the line that names the columns is too long"));
             }
-            self.columns = Some(head(values, ends, &self.column)?);
+            self.named = Some(head(values, ends, &self.column)?);
             return Ok(());
         };
         self.json.clear();

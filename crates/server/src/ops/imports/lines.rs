@@ -65,10 +65,13 @@ fn line_fault(fault: Fault) -> LineFault {
     LineFault::new(field, code, fault.message)
 }
 
+/// What is known of a column by its name.
+type KnownColumn = fn(&str) -> Option<ColumnKind>;
+
 /// Where lines are cut.
 enum Cutter {
     Named(Splitter),
-    Columns(Box<Columns<fn(&str) -> Option<ColumnKind>>>),
+    Columns(Box<Columns<KnownColumn>>),
 }
 
 /// The lines of one body.
@@ -216,9 +219,8 @@ mod tests {
             format!(r#"{{"account":"A1","type":"CreditCard","token":"pm_1","card_number":"{number}"}}"#),
             format!(r#"{{"account":"A1","type":"{number}","token":"pm_1"}}"#),
             format!(r#"{{"account":"{number}","type":"CreditCard","token":"pm_1"}}"#),
-            format!(
-                r#"{{"account":"A1","type":"CreditCard","token":"pm_1","expiration_year":4242424242424242}}"#
-            ),
+            r#"{"account":"A1","type":"CreditCard","token":"pm_1","expiration_year":4242424242424242}"#
+                .to_owned(),
         ];
         for body in bodies {
             let lines = lines(ImportKind::PaymentMethods, LineFormat::Named, 1, &body);

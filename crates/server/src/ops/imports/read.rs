@@ -44,7 +44,7 @@ fn currency(code: &str, faults: &mut Faults) -> Option<Currency> {
 }
 
 /// Refuses texts that look like card numbers, which must never be stored.
-fn refuse_card_numbers<'a>(texts: &[(&'static str, Option<&'a str>)], faults: &mut Faults) {
+fn refuse_card_numbers(texts: &[(&'static str, Option<&str>)], faults: &mut Faults) {
     for (field, _) in texts.iter().filter(|(_, text)| text.is_some_and(looks_like_card_number)) {
         faults.push(LineFault::new(*field, LineFaultCode::InvalidValue, CARD_NUMBER_MESSAGE));
     }

@@ -29,7 +29,7 @@ pub(super) fn store(
         status: if line.closed { PaymentMethodStatus::Closed } else { PaymentMethodStatus::Active },
         instrument: line.instrument,
         use_default_retry_rule: line.retry_rule.is_none(),
-        retry_rule: line.retry_rule.unwrap_or(RetryRule::default()),
+        retry_rule: line.retry_rule.unwrap_or_default(),
         consecutive_failures: 0,
         last_failed_at: None,
         last_transaction_at: None,
