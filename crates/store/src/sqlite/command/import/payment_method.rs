@@ -1,6 +1,5 @@
 //! Lines that bring payment methods.
 
-use payment_runs_engine::account::RetryRule;
 use payment_runs_engine::import::ImportedPaymentMethod;
 use payment_runs_engine::payment_method::{PaymentMethod, PaymentMethodStatus};
 use payment_runs_engine::refusal::{Noun, Refusal};
