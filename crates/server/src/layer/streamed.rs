@@ -1,18 +1,21 @@
 //! Operations whose bodies are streams: nothing in front of them reads the body, and what is compressed is inflated as it
 //! arrives.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::LazyLock;
 
+use async_compression::tokio::bufread::GzipDecoder;
 use axum::body::Body;
 use axum::extract::MatchedPath;
-use bytes::{Buf, Bytes};
-use flate2::write::MultiGzDecoder;
-use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
 use http::request::Parts;
-use http_body_util::BodyExt;
 use payment_runs_stubs::{OperationInfo, ops, v1, v2};
+use tokio::io::AsyncBufReadExt as _;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+/// What is inflated at once, in bytes, so that a bomb goes off slowly.
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// The operations with streams as bodies.
 static STREAMED: LazyLock<Vec<&'static OperationInfo>> =
@@ -35,64 +38,31 @@ pub(super) fn is_streamed(parts: &Parts) -> bool {
     STREAMED.iter().any(|operation| operation.method == parts.method && operation.route == route.as_str())
 }
 
-/// A compressed body, inflated piece by piece. The pieces are small however well it was compressed.
+/// A compressed body, inflated piece by piece. The pieces are small however well it was compressed. It may be several
+/// compressed files put together; one that is empty stays empty.
 pub(super) fn inflated(body: Body) -> Body {
-    let start =
-        Inflating { body, decoder: MultiGzDecoder::new(Vec::new()), rest: Bytes::new(), is_read: false };
-    Body::from_stream(stream::try_unfold(start, async |mut inflating| {
-        let piece = inflating.next().await?;
-        Ok::<_, io::Error>(piece.map(|piece| (piece, inflating)))
-    }))
-}
-
-struct Inflating {
-    body: Body,
-    decoder: MultiGzDecoder<Vec<u8>>,
-    /// What arrived and was not inflated yet.
-    rest: Bytes,
-    /// The body was read to its end.
-    is_read: bool,
-}
-
-impl Inflating {
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        loop {
-            if !self.rest.is_empty() {
-                // One call inflates no more than the decoder's own buffer, so that a bomb goes off slowly.
-                let taken = self.decoder.write(&self.rest)?;
-                self.rest.advance(taken);
-                let piece = std::mem::take(self.decoder.get_mut());
-                if taken == 0 && piece.is_empty() {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the body is not valid gzip"));
-                }
-                if !piece.is_empty() {
-                    return Ok(Some(Bytes::from(piece)));
-                }
-                continue;
-            }
-            if self.is_read {
-                return Ok(None);
-            }
-            if let Some(frame) = self.body.frame().await {
-                self.rest = frame.map_err(io::Error::other)?.into_data().unwrap_or_default();
-                continue;
-            }
-            self.is_read = true;
-            // This fails where the body was cut, also at a place at which a piece ended.
-            self.decoder.try_finish()?;
-            let piece = std::mem::take(self.decoder.get_mut());
-            if !piece.is_empty() {
-                return Ok(Some(Bytes::from(piece)));
-            }
-        }
-    }
+    let mut sent = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    Body::from_stream(
+        stream::once(async move {
+            let is_empty = sent.fill_buf().await?.is_empty();
+            let mut decoder = GzipDecoder::new(sent);
+            decoder.multiple_members(true);
+            let pieces = (!is_empty).then(|| ReaderStream::with_capacity(decoder, PIECE_BYTES));
+            Ok::<_, io::Error>(stream::iter(pieces).flatten())
+        })
+        .try_flatten(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use std::io::Write as _;
+
+    use bytes::Bytes;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use http_body_util::BodyExt as _;
 
     use super::*;
 

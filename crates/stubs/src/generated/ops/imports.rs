@@ -469,7 +469,12 @@ pub mod send_import_lines {
         operation_id = "sendImportLines",
         tag = "Imports",
         params(Path, Query, Headers),
-        request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),
+        request_body(
+            content(
+                (payment_runs_types::ops::ImportLine = "application/x-ndjson"),
+                (payment_runs_types::ops::ImportLine = "text/csv")
+            )
+        ),
         responses(Response),
         security(("bearerAuth" = []))
     )]

@@ -301,6 +301,7 @@ pub fn router<A: Api>(api: A) -> axum::Router {
             payment_runs_types::ops::ImportDocumentStatus,
             payment_runs_types::ops::ImportCreditType,
             payment_runs_types::ops::ImportCredit,
+            payment_runs_types::ops::ImportLine,
             payment_runs_types::ops::WebhookEvent,
             payment_runs_types::ops::CreateWebhookRequest,
             payment_runs_types::ops::UpdateWebhookRequest,

@@ -125,6 +125,7 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         "ImportDocumentStatus" => crate::accept::check::<payment_runs_types::ops::ImportDocumentStatus>(json),
         "ImportCreditType" => crate::accept::check::<payment_runs_types::ops::ImportCreditType>(json),
         "ImportCredit" => crate::accept::check::<payment_runs_types::ops::ImportCredit>(json),
+        "ImportLine" => crate::accept::check::<payment_runs_types::ops::ImportLine>(json),
         "WebhookEvent" => crate::accept::check::<payment_runs_types::ops::WebhookEvent>(json),
         "CreateWebhookRequest" => crate::accept::check::<payment_runs_types::ops::CreateWebhookRequest>(json),
         "UpdateWebhookRequest" => crate::accept::check::<payment_runs_types::ops::UpdateWebhookRequest>(json),

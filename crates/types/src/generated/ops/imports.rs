@@ -2,7 +2,7 @@
 
 //! Payment runs operations API: Imports.
 
-use super::ErrorDetail;
+use super::{DocumentType, ErrorDetail};
 
 /// What the lines of an import hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,3 +179,364 @@ pub struct ImportFaultPage {
 crate::object::object!(ImportFaultPage);
 
 crate::text_enum::json_schema!(ImportFaultPage, ImportFault);
+
+/// A line of an import of accounts.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct ImportAccount {
+    /// The number of the account; no other account may have it.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 70))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 70)))]
+    pub number: String,
+    /// The name.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub name: String,
+    /// Its currency.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 3, max_length = 3))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
+    pub currency: String,
+    /// Whether payment runs charge it without being asked; true when left out. Payment runs pass over an
+    /// account without an electronic payment method all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub auto_pay: Option<bool>,
+    /// The batch, such as `Batch1`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 50))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 50)))]
+    pub batch: Option<String>,
+    /// The bill cycle day; 31 is the end of the month, 0 means none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 0, maximum = 31))]
+    #[cfg_attr(feature = "garde", garde(range(min = 0, max = 31)))]
+    pub bill_cycle_day: Option<i32>,
+    /// The payment gateway, by id or name; the default one is used when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub payment_gateway: Option<String>,
+    /// The organisation, by id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub organization: Option<String>,
+    /// Whether payment runs look at an account; `Active` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub status: Option<ImportAccountStatus>,
+    /// The credit balance in major units of the currency; 0 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<f64>, nullable = false, format = "decimal")
+    )]
+    pub credit_balance: Option<crate::Decimal>,
+}
+
+crate::object::object!(ImportAccount);
+
+crate::text_enum::json_schema!(ImportAccount, ImportAccountStatus);
+
+/// Whether payment runs look at an account; `Active` when left out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImportAccountStatus {
+    /// `Draft`.
+    Draft,
+    /// `Active`.
+    Active,
+    /// `Canceled`.
+    Canceled,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(ImportAccountStatus, Draft = "Draft", Active = "Active", Canceled = "Canceled");
+
+crate::text_enum::json_schema!(ImportAccountStatus);
+
+/// What a payment method is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImportPaymentMethodType {
+    /// `CreditCard`.
+    CreditCard,
+    /// `CreditCardReferenceTransaction`.
+    CreditCardReferenceTransaction,
+    /// `ACH`.
+    Ach,
+    /// `SEPA`.
+    Sepa,
+    /// `Other`.
+    Other,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(
+    ImportPaymentMethodType,
+    CreditCard = "CreditCard",
+    CreditCardReferenceTransaction = "CreditCardReferenceTransaction",
+    Ach = "ACH",
+    Sepa = "SEPA",
+    Other = "Other"
+);
+
+crate::text_enum::json_schema!(ImportPaymentMethodType);
+
+/// A line of an import of payment methods. The gateway knows the card or bank account already: its
+/// number is never sent here, and a line with a text that looks like the number of a card is refused.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct ImportPaymentMethod {
+    /// The id that it gets, by which documents name it; the server gives one when left out. No other
+    /// payment method may have it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9a-fA-F]{32}$"))]
+    #[cfg_attr(feature = "garde", garde(pattern("^[0-9a-fA-F]{32}$")))]
+    pub id: Option<String>,
+    /// The account, by id or number.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub account: String,
+    /// What a payment method is.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub type_: ImportPaymentMethodType,
+    /// The gateway's token; needed unless the type is `Other`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub token: Option<String>,
+    /// The number with all but its last digits hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 40))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 40)))]
+    pub mask: Option<String>,
+    /// The brand of the card, such as `Visa`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 40))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 40)))]
+    pub brand: Option<String>,
+    /// The month of expiry.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1, maximum = 12))]
+    #[cfg_attr(feature = "garde", garde(range(min = 1, max = 12)))]
+    pub expiration_month: Option<i32>,
+    /// The year of expiry.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 2000, maximum = 2999))]
+    #[cfg_attr(feature = "garde", garde(range(min = 2000, max = 2999)))]
+    pub expiration_year: Option<i32>,
+    /// The name on the card or of the bank account.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub holder_name: Option<String>,
+    /// Whether it becomes the default of the account; true when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub make_default: Option<bool>,
+    /// Whether it is closed; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub closed: Option<bool>,
+    /// Charge it no more after so many failures in a row. With this or `retry_window_hours` it has a retry
+    /// rule of its own instead of that of the entity.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1))]
+    #[cfg_attr(feature = "garde", garde(range(min = 1)))]
+    pub max_consecutive_failures: Option<i32>,
+    /// Charge it not within so many hours of its last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1))]
+    #[cfg_attr(feature = "garde", garde(range(min = 1)))]
+    pub retry_window_hours: Option<i32>,
+}
+
+crate::object::object!(ImportPaymentMethod);
+
+crate::text_enum::json_schema!(ImportPaymentMethod, ImportPaymentMethodType);
+
+/// A line of an import of invoices and debit memos.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct ImportDocument {
+    /// The kind of a receivable.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub type_: DocumentType,
+    /// The number; no other document of the type may have it.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 32))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 32)))]
+    pub number: String,
+    /// The account, by id or number.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub account: String,
+    /// The amount in major units; more than 0.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub amount: crate::Decimal,
+    /// What is still owed of it; all of it when left out. The rest counts as paid before.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<f64>, nullable = false, format = "decimal")
+    )]
+    pub balance: Option<crate::Decimal>,
+    /// The currency; that of the account when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 3, max_length = 3))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
+    pub currency: Option<String>,
+    /// The invoice date or effective date.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "date"))]
+    pub document_date: crate::Date,
+    /// The due date; the document date when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, nullable = false, format = "date")
+    )]
+    pub due_date: Option<crate::Date>,
+    /// Whether payment runs collect it without being asked; true when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    pub auto_pay: Option<bool>,
+    /// The id of the bill run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub bill_run: Option<String>,
+    /// The id of its own payment method.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub payment_method: Option<String>,
+    /// Whether a document is owed yet; `Posted` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub status: Option<ImportDocumentStatus>,
+    /// The reason code of a debit memo.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub reason_code: Option<String>,
+    /// A comment.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub comment: Option<String>,
+}
+
+crate::object::object!(ImportDocument);
+
+crate::text_enum::json_schema!(ImportDocument, DocumentType, ImportDocumentStatus);
+
+/// Whether a document is owed yet; `Posted` when left out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImportDocumentStatus {
+    /// `Draft`.
+    Draft,
+    /// `Posted`.
+    Posted,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(ImportDocumentStatus, Draft = "Draft", Posted = "Posted");
+
+crate::text_enum::json_schema!(ImportDocumentStatus);
+
+/// What a credit is. A `CreditBalance` adds to that of the account and exists only where invoices are
+/// not settled with credit memos.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImportCreditType {
+    /// `CreditMemo`.
+    CreditMemo,
+    /// `UnappliedPayment`.
+    UnappliedPayment,
+    /// `CreditBalance`.
+    CreditBalance,
+    /// A value that the contract does not list; refused as input.
+    Unknown(String),
+}
+
+crate::text_enum::text_enum!(
+    ImportCreditType,
+    CreditMemo = "CreditMemo",
+    UnappliedPayment = "UnappliedPayment",
+    CreditBalance = "CreditBalance"
+);
+
+crate::text_enum::json_schema!(ImportCreditType);
+
+/// A line of an import of credits.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct ImportCredit {
+    /// What a credit is.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub type_: ImportCreditType,
+    /// The number of the credit memo or payment; needed there, and no other may have it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 32))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 32)))]
+    pub number: Option<String>,
+    /// The account, by id or number.
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub account: String,
+    /// The amount in major units; more than 0.
+    #[cfg_attr(feature = "utoipa", schema(value_type = f64, format = "decimal"))]
+    pub amount: crate::Decimal,
+    /// The currency; that of the account when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 3, max_length = 3))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 3, max = 3)))]
+    pub currency: Option<String>,
+    /// The day on which it counts; the oldest credit is used first.
+    #[cfg_attr(feature = "utoipa", schema(value_type = String, format = "date"))]
+    pub date: crate::Date,
+    /// A comment.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub comment: Option<String>,
+}
+
+crate::object::object!(ImportCredit);
+
+crate::text_enum::json_schema!(ImportCredit, ImportCreditType);
+
+/// A line of an import; which of these it is depends on the kind of the import.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate))]
+pub enum ImportLine {
+    /// The contract's `ImportAccount`.
+    ImportAccount(#[cfg_attr(feature = "garde", garde(dive))] ImportAccount),
+    /// The contract's `ImportPaymentMethod`.
+    ImportPaymentMethod(#[cfg_attr(feature = "garde", garde(dive))] ImportPaymentMethod),
+    /// The contract's `ImportDocument`.
+    ImportDocument(#[cfg_attr(feature = "garde", garde(dive))] ImportDocument),
+    /// The contract's `ImportCredit`.
+    ImportCredit(#[cfg_attr(feature = "garde", garde(dive))] ImportCredit),
+}
+
+crate::text_enum::json_schema!(ImportLine, ImportAccount, ImportPaymentMethod, ImportDocument, ImportCredit);

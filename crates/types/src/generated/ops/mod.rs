@@ -92,6 +92,7 @@ pub fn components() -> utoipa::openapi::Components {
         .schema_from::<ImportDocumentStatus>()
         .schema_from::<ImportCreditType>()
         .schema_from::<ImportCredit>()
+        .schema_from::<ImportLine>()
         .schema_from::<WebhookEvent>()
         .schema_from::<CreateWebhookRequest>()
         .schema_from::<UpdateWebhookRequest>()

@@ -2,7 +2,7 @@
 
 //! Payment runs operations API: Payment runs.
 
-use super::RunStatus;
+use super::{DocumentType, RunStatus};
 
 /// One page of decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -67,21 +67,6 @@ pub struct Decision {
 crate::object::object!(Decision);
 
 crate::text_enum::json_schema!(Decision, DocumentType, DecisionOutcome, SkipReason);
-
-/// The kind of a receivable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DocumentType {
-    /// `Invoice`.
-    Invoice,
-    /// `DebitMemo`.
-    DebitMemo,
-    /// A value that the contract does not list; refused as input.
-    Unknown(String),
-}
-
-crate::text_enum::text_enum!(DocumentType, Invoice = "Invoice", DebitMemo = "DebitMemo");
-
-crate::text_enum::json_schema!(DocumentType);
 
 /// `collected` - the run took the document: credits were applied to it, or a payment was made for it,
 /// whether or not the gateway approved that payment. `skipped` - the run left it alone, for the reason
