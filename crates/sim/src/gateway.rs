@@ -84,11 +84,13 @@ impl SimGateway {
                 }
                 FaultKind::Twice => self.wander(&key, request, length),
                 // A request that was begun arrives within the bounds of the network, however long its sender stands still.
-                FaultKind::FreezeBefore if length > LATE_MAX => {
-                    self.wander(&key, request, LATE_MAX);
+                FaultKind::FreezeBefore => {
+                    self.wander(&key, request, length.min(LATE_MAX));
                     self.hand.stand_still(length).await;
                     return unknown();
                 }
+                // The answer takes its time, see below.
+                FaultKind::Delay => {}
                 _ => self.hand.before(fault).await,
             }
         }
@@ -96,6 +98,9 @@ impl SimGateway {
         // not wait for it. Requests that take their time are late ones, within the bounds of the network.
         let outcome = self.bank.charge(&key, &request.body, self.hand.clock.true_now());
         self.hand.chaos.note(|| format!("charge {key}: {outcome:?}"));
+        if let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Delay) {
+            self.hand.sleep(fault.length()).await;
+        }
         match self.hand.after(fault).await {
             After::InDoubt => return unknown(),
             After::Heard => {}
