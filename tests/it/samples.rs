@@ -67,6 +67,13 @@ fn request_faults(sample: &Sample) -> Vec<String> {
         return vec![format!("it reaches {}", operation.id)];
     }
     match (contract().request_schema(operation), &request.body) {
+        // The schema of a stream is that of one line. Lines of other kinds than JSON are for the test of the operation to judge.
+        (Some(schema), Some(Value::String(text))) => text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(Value::is_object)
+            .flat_map(|line| contract().open_schema_faults(operation.api, &schema, &line))
+            .collect(),
         (Some(schema), Some(body)) => contract().open_schema_faults(operation.api, &schema, body),
         (None, Some(_)) => vec!["the operation takes no body".to_owned()],
         _ => Vec::new(),
