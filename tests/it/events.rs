@@ -84,7 +84,8 @@ async fn events_follow_the_clock_of_the_server() {
     server.advance_to("2024-07-28T12:00:00Z").await;
     let events = watching.to_end().await;
     assert_eq!(status(events.last().unwrap()), "completed", "the end is never held back: {events:?}");
-    assert!(events.len() <= 2, "time stands still, so that nothing else may follow so soon: {events:?}");
+    // The first two may come at once, since the clock jumped between them as the server sees it.
+    assert!(events.len() <= 3, "time stands still, so that nothing else may follow so soon: {events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
