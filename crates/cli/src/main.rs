@@ -22,6 +22,7 @@ mod simulator;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Command, LogFormat};
@@ -64,6 +65,15 @@ fn log_to_stderr(format: LogFormat, default_level: &str) {
     match format {
         LogFormat::Text => lines.with_ansi(wants_color()).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+/// A bar on standard error where that is a terminal, drawn with colours where they are wanted.
+fn bar(length: Option<u64>, colored: &str, plain: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template(if wants_color() { colored } else { plain }) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 

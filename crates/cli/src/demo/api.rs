@@ -11,9 +11,6 @@ use payment_runs_node::Credentials;
 use payment_runs_types::ops::{DecisionOutcome, RunStatus};
 use payment_runs_types::v1::{CreatePaymentRunRequest, PaymentRunSummaryResponse};
 
-/// Decisions asked for at once, the most that a server gives.
-const DECISIONS_PER_PAGE: i32 = 99;
-
 /// A connection to the demo's server.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -85,7 +82,7 @@ impl Api {
     /// How many documents the run skipped, by reason.
     pub(crate) async fn skip_reasons(&self, run: &str) -> anyhow::Result<BTreeMap<String, u64>> {
         let call = self.connection.ops().list_decisions().key(run).outcome(DecisionOutcome::Skipped);
-        let mut decisions = pin!(call.page_size(DECISIONS_PER_PAGE).stream());
+        let mut decisions = pin!(call.stream());
         let mut reasons = BTreeMap::new();
         while let Some(decision) = decisions.try_next().await.context("the decisions could not be read")? {
             let reason = decision.reason.map_or_else(|| "unknown".to_owned(), |reason| reason.to_string());

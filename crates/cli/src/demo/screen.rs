@@ -1,6 +1,6 @@
 //! What people see while the demo is at work.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 /// Where words and bars go: words to standard output, unless that is kept for the result alone. Bars go to standard error,
 /// and only to a terminal.
@@ -29,12 +29,6 @@ impl Screen {
 
     /// A bar that is drawn where there is a terminal.
     pub(crate) fn bar(message: &'static str, length: u64) -> ProgressBar {
-        let bar =
-            ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()).with_message(message);
-        let template = if crate::wants_color() { COLORED } else { PLAIN };
-        match ProgressStyle::with_template(template) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        }
+        crate::bar(Some(length), COLORED, PLAIN).with_message(message)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar};
 use payment_runs_client::Connection;
 use payment_runs_types::ops::{Import, ImportFault};
 use serde_json::json;
@@ -32,16 +32,8 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins to measure the time.
     pub(super) fn new(size: Option<u64>, first_line: i64) -> Self {
-        let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr());
-        let template = match size {
-            None => ENDLESS,
-            Some(_) if crate::wants_color() => COLORED,
-            Some(_) => PLAIN,
-        };
-        let bar = match ProgressStyle::with_template(template) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        };
+        let (colored, plain) = if size.is_some() { (COLORED, PLAIN) } else { (ENDLESS, ENDLESS) };
+        let bar = crate::bar(size, colored, plain);
         Self { bar, first_line: number(first_line) }
     }
 

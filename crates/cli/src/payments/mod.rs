@@ -7,9 +7,6 @@ use payment_runs_types::ops::{Payment, PaymentState, Resolution, ResolvePaymentR
 
 use crate::remote::{ConnectionArguments, Shown, maybe, take};
 
-/// The most payments that a server gives on a page.
-const PAGE_SIZE_MAX: i32 = 99;
-
 /// The arguments of `payments`.
 #[derive(Debug, Args)]
 pub(crate) struct PaymentsArguments {
@@ -122,13 +119,13 @@ pub(crate) async fn run(arguments: PaymentsArguments) -> anyhow::Result<()> {
 async fn list(connection: &Connection, arguments: ListArguments) -> anyhow::Result<Shown> {
     let state = arguments.state.map(PaymentState::from);
     let taken = if let Some(run) = arguments.run {
-        let mut call = connection.ops().list_payment_run_payments().key(run).page_size(PAGE_SIZE_MAX);
+        let mut call = connection.ops().list_payment_run_payments().key(run);
         if let Some(state) = state {
             call = call.state(state);
         }
         take(call.stream(), arguments.limit).await
     } else {
-        let mut call = connection.ops().list_payments().page_size(PAGE_SIZE_MAX);
+        let mut call = connection.ops().list_payments();
         if let Some(state) = state {
             call = call.state(state);
         }

@@ -145,7 +145,7 @@ async fn preview(connection: &Connection, arguments: PreviewArguments) -> anyhow
 }
 
 async fn decisions(connection: &Connection, arguments: DecisionsArguments) -> anyhow::Result<Shown> {
-    let mut call = connection.ops().list_decisions().key(arguments.run).page_size(PAGE_SIZE_MAX);
+    let mut call = connection.ops().list_decisions().key(arguments.run);
     if let Some(outcome) = arguments.outcome {
         call = call.outcome(outcome);
     }

@@ -4,7 +4,6 @@ use std::pin::pin;
 
 use anyhow::{Context as _, bail};
 use futures_util::TryStreamExt as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use payment_runs_client::Connection;
 use payment_runs_types::ops::{Progress, ProgressEvent, RunStatus};
 
@@ -15,7 +14,7 @@ const PLAIN: &str = "{bar:30} {human_pos} of {human_len}  {msg}";
 /// event as the server gave it. Fails unless it completed.
 pub(super) async fn follow(connection: &Connection, run: &str, json: bool) -> anyhow::Result<()> {
     let mut events = pin!(connection.ops().watch_payment_run().key(run).stream());
-    let bar = bar();
+    let bar = crate::bar(Some(0), COLORED, PLAIN);
     let mut last = None;
     while let Some(watched) = events.try_next().await.context("the payment run could not be watched")? {
         if json {
@@ -39,15 +38,6 @@ pub(super) async fn follow(connection: &Connection, run: &str, json: bool) -> an
         bail!("the payment run is {}", end.status);
     }
     Ok(())
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    let template = if crate::wants_color() { COLORED } else { PLAIN };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// Documents about which nothing more is to be done, as far as one can see.

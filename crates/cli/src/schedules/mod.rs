@@ -10,9 +10,6 @@ use payment_runs_types::ops::{
 use crate::remote::{ConnectionArguments, Shown, maybe, take};
 use crate::runs::BodyArguments;
 
-/// The most schedules that a server gives on a page.
-const PAGE_SIZE_MAX: i32 = 99;
-
 /// The arguments of `schedules`.
 #[derive(Debug, Args)]
 pub(crate) struct SchedulesArguments {
@@ -190,7 +187,7 @@ pub(crate) async fn run(arguments: SchedulesArguments) -> anyhow::Result<()> {
     let connection = arguments.connection.connect()?;
     let shown = match arguments.command {
         SchedulesCommand::List { limit } => {
-            let list = connection.ops().list_schedules().page_size(PAGE_SIZE_MAX).stream();
+            let list = connection.ops().list_schedules().stream();
             schedules(&take(list, limit).await.context("the schedules could not be listed")?)?
         }
         SchedulesCommand::Create(create) => self::create(&connection, create).await?,

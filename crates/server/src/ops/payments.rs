@@ -128,7 +128,8 @@ pub(super) async fn resolve(
     call.execute(command, &WORDING, answer).await.map_err(in_conflict)
 }
 
-fn write(payment: &payment::Payment) -> Payment {
+/// A payment, its times in UTC.
+pub(super) fn write(payment: &payment::Payment) -> Payment {
     let amount = |minor: i64| to_decimal(minor, payment.currency);
     let document = |part: &payment::PaymentPart| PaymentDocument {
         document_id: part.document.to_string(),

@@ -1,6 +1,5 @@
 //! What a payment run would do.
 
-use payment_runs_engine::document::DocumentKind;
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::ledger::DecisionPosition;
 use payment_runs_engine::ports::{self, PREVIEW_DOCUMENTS_MAX, PreviewQuery, Previewed, PreviewedDecision};
@@ -8,10 +7,10 @@ use payment_runs_engine::run::{Tallies, Tally};
 use payment_runs_engine::runner::DOCUMENTS_PER_CHUNK;
 use payment_runs_stubs::ops::preview_payment_run::Query;
 use payment_runs_stubs::{Category, Rejection};
-use payment_runs_types::ops::{DecisionOutcome, DocumentType, Preview, PreviewDecision, PreviewTotals};
+use payment_runs_types::ops::{Preview, PreviewDecision, PreviewTotals};
 use sha2::{Digest, Sha256};
 
-use super::decisions::{foreign_cursor, page_size, read_position, wire_reason, write_position};
+use super::decisions::{self, foreign_cursor, page_size, read_position, write_position};
 use crate::call::Call;
 use crate::cursor;
 use crate::failure::ledger_failure;
@@ -134,25 +133,19 @@ fn totals(tallies: &Tallies) -> Vec<PreviewTotals> {
 
 fn decision(previewed: PreviewedDecision) -> PreviewDecision {
     let PreviewedDecision { decision, gateway, .. } = previewed;
-    let amount = |minor: i64| to_decimal(minor, decision.currency);
+    let payment_method = decision.payment_method;
+    let decided = decisions::write(decision);
     PreviewDecision {
-        document_id: decision.document.to_string(),
-        document_type: match decision.kind {
-            DocumentKind::Invoice => DocumentType::Invoice,
-            DocumentKind::DebitMemo => DocumentType::DebitMemo,
-        },
-        account_id: decision.account.to_string(),
-        outcome: if decision.skipped.is_none() {
-            DecisionOutcome::Collected
-        } else {
-            DecisionOutcome::Skipped
-        },
-        reason: decision.skipped.map(wire_reason),
-        credit_applied: amount(decision.credit_minor),
-        amount: amount(decision.charge_minor),
-        currency: decision.currency.to_string(),
-        payment_method_id: decision.payment_method.map(|id| id.to_string()),
+        document_id: decided.document_id,
+        document_number: decided.document_number,
+        document_type: decided.document_type,
+        account_id: decided.account_id,
+        outcome: decided.outcome,
+        reason: decided.reason,
+        credit_applied: decided.credit_applied,
+        amount: decided.amount,
+        currency: decided.currency,
+        payment_method_id: payment_method.map(|id| id.to_string()),
         payment_gateway_id: gateway.map(|id| id.to_string()),
-        document_number: decision.number,
     }
 }
