@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::payment::PaymentState;
-use crate::ports::{Clock, Gateway, Gateways, Intent, LookUp, Outcome};
+use crate::ports::{Clock, Deadline, Gateway, Gateways, Intent, LookUp, Outcome};
 use crate::stopping::Stopping;
 
 /// Look-ups that come before "never seen" is believed of a charge that may have been sent: a delivery whose answer was lost
@@ -68,6 +68,8 @@ struct Words<'a> {
     stopping: &'a Stopping,
     /// The run was stopped: what was not sent is given up.
     halted: &'a Stopping,
+    /// When no delivery may begin any more.
+    deliver_by: Option<Deadline>,
 }
 
 /// How a wait ended.
@@ -139,7 +141,15 @@ impl Collector {
         stopping: &Stopping,
         halted: &Stopping,
     ) -> Option<Outcome> {
-        self.find_out(intent, Words { stopping, halted }, ready(false)).await
+        self.find_out(intent, Words { stopping, halted, deliver_by: None }, ready(false)).await
+    }
+
+    /// Charges an intent outside any run. No delivery begins after `deliver_by`, when others may take its sender for dead; what
+    /// became of it is then for them to find out.
+    pub async fn resolve_by(&self, intent: &Intent, deliver_by: Deadline) -> Option<Outcome> {
+        let never = Stopping::never();
+        let words = Words { stopping: &never, halted: &never, deliver_by: Some(deliver_by) };
+        self.find_out(intent, words, ready(false)).await
     }
 
     /// Like [`Self::resolve`], for a payment that may be in doubt. `begin` says whether such a payment may be delivered
@@ -150,7 +160,8 @@ impl Collector {
         stopping: &Stopping,
         begin: impl Future<Output = bool> + Send,
     ) -> Option<Outcome> {
-        self.find_out(intent, Words { stopping, halted: &Stopping::never() }, begin).await
+        let words = Words { stopping, halted: &Stopping::never(), deliver_by: None };
+        self.find_out(intent, words, begin).await
     }
 
     async fn find_out(
@@ -197,6 +208,9 @@ impl Collector {
                     }
                     LookUp::NeverSeen => {}
                 }
+            }
+            if words.deliver_by.is_some_and(|by| by.has_passed(self.clock.as_ref())) {
+                return Some(Outcome::Unknown { why: "its time to be sent was over".to_owned() });
             }
             let outcome = gateway.charge(&intent.request).await;
             drop(place);

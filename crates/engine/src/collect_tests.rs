@@ -23,6 +23,9 @@ impl Clock for LeapClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
     }
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap()
+    }
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         let mut time = self.0.lock().unwrap();
         *time = (*time).max(at);
@@ -325,7 +328,7 @@ async fn nothing_is_begun_once_the_work_stops() {
     let collector =
         Collector::new(Arc::new(One(None)), Arc::new(LeapClock(Mutex::new(now()))), SendPolicy::default());
     assert!(collector.admit(&intent(PaymentState::Intent, now(), false), &stopping).await.is_none());
-    let words = Words { stopping: &stopping, halted: &stopping };
+    let words = Words { stopping: &stopping, halted: &stopping, deliver_by: None };
     assert!(matches!(words.or(std::future::ready(())).await, Waited::Leave), "the work's end comes first");
 }
 
@@ -395,6 +398,9 @@ struct StopsAtPause(Mutex<Option<crate::stopping::Stopper>>);
 impl Clock for StopsAtPause {
     fn now(&self) -> Timestamp {
         now()
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
     }
     fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
         if let Some(brake) = self.0.lock().unwrap().take() {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::collect::{Collector, later};
+use crate::collect::Collector;
 use crate::ids::EntityKey;
-use crate::ports::{Clock, Intent, Settlement, StoreError, Work};
+use crate::ports::{Clock, Deadline, Intent, Settlement, StoreError, Work};
 use crate::stopping::Stopping;
 
 /// How payments in doubt are looked up.
@@ -48,8 +48,8 @@ pub async fn look_up_due(
 ) -> Result<usize, StoreError> {
     let now = clock.now();
     let single_before = now.checked_sub(policy.single_after).unwrap_or(jiff::Timestamp::MIN);
-    let again_at = later(now, policy.again_after);
-    let due = work.due_look_ups(now, again_at, single_before, policy.batch_max).await?;
+    let again = Deadline::after(clock, policy.again_after);
+    let due = work.due_look_ups(now, again.at(), single_before, policy.batch_max).await?;
     let asked = due.len();
     let ask = |intent: Intent| async move {
         let has_begun = AtomicBool::new(false);
@@ -57,7 +57,7 @@ pub async fn look_up_due(
             let may_deliver = matches!(work.begin_delivery(&intent, clock.now()).await, Ok(true));
             has_begun.store(may_deliver, Ordering::Relaxed);
             // Once others may have been handed the payment, it is theirs, however long the answer to this took.
-            may_deliver && clock.now() < again_at
+            may_deliver && !again.has_passed(clock)
         };
         let outcome = collector.resolve_in_doubt(&intent, stopping, begin).await;
         if outcome.is_none()

@@ -2,7 +2,8 @@
 //!
 //! Together with the server's acceptor this is the only place of the product that touches them.
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use payment_runs_engine::ports::{BoxFuture, Clock, Entropy, Ids, Spawner};
@@ -12,6 +13,14 @@ use tokio_util::task::TaskTracker;
 /// A long wait is cut into steps, so that it notices when the machine slept or its clock was set.
 const SLEEP_STEP_MAX: Duration = Duration::from_mins(1);
 
+/// The moment from which this process counts time.
+static START: LazyLock<Instant> = LazyLock::new(start);
+
+#[expect(clippy::disallowed_methods, reason = "the port's implementation counts from here")]
+fn start() -> Instant {
+    Instant::now()
+}
+
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
@@ -20,6 +29,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        START.elapsed()
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

@@ -1,6 +1,7 @@
 //! A clock that stands still until somebody moves it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{BoxFuture, Clock, ClockIsLater, SettableClock};
@@ -11,6 +12,9 @@ use tokio::sync::watch;
 pub struct TestClock {
     now: Arc<watch::Sender<Timestamp>>,
 }
+
+/// What the count of passed time begins at.
+const COUNTED_FROM: Timestamp = Timestamp::UNIX_EPOCH;
 
 impl TestClock {
     /// A clock that stands at this time.
@@ -32,6 +36,11 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         *self.now.borrow()
+    }
+
+    /// Time passes here only as somebody moves it.
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(COUNTED_FROM)).unwrap_or_default()
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

@@ -14,11 +14,12 @@ use payment_runs_engine::ports::{
     EncodeCharge, Executed, Gateways, Ids, Ledger, LedgerError, Once, OnceKey, Output, Settlement,
     StoreError, StoredResponse,
 };
-use payment_runs_engine::single::collect_single;
+use payment_runs_engine::single::{collect_single, deliver_by as deliver_by_of};
 use payment_runs_store::SqliteStore;
 
 use crate::bank::Bank;
-use crate::mutant::Saboteur;
+use crate::chaos::PAY;
+use crate::mutant::{Mutant, Saboteur};
 use crate::operations::{Operation, What};
 use crate::ports::Hand;
 use crate::world::{ENTITY, USER};
@@ -63,6 +64,7 @@ pub(crate) struct Caller {
     pub(crate) encoder: Arc<dyn EncodeCharge>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) saboteur: Option<Arc<Saboteur>>,
+    pub(crate) mutant: Option<Mutant>,
     pub(crate) operation: Operation,
     pub(crate) load: Load,
     pub(crate) bank: Arc<Bank>,
@@ -113,11 +115,16 @@ impl Caller {
     async fn pay(&self, mut payment: NewPayment) -> Heard {
         let attempt = u128::from(self.memory.attempts.load(Ordering::Relaxed));
         payment.id = PaymentId::from_u128(payment.id.as_u128() + attempt * ATTEMPT_STRIDE);
-        let heard = self.execute("pay", Command::CreatePayment(payment)).await;
+        let clock = Arc::new(self.hand.clock.clone());
+        let deliver_by = deliver_by_of(clock.as_ref());
+        let heard = self.execute(PAY, Command::CreatePayment(payment)).await;
         let Heard::Done(Some(output)) = heard else { return heard };
         let Output::PaymentIntent(payment, intent) = *output else { return Heard::Done(None) };
-        let clock = Arc::new(self.hand.clock.clone());
-        let outcome = collect_single(self.gateways.clone(), clock, &intent).await;
+        let deliver_by = match self.mutant {
+            Some(Mutant::LateCaller) => deliver_by_of(clock.as_ref()),
+            _ => deliver_by,
+        };
+        let outcome = collect_single(self.gateways.clone(), clock, &intent, deliver_by).await;
         let settlement = Settlement { payment: payment.id, outcome };
         self.execute("settle-payment", Command::SettlePayment(settlement)).await;
         Heard::Done(None)

@@ -42,7 +42,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// How far the clock jumps forward at most.
 const FORWARD_MAX: Duration = Duration::from_hours(30);
 
-/// How often a worker stands still after it opened a chunk when there is frost, in thousandths.
+/// How often a worker stands still after it opened a chunk when there is frost, or a caller after a payment was stored, in
+/// thousandths.
 const FROST_PER_MILLE: u64 = 300;
 
 /// How long it stands still then: until others have taken its work over and believe that nothing was sent.
@@ -51,8 +52,18 @@ const FROST_MIN: Duration = Duration::from_mins(45);
 /// The longest that it does.
 const FROST_MAX: Duration = Duration::from_hours(3);
 
+/// How far into a frost the clock may be set back on purpose: when others have had the time to do the work once more, whoever
+/// wakes then must not take an ended lease for a valid one.
+const FROST_BACK_AFTER: Duration = Duration::from_hours(1);
+
+/// How often it is, in thousandths.
+const FROST_BACK_PER_MILLE: u64 = 500;
+
 /// The step that opens a chunk.
 pub const OPEN: &str = "open";
+
+/// The step that stores the intent of a single payment.
+pub const PAY: &str = "pay";
 
 /// The step that sends a charge.
 pub const CHARGE: &str = "charge";
@@ -116,7 +127,8 @@ pub struct Limits {
     pub forward: Duration,
     /// Whether the gateway recognises a delivery that comes twice.
     pub has_keys: bool,
-    /// Whether workers often stand still right after they opened a chunk, for longer than others wait for them.
+    /// Whether workers often stand still right after they opened a chunk, and callers after a payment was stored, for longer
+    /// than others wait for them.
     pub is_frosty: bool,
 }
 
@@ -135,6 +147,8 @@ struct State {
     back_left: Duration,
     forward_left: Duration,
     storm: Option<Storm>,
+    /// From when until when the clock may be set back while somebody stands still, by the true clock.
+    frost: Option<(Timestamp, Timestamp)>,
     ordinals: BTreeMap<&'static str, u64>,
     record: Vec<(Place, Fault)>,
     signals: Vec<Signal>,
@@ -179,6 +193,7 @@ impl Chaos {
             back_left: setup.limits.back,
             forward_left: setup.limits.forward,
             storm: None,
+            frost: None,
             ordinals: BTreeMap::new(),
             record: Vec::new(),
             signals: Vec::new(),
@@ -248,9 +263,15 @@ impl Chaos {
             return None;
         }
         let mut random = self.random_of(place);
-        if self.limits.is_frosty && place.step == OPEN && random.happens(FROST_PER_MILLE) {
+        if self.limits.is_frosty
+            && [OPEN, PAY].contains(&place.step.as_str())
+            && random.happens(FROST_PER_MILLE)
+        {
+            return Some(self.frost(state, &mut random));
+        }
+        if self.is_to_be_set_back(state) {
             state.budget -= 1;
-            return Some(Fault::new(FaultKind::FreezeAfter, random.pause(FROST_MIN, FROST_MAX)));
+            return Some(measure(state, FaultKind::Back, &mut random));
         }
         if let Some(kind) = self.storm(state, whose, &mut random) {
             return Some(measure(state, kind, &mut random));
@@ -267,6 +288,27 @@ impl Chaos {
         }
         state.budget -= 1;
         Some(measure(state, kind, &mut random))
+    }
+
+    /// Whoever takes this step stands still after it.
+    fn frost(&self, state: &mut State, random: &mut Random) -> Fault {
+        state.budget -= 1;
+        let length = random.pause(FROST_MIN, FROST_MAX);
+        let now = self.clock.true_now();
+        let after = |by: Duration| now.checked_add(by).unwrap_or(Timestamp::MAX);
+        state.frost = random.happens(FROST_BACK_PER_MILLE).then(|| (after(FROST_BACK_AFTER), after(length)));
+        Fault::new(FaultKind::FreezeAfter, length)
+    }
+
+    /// Whether the clock is to be set back at this step, while somebody stands still.
+    fn is_to_be_set_back(&self, state: &mut State) -> bool {
+        let now = self.clock.true_now();
+        let is_time = state.frost.is_some_and(|(from, until)| (from..until).contains(&now));
+        let is_to_be = is_time && state.back_left > Duration::from_millis(1);
+        if is_to_be {
+            state.frost = None;
+        }
+        is_to_be
     }
 
     /// What the storm does to this step, if there is one. A storm costs one fault, and ends by itself.

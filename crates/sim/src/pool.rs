@@ -114,10 +114,31 @@ impl Clock for SimClock {
         lock(&self.0).now
     }
 
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.true_now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+    }
+
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         let mut timers = lock(&self.0);
         timers.next += 1;
         Box::pin(Sleep { timers: self.0.clone(), key: (at, timers.next) })
+    }
+}
+
+/// The same time, but what counts as passed is what the time of day says.
+pub(crate) struct TimeOfDay(pub(crate) SimClock);
+
+impl Clock for TimeOfDay {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        self.0.sleep_until(at)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::check::{Ground, check_books, has_ended};
 use crate::fault::{Fault, Place};
 use crate::gateway::{SimGateway, SimGateways};
 use crate::mutant::{Mutant, Saboteur};
-use crate::pool::{Group, Pool, SimClock, Step, at_once};
+use crate::pool::{Group, Pool, SimClock, Step, TimeOfDay, at_once};
 use crate::ports::{ChaosWork, Hand, SimIds};
 use crate::random::Random;
 use crate::script::{Part, Script};
@@ -332,6 +332,7 @@ impl Stage {
                 encoder: Arc::new(BankEncoder),
                 ids: self.ids.clone(),
                 saboteur: process.saboteur.clone(),
+                mutant: self.mutant,
                 operation: self.world.operations[index].clone(),
                 load: self.world.load.clone(),
                 bank: self.bank.clone(),
@@ -372,7 +373,10 @@ impl Process<'_> {
             work: Arc::new(ChaosWork::new(self.store.clone(), hand.clone(), self.saboteur.clone())),
             gateways: self.gateways(hand.clone()),
             encoder,
-            clock: Arc::new(stage.clock.clone()),
+            clock: match stage.mutant {
+                Some(Mutant::TrustsTimeOfDay) => Arc::new(TimeOfDay(stage.clock.clone())),
+                _ => Arc::new(stage.clock.clone()),
+            },
             ids,
             spawner: Arc::new(pool.spawner.of_group(group)),
         };

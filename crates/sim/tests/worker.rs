@@ -53,6 +53,8 @@ struct Script {
     fails_to_renew: bool,
     /// How long opening takes.
     opening: Mutex<Option<(SimClock, Duration)>>,
+    /// How far the time of day is set back meanwhile.
+    set_back: Duration,
     is_closed: bool,
     news: tokio::sync::Notify,
 }
@@ -152,6 +154,7 @@ impl Work for Script {
         let opening = self.opening.lock().unwrap().clone();
         if let Some((clock, takes)) = opening {
             clock.sleep_until(clock.now().checked_add(takes).unwrap()).await;
+            clock.jump_back(self.set_back);
         }
         if let Some(error) = self.open_error.lock().unwrap().take() {
             return Err(error);
@@ -442,6 +445,23 @@ fn a_chunk_that_took_longer_to_open_than_its_lease_is_renewed_before_anything_is
     let told: Vec<_> = bench.script.told().into_iter().filter(|told| *told != Told::Finish).collect();
     assert_eq!(told[..2], [Told::Open(0), Told::Renew(0)], "{told:?}");
     assert_eq!(bench.script.settled(), 5);
+}
+
+#[test]
+fn a_time_of_day_that_was_set_back_makes_no_lease_longer() {
+    let any_clock = SimClock::new("2026-03-01T00:00:00Z".parse().unwrap());
+    let opening = Mutex::new(Some((any_clock, Duration::from_mins(2))));
+    let set_back = Duration::from_hours(1);
+    let script = Script { loses_leases: true, opening, set_back, ..Script::with_chunks(&[5]) };
+    let mut bench = Bench::new(script, FAST, settings());
+    bench.until(|bench| bench.script.count(|told| matches!(told, Told::Renew(_))) == 1);
+    let finishes = bench.script.count(|told| *told == Told::Finish);
+    bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > finishes + 300);
+    assert_eq!(
+        bench.gateway.under_way.lock().unwrap().1,
+        0,
+        "the lease had ended two minutes after the claim"
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use access::{
     Permission, Session,
 };
 pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, Enqueued};
-pub use clock::{Clock, ClockIsLater, Entropy, Ids, SettableClock, Spawner};
+pub use clock::{Clock, ClockIsLater, Deadline, Entropy, Ids, SettableClock, Spawner};
 pub use exports::Exports;
 pub use gateway::{
     Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,

@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
 
 use super::shared::Shared;
 use crate::ids::PaymentId;
-use crate::ports::{BoxFuture, ChunkClaim, Intent, Outcome, Settlement, StoreError};
+use crate::ports::{BoxFuture, ChunkClaim, Deadline, Intent, Outcome, Settlement, StoreError};
 use crate::stopping::{Stopper, Stopping};
 
 /// Works a claimed chunk off. `LeaseLost` means that another worker has it now; any other error leaves the chunk to lapse.
 pub(super) async fn work_chunk(
     shared: Arc<Shared>,
     claim: ChunkClaim,
+    lease: Deadline,
     stopping: Stopping,
 ) -> Result<(), StoreError> {
     let (work, ports) = (&shared.ports.work, &shared.ports);
     let open = || work.open_chunk(&claim, shared.now(), ports.encoder.clone(), ports.ids.clone());
     let opened = shared.persist(open).await?;
-    if charge_all(&shared, &claim, opened.intents, &stopping).await? {
+    if charge_all(&shared, &claim, lease, opened.intents, &stopping).await? {
         let close = || work.close_chunk(&claim, shared.now());
         return shared.persist(close).await;
     }
@@ -34,6 +34,7 @@ pub(super) async fn work_chunk(
 async fn charge_all(
     shared: &Shared,
     claim: &ChunkClaim,
+    lease: Deadline,
     intents: Vec<Intent>,
     stopping: &Stopping,
 ) -> Result<bool, StoreError> {
@@ -45,7 +46,7 @@ async fn charge_all(
     };
     let mut waiting = intents.into_iter();
     let mut in_flight = FuturesUnordered::new();
-    let mut desk = Desk::new(shared, claim, brake);
+    let mut desk = Desk::new(shared, claim, lease, brake);
     loop {
         while in_flight.len() < shared.settings.in_flight_per_chunk.max(1) && !stopping.is_set() {
             let Some(intent) = waiting.next() else { break };
@@ -68,18 +69,19 @@ struct Desk<'a> {
     flush: Option<BoxFuture<'static, ()>>,
     /// The batch that is being recorded.
     settling: Option<BoxFuture<'a, Result<usize, StoreError>>>,
+    /// Ready when the lease is to be renewed. It is asked before any charge goes on.
     renewal: BoxFuture<'static, ()>,
     /// Ready when the run was stopped; gone once that was said.
     stop: Option<BoxFuture<'a, ()>>,
     brake: Stopper,
     /// Until when the lease is known to be ours.
-    lease_until: Timestamp,
+    lease: Deadline,
     /// Whether an intent was left unsent.
     has_left: bool,
 }
 
 impl<'a> Desk<'a> {
-    fn new(shared: &'a Shared, claim: &'a ChunkClaim, brake: Stopper) -> Self {
+    fn new(shared: &'a Shared, claim: &'a ChunkClaim, lease: Deadline, brake: Stopper) -> Self {
         Self {
             shared,
             claim,
@@ -87,8 +89,8 @@ impl<'a> Desk<'a> {
             flush: None,
             settling: None,
             // Counted from the claim: if opening the chunk took longer than the lease, it is renewed before anything is sent.
-            renewal: shared.ports.clock.sleep_until(shared.renew_at(claim.lease_until)),
-            lease_until: claim.lease_until,
+            renewal: shared.renewal(lease),
+            lease,
             stop: Some(Box::pin(run_stopped(shared, claim))),
             brake,
             has_left: false,
@@ -154,18 +156,18 @@ impl<'a> Desk<'a> {
     /// epoch. Once it has ended, another worker may have the chunk, and nothing more is sent.
     async fn renew(&mut self) -> Result<(), StoreError> {
         loop {
-            let until = self.shared.lease_until();
-            self.renewal = self.shared.renewal();
-            match self.shared.ports.work.renew(self.claim, until).await {
-                Ok(true) if self.shared.now() < until => {
-                    self.lease_until = until;
+            let renewed = self.shared.lease();
+            self.renewal = self.shared.renewal(renewed);
+            match self.shared.ports.work.renew(self.claim, renewed.at()).await {
+                Ok(true) if !self.shared.has_ended(renewed) => {
+                    self.lease = renewed;
                     return Ok(());
                 }
                 // The answer took longer than the lease that it grants.
                 Ok(true) => {}
                 Ok(false) => return Err(StoreError::LeaseLost),
                 Err(error @ (StoreError::LeaseLost | StoreError::Closed)) => return Err(error),
-                Err(error) if self.shared.now() < self.lease_until => {
+                Err(error) if !self.shared.has_ended(self.lease) => {
                     tracing::warn!(%error, run = %self.claim.run, "a lease could not be renewed");
                     return Ok(());
                 }

@@ -134,19 +134,21 @@ impl Crew {
         let now = shared.now();
         let work = &shared.ports.work;
         while self.chunks < shared.settings.chunks_at_once {
-            let Some(claim) = work.claim_chunk(shared.now(), shared.lease_until()).await? else { break };
+            // Counted from before the claim, so that it ends here no later than elsewhere.
+            let lease = shared.lease();
+            let Some(claim) = work.claim_chunk(shared.now(), lease.at()).await? else { break };
             self.chunks += 1;
             let name = "payment run chunk";
             self.spawn(
                 name,
                 Task::Chunk,
                 Some(claim.clone()),
-                work_chunk(shared.clone(), claim, self.stopping.clone()),
+                work_chunk(shared.clone(), claim, lease, self.stopping.clone()),
             );
         }
         if !self.is_selecting
             && let Some(claim) =
-                work.claim_selection(now, shared.lease_until(), shared.ports.ids.clone()).await?
+                work.claim_selection(now, shared.lease().at(), shared.ports.ids.clone()).await?
         {
             self.is_selecting = true;
             let name = "payment run selection";

@@ -22,7 +22,7 @@ pub(super) async fn select_run(
         if shared.persist(extend).await? {
             return Ok(());
         }
-        if !shared.persist(|| work.renew(&claim, shared.lease_until())).await? {
+        if !shared.persist(|| work.renew(&claim, shared.lease().at())).await? {
             return Err(StoreError::LeaseLost);
         }
     }

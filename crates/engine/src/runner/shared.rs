@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::settings::WorkerSettings;
 use crate::collect::{Collector, later};
-use crate::ports::{BoxFuture, Clock, EncodeCharge, Gateways, Ids, Spawner, StoreError, Work};
+use crate::ports::{BoxFuture, Clock, Deadline, EncodeCharge, Gateways, Ids, Spawner, StoreError, Work};
 
 /// The ports a worker needs.
 #[derive(Clone)]
@@ -45,18 +45,18 @@ impl Shared {
     }
 
     /// When a lease taken now ends.
-    pub(super) fn lease_until(&self) -> Timestamp {
-        later(self.now(), self.settings.lease)
+    pub(super) fn lease(&self) -> Deadline {
+        Deadline::after(self.ports.clock.as_ref(), self.settings.lease)
     }
 
-    /// When a lease that ends then should be renewed: after the first third of it.
-    pub(super) fn renew_at(&self, lease_until: Timestamp) -> Timestamp {
-        lease_until.checked_sub(self.settings.lease * 2 / 3).unwrap_or(lease_until)
+    /// Waits until a lease that ends then should be renewed: for the first third of it.
+    pub(super) fn renewal(&self, lease: Deadline) -> BoxFuture<'static, ()> {
+        lease.sooner(self.settings.lease * 2 / 3).wait(self.ports.clock.clone())
     }
 
-    /// Waits until a lease taken now should be renewed.
-    pub(super) fn renewal(&self) -> BoxFuture<'static, ()> {
-        self.sleep(self.settings.lease / 3)
+    /// Whether a lease that ends then has ended.
+    pub(super) fn has_ended(&self, lease: Deadline) -> bool {
+        lease.has_passed(self.ports.clock.as_ref())
     }
 
     pub(super) fn sleep(&self, pause: Duration) -> BoxFuture<'static, ()> {

@@ -24,6 +24,10 @@ impl Clock for JumpingClock {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
     }
 
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+    }
+
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         self.0.fetch_max(at.as_millisecond(), Ordering::SeqCst);
         Box::pin(std::future::ready(()))

@@ -40,11 +40,15 @@ pub enum Mutant {
     UnknownReleases,
     /// A run that is stopped forgets the charges that are under way.
     StopForgetsInFlight,
+    /// Leases are judged by the time of day alone, which may have been set back.
+    TrustsTimeOfDay,
+    /// A caller that was held up sends its payment however late it is.
+    LateCaller,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -58,6 +62,8 @@ impl Mutant {
         Self::BelievedAtOnce,
         Self::UnknownReleases,
         Self::StopForgetsInFlight,
+        Self::TrustsTimeOfDay,
+        Self::LateCaller,
     ];
 
     /// Its name.
@@ -76,6 +82,8 @@ impl Mutant {
             Self::BelievedAtOnce => "believed_at_once",
             Self::UnknownReleases => "unknown_releases",
             Self::StopForgetsInFlight => "stop_forgets_in_flight",
+            Self::TrustsTimeOfDay => "trusts_time_of_day",
+            Self::LateCaller => "late_caller",
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use payment_runs_engine::command::{Command, NewPayment};
 use payment_runs_engine::ids::{Key, PaymentId};
 use payment_runs_engine::payment::Payment;
-use payment_runs_engine::ports::{Intent, Output, Permission, Settlement};
+use payment_runs_engine::ports::{Deadline, Intent, Output, Permission, Settlement};
 use payment_runs_engine::refusal::Field;
-use payment_runs_engine::single::collect_single;
+use payment_runs_engine::single::{collect_single, deliver_by};
 use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::v1::{CreatePaymentRequest, PaymentResponse, PaymentType};
 
@@ -54,10 +54,11 @@ pub(in crate::v1) async fn create(
         Output::Payment(payment) => Some(response(payment, &shown)),
         _ => None,
     };
+    let deliver_by = deliver_by(call.app.ports.clock.as_ref());
     match call.execute_raw(Command::CreatePayment(payment), &WORDING, answer.clone()).await {
         Ok(Done::Before(body)) => Ok(body),
         Ok(Done::Now(Output::PaymentIntent(payment, intent))) => {
-            charge(call, &zone, payment, intent, answer).await
+            charge(call, &zone, payment, (intent, deliver_by), answer).await
         }
         Ok(Done::Now(output)) => answer(&output).ok_or_else(unexpected_output),
         Err(rejection) => Err(locate(call, &owner, &parts, name(Field::Parts), rejection).await),
@@ -70,7 +71,7 @@ async fn charge(
     call: &Call<'_>,
     zone: &Zone,
     payment: Payment,
-    intent: Intent,
+    (intent, deliver_by): (Intent, Deadline),
     answer: impl Fn(&Output) -> Option<PaymentResponse> + Clone + Send + Sync + 'static,
 ) -> Result<PaymentResponse, Rejection> {
     let (tell, told) = tokio::sync::oneshot::channel();
@@ -78,7 +79,7 @@ async fn charge(
     let as_intended = response(&payment, zone);
     let task = async move {
         let done = match Call::new(&app, &context) {
-            Ok(call) => send_and_settle(&call, &payment, &intent, answer).await,
+            Ok(call) => send_and_settle(&call, &payment, (&intent, deliver_by), answer).await,
             Err(rejection) => Err(rejection),
         };
         // Nobody may be there any more to hear it.
@@ -97,11 +98,12 @@ async fn charge(
 async fn send_and_settle(
     call: &Call<'_>,
     payment: &Payment,
-    intent: &Intent,
+    (intent, deliver_by): (&Intent, Deadline),
     answer: impl Fn(&Output) -> Option<PaymentResponse> + Clone + Send + 'static,
 ) -> Result<Option<PaymentResponse>, Rejection> {
     let ports = &call.app.ports;
-    let outcome = collect_single(Arc::clone(&ports.gateways), Arc::clone(&ports.clock), intent).await;
+    let (gateways, clock) = (Arc::clone(&ports.gateways), Arc::clone(&ports.clock));
+    let outcome = collect_single(gateways, clock, intent, deliver_by).await;
     let settlement = Settlement { payment: payment.id, outcome };
     match call.execute(Command::SettlePayment(settlement), &WORDING, answer).await {
         Ok(body) => Ok(Some(body)),

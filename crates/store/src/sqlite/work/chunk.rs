@@ -8,6 +8,9 @@ use crate::sqlite::codes::Code;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{BlobId, Columns, execute, first};
 
+/// Sorts after every date.
+const AFTER_EVERY_DATE: &str = "~";
+
 /// A place in the order in which a run takes documents, or data records, which have only account and position.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RangeKey {
@@ -28,6 +31,17 @@ impl RangeKey {
             number: String::new(),
             id: Vec::new(),
             position: -1,
+        }
+    }
+
+    /// The place after everything of an account, also after what it may get later.
+    pub(crate) fn end_of(account: Vec<u8>) -> Self {
+        Self {
+            account,
+            due_date: AFTER_EVERY_DATE.to_owned(),
+            number: String::new(),
+            id: Vec::new(),
+            position: i64::MAX,
         }
     }
 

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use super::chunk::{Piece, RangeKey};
 
 /// Cuts a run of keys into pieces. A cut falls between two accounts wherever it can. An account with more documents than a
-/// piece holds is cut inside; its later pieces follow one another, and the last of them ends with the account.
+/// piece holds is cut inside; its later pieces follow one another, and the last of them ends with the account. A piece that
+/// ends with an account holds whatever comes to that account before the piece is read, so that no other piece does.
 pub(crate) struct Cutter {
     pieces_max: usize,
     documents_max: u32,
@@ -16,8 +17,8 @@ pub(crate) struct Cutter {
     /// Documents since the start, and the last of them.
     count: u32,
     last: RangeKey,
-    /// The last end of an account since the start, with the documents up to it.
-    edge: Option<(RangeKey, u32)>,
+    /// The last account that ended since the start, with the documents up to its end.
+    edge: Option<(Vec<u8>, u32)>,
 }
 
 /// What a cutter has cut, and where the next one starts.
@@ -51,14 +52,14 @@ impl Cutter {
             if self.inside {
                 self.cut_at_last(false);
             } else {
-                self.edge = Some((self.last.clone(), self.count));
+                self.edge = Some((self.last.account.clone(), self.count));
             }
         } else if is_new_account {
             self.inside = false;
         }
         if self.count >= self.documents_max {
             match self.edge.take() {
-                Some((edge, count)) => self.cut_at(edge, count),
+                Some((account, count)) => self.cut_at(account, count),
                 None => self.cut_at_last(!is_new_account),
             }
         }
@@ -84,15 +85,16 @@ impl Cutter {
     }
 
     /// Cuts at an end of an account; the documents after it stay for the next piece.
-    fn cut_at(&mut self, edge: RangeKey, count: u32) {
-        self.push_piece(edge, count);
+    fn cut_at(&mut self, account: Vec<u8>, count: u32) {
+        self.push_piece(RangeKey::end_of(account), count);
         self.inside = false;
         self.count -= count;
     }
 
     /// Cuts after the last document.
     fn cut_at_last(&mut self, is_inside: bool) {
-        self.push_piece(self.last.clone(), self.count);
+        let upto = if is_inside { self.last.clone() } else { RangeKey::end_of(self.last.account.clone()) };
+        self.push_piece(upto, self.count);
         self.inside = is_inside;
         self.count = 0;
         self.edge = None;
@@ -173,6 +175,21 @@ mod tests {
     fn cuts_a_large_account_inside() {
         let expected = [(2, false), (4, false), (4, true), (2, true), (3, false)];
         assert_eq!(cut(&[2, 10, 3], 10, 4), expected);
+    }
+
+    #[test]
+    fn what_comes_to_an_account_later_is_in_the_piece_that_ends_with_it() {
+        let mut cutter = Cutter::new(origin(), false, 10, 3);
+        for (account, ordinal) in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (3, 3)] {
+            assert!(cutter.push(key(account, ordinal)).is_continue());
+        }
+        let pieces = cutter.finish().pieces;
+        for (account, owner) in [(1, 0), (2, 1), (3, 3)] {
+            let late = key(account, 9);
+            let owners: Vec<usize> =
+                (0..pieces.len()).filter(|&at| late > pieces[at].after && late <= pieces[at].upto).collect();
+            assert_eq!(owners, [owner], "account {account}");
+        }
     }
 
     #[test]
