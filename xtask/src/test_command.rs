@@ -13,8 +13,9 @@ use crate::exercised;
 /// The features of the models. Each is checked alone: a build of the whole workspace unites them and hides a missing one.
 const TYPES_FEATURES: [&str; 4] = ["", "schemars", "utoipa", "garde"];
 
-/// What the simulator plays in every run: the same schedules each time, so that no change fails for what an older one did.
-const SIMULATION: &str = "--seeds 3000";
+/// What the simulator plays in every run: what fits into a minute, and so many at least, each time other schedules. One that
+/// fails is a fault of the protocol, whichever change brought it; its seed is printed, and repeats it.
+const SIMULATION: &str = "--fresh --minutes 1 --seeds 3000";
 
 /// The protocols that are wrong on purpose are noticed within some dozens of schedules; within so many, or it fails.
 const SIMULATION_MUTANTS: &str = "--mutants --seeds 2000";
@@ -129,8 +130,8 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
     steps.extend(foreign(&own, full));
     if full {
         let mut long = tests(root)?;
-        "tests with many generated cases, and a minute of overload".clone_into(&mut long.title);
-        long.environment = vec![("PROPTEST_CASES", "4096"), ("OVERLOAD_SECONDS", "60")];
+        "tests with many generated cases, a minute of overload, and 500 kills".clone_into(&mut long.title);
+        long.environment = vec![("PROPTEST_CASES", "4096"), ("OVERLOAD_SECONDS", "60"), ("KILLS", "500")];
         steps.push(long);
         steps.push(cargo("an import of a million documents", MILLION, "find what keeps the lines in memory"));
     }

@@ -186,6 +186,13 @@ pub(crate) struct GatewayArguments {
     /// Charges per second at most; no limit when not given.
     #[arg(long = "gateway-rate", value_name = "CHARGES", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_per_s: Option<u32>,
+    /// How long a charge may take, in milliseconds; then its outcome is looked up.
+    #[arg(long = "gateway-timeout-ms", value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..=GATEWAY_TIMEOUT_MS_MAX))]
+    pub(crate) timeout_ms: Option<u64>,
+    /// How long the gateway remembers an idempotency key, in seconds; 0 where it knows none. Never more than it promises: a charge
+    /// is sent again while its key is younger than half of this, and looked up from then on.
+    #[arg(long = "gateway-key-life-s", value_name = "SECONDS", requires = "url")]
+    pub(crate) key_life_s: Option<u64>,
     /// What it means when the gateway's search does not find a charge.
     #[arg(long = "gateway-search", value_enum, value_name = "KIND", default_value_t = GatewaySearch::Delayed, requires = "url")]
     pub(crate) search: GatewaySearch,
@@ -198,7 +205,12 @@ pub(crate) enum GatewaySearch {
     Delayed,
     /// It was never made. Only for gateways whose search knows every charge at once, such as the simulator.
     Final,
+    /// There is no search: a charge whose outcome nobody can tell stays unknown until a person resolves it.
+    None,
 }
+
+/// Ten minutes: longer than any network answers.
+const GATEWAY_TIMEOUT_MS_MAX: u64 = 600_000;
 
 impl TlsArguments {
     /// The files, when both were given.
@@ -231,6 +243,18 @@ pub(crate) struct SimulatorArguments {
     /// The seed of faults and identifiers.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// How long an idempotency key is remembered, in seconds; a day when not given.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32))]
+    pub(crate) key_life_s: Option<u32>,
+    /// Ignores idempotency keys, as some gateways do: every delivery charges.
+    #[arg(long)]
+    pub(crate) ignore_keys: bool,
+    /// How long a new charge stays invisible to the search, in milliseconds.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub(crate) search_lag_ms: u32,
+    /// Answers no searches.
+    #[arg(long)]
+    pub(crate) no_search: bool,
     /// What goes wrong and how often, such as drop-after-charge=0.01,delay-ms=200:0.1
     #[arg(long, value_name = "FAULTS", default_value = "")]
     pub(crate) faults: Faults,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use payment_runs_gateway::simulator::SimulatorConfig;
@@ -44,6 +45,13 @@ fn gateway(arguments: &GatewayArguments) -> GatewayChoice {
     if let Some(concurrency) = arguments.concurrency {
         settings.concurrency = usize::from(concurrency);
     }
+    if let Some(timeout_ms) = arguments.timeout_ms {
+        settings.timeout = Duration::from_millis(timeout_ms);
+    }
+    if let Some(key_life_s) = arguments.key_life_s {
+        settings.key_life = Duration::from_secs(key_life_s);
+    }
+    settings.supports_look_up = arguments.search != GatewaySearch::None;
     let Some(url) = &arguments.url else {
         return GatewayChoice::BuiltIn { simulator: SimulatorConfig::default(), settings };
     };
@@ -107,6 +115,19 @@ mod tests {
             panic!("not built in")
         };
         assert_eq!((settings.rate_per_s, settings.concurrency), (Some(50), default_settings().concurrency));
+    }
+
+    #[test]
+    fn what_a_gateway_promises_is_what_it_is_said_to() {
+        let line = "payment-runs serve --gateway http://bank";
+        let settings = |more: &str| match chosen(&format!("{line}{more}")) {
+            GatewayChoice::Remote(stripe) => stripe.settings,
+            GatewayChoice::BuiltIn { .. } => panic!("built in"),
+        };
+        assert_eq!(settings(""), default_settings());
+        let told = settings(" --gateway-timeout-ms 1500 --gateway-key-life-s 0 --gateway-search none");
+        assert_eq!((told.timeout, told.key_life), (Duration::from_millis(1_500), Duration::ZERO));
+        assert!(!told.supports_look_up);
     }
 
     #[test]

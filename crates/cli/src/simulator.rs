@@ -9,13 +9,18 @@ use crate::signal::StopSignal;
 /// Serves until it is asked to stop.
 pub(crate) async fn run(arguments: SimulatorArguments) -> anyhow::Result<()> {
     let mut signal = StopSignal::listen()?;
+    let defaults = SimulatorConfig::default();
     let config = SimulatorConfig {
         listen: arguments.listen,
         latency_ms: arguments.latency_ms,
         seed: arguments.seed,
         faults: arguments.faults,
         journal: arguments.journal.clone(),
-        ..SimulatorConfig::default()
+        key_life_ms: arguments.key_life_s.map_or(defaults.key_life_ms, |life_s| i64::from(life_s) * 1_000),
+        honours_keys: !arguments.ignore_keys,
+        supports_lookup: !arguments.no_search,
+        search_lag_ms: i64::from(arguments.search_lag_ms),
+        secret_key: None,
     };
     let simulator = Simulator::start(config).await.context("the gateway simulator could not start")?;
     println!("Gateway simulator on {}", simulator.url());
@@ -23,6 +28,9 @@ pub(crate) async fn run(arguments: SimulatorArguments) -> anyhow::Result<()> {
         println!("Journal of charges: {}", journal.display());
     }
     signal.asked().await?;
+    for (fault, count) in simulator.faults() {
+        println!("{fault}: {count}");
+    }
     signal.or_at_once(simulator.stop()).await;
     Ok(())
 }

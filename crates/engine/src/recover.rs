@@ -64,7 +64,7 @@ pub async fn look_up_due(
             && has_begun.load(Ordering::Relaxed)
             && let Err(error) = work.end_delivery(&intent).await
         {
-            tracing::warn!(%error, payment = %intent.payment, "the end of a delivery could not be noted");
+            tracing::warn!(error = error.with_causes(), payment = %intent.payment, "the end of a delivery could not be noted");
         }
         Some((intent.entity, Settlement { payment: intent.payment, outcome: outcome? }))
     };

@@ -6,6 +6,8 @@
 
 mod acceptor;
 mod config;
+#[cfg(feature = "crash-points")]
+pub mod crash_points;
 mod encoder;
 mod error;
 mod first_start;

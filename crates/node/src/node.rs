@@ -260,8 +260,10 @@ async fn start_gateway(
     // Its waits are real ones also where a test holds the time.
     let clock = Arc::new(SystemClock);
     let failed = |source| NodeError::Gateway { url: stripe.base_url.clone(), source };
-    let gateway = StripeGateway::over_http(&stripe, clock).map_err(failed)?;
-    Ok((Arc::new(gateway), simulator))
+    let gateway: Arc<dyn Gateway> = Arc::new(StripeGateway::over_http(&stripe, clock).map_err(failed)?);
+    #[cfg(feature = "crash-points")]
+    let gateway = crate::crash_points::around_gateway(gateway);
+    Ok((gateway, simulator))
 }
 
 /// Every stored gateway of the kind this process speaks is reached through the one it was given.
@@ -319,8 +321,12 @@ impl Parts<'_> {
     }
 
     fn worker_ports(self, spawner: &SystemSpawner) -> WorkerPorts {
+        let work: Arc<dyn Work> = Arc::new(self.store.clone());
         WorkerPorts {
-            work: Arc::new(self.store.clone()) as Arc<dyn Work>,
+            #[cfg(feature = "crash-points")]
+            work: crate::crash_points::around_work(work),
+            #[cfg(not(feature = "crash-points"))]
+            work,
             gateways: Arc::clone(self.registry) as Arc<dyn Gateways>,
             encoder: Arc::clone(self.encoder) as Arc<dyn EncodeCharge>,
             clock: Arc::clone(&self.seams.clock),

@@ -102,7 +102,7 @@ impl Dispatcher {
                 Ok(wake_at) => wake_at,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "notifications wait for the store");
+                    tracing::warn!(error = error.with_causes(), "notifications wait for the store");
                     self.is_stale = true;
                     later(ports.clock.now(), STORE_PAUSE)
                 }
@@ -143,7 +143,10 @@ impl Dispatcher {
             self.ended.push(sent);
         }
         if let Err(error) = self.record().await {
-            tracing::warn!(%error, "the last attempts of notifications were not recorded: they are sent again");
+            tracing::warn!(
+                error = error.with_causes(),
+                "the last attempts of notifications were not recorded: they are sent again"
+            );
         }
     }
 
@@ -164,7 +167,7 @@ impl Dispatcher {
                 Ok(()) => {}
                 // Trying again would not help, and the other webhooks can go on.
                 Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%error, webhook = %key.1, "a webhook cannot be told what happened");
+                    tracing::error!(error = error.with_causes(), webhook = %key.1, "a webhook cannot be told what happened");
                 }
                 Err(error) => return Err(error),
             }

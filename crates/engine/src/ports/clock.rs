@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_deadline_comes_by_either_reading() {
         let clock = Arc::new(Set(Mutex::new((Timestamp::UNIX_EPOCH, Duration::from_secs(100)))));
-        let deadline = Deadline::after(clock.as_ref(), Duration::from_secs(60));
+        let deadline = Deadline::after(clock.as_ref(), Duration::from_mins(1));
         let mut wait = deadline.wait(clock.clone());
         let mut context = Context::from_waker(Waker::noop());
         let seconds = SignedDuration::from_secs;

@@ -84,3 +84,10 @@ pub enum StoreError {
     #[error("the work was taken over by another worker")]
     LeaseLost,
 }
+
+impl StoreError {
+    /// This error as a log wants it, which then tells the causes as well: that a disk is full, say.
+    pub fn with_causes(&self) -> &(dyn std::error::Error + 'static) {
+        self
+    }
+}

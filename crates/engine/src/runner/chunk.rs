@@ -168,7 +168,7 @@ impl<'a> Desk<'a> {
                 Ok(false) => return Err(StoreError::LeaseLost),
                 Err(error @ (StoreError::LeaseLost | StoreError::Closed)) => return Err(error),
                 Err(error) if !self.shared.has_ended(self.lease) => {
-                    tracing::warn!(%error, run = %self.claim.run, "a lease could not be renewed");
+                    tracing::warn!(error = error.with_causes(), run = %self.claim.run, "a lease could not be renewed");
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -188,7 +188,7 @@ async fn run_stopped(shared: &Shared, claim: &ChunkClaim) {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(%error, run = %claim.run, "it could not be asked whether a run was stopped");
+                tracing::warn!(error = error.with_causes(), run = %claim.run, "it could not be asked whether a run was stopped");
             }
         }
         tokio::select! {

@@ -98,7 +98,11 @@ impl Crew {
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
-                    tracing::warn!(%error, failures = self.failures, "no work could be claimed");
+                    tracing::warn!(
+                        error = error.with_causes(),
+                        failures = self.failures,
+                        "no work could be claimed"
+                    );
                     later(shared.now(), shared.store_pause(self.failures))
                 }
             };
@@ -226,14 +230,18 @@ async fn report(shared: &Shared, claim: Option<ChunkClaim>, error: StoreError) {
             tracing::info!(run = %claim.run, chunk = claim.chunk, "another worker has taken over");
         }
         (StoreError::Corrupt { .. }, Some(claim)) => {
-            tracing::error!(%error, run = %claim.run, chunk = claim.chunk, "a payment run cannot go on");
+            tracing::error!(error = error.with_causes(), run = %claim.run, chunk = claim.chunk, "a payment run cannot go on");
             let message = error.to_string();
             let fail = || shared.ports.work.fail_run(claim, shared.now(), &message);
             if let Err(error) = shared.persist(fail).await {
-                tracing::error!(%error, run = %claim.run, "the failure of a payment run could not be stored");
+                tracing::error!(error = error.with_causes(), run = %claim.run, "the failure of a payment run could not be stored");
             }
         }
-        _ => tracing::warn!(%error, is_passing = is_passing(&error), "work was left for later"),
+        _ => tracing::warn!(
+            error = error.with_causes(),
+            is_passing = is_passing(&error),
+            "work was left for later"
+        ),
     }
 }
 

@@ -81,7 +81,11 @@ impl Shared {
             match transaction().await {
                 Err(error) if is_passing(&error) && failures + 1 < self.settings.store_attempts_max => {
                     failures += 1;
-                    tracing::warn!(%error, failures, "a transaction failed and is tried again");
+                    tracing::warn!(
+                        error = error.with_causes(),
+                        failures,
+                        "a transaction failed and is tried again"
+                    );
                     self.sleep(self.store_pause(failures)).await;
                 }
                 result => return result,

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answer::{Answer, ApiError, charge_answer, intent_answer, method_answer, search_answer};
-use super::faults::{Fault, Faults, Plan};
+use super::faults::{Fault, FaultCounts, Faults, Plan};
 use super::intent::{Hex, Intent, IntentId, hex_bytes};
 use super::journal::{JournalEntry, JournalError, JournalFile};
 use super::keys::{Identity, KeyRecord, Saved, Used};
@@ -77,6 +77,7 @@ pub struct Bank {
     references: Box<[Mutex<References>]>,
     reference_hasher: RandomState,
     sequence: AtomicU64,
+    struck: FaultCounts,
     file: Option<JournalFile>,
 }
 
@@ -110,6 +111,7 @@ impl Bank {
             references: (0..SHARDS).map(|_| Mutex::default()).collect(),
             reference_hasher: RandomState::new(),
             sequence: AtomicU64::new(1),
+            struck: FaultCounts::default(),
             file,
         }
     }
@@ -161,8 +163,13 @@ impl Bank {
         }
         let plan = self.settings.faults.plan(identity.fault_seed(), record.deliveries);
         if let Some(delivery) = self.before_charge(&plan, record, visit) {
+            self.count(plan.fault.map(|(fault, _)| fault));
             return delivery;
         }
+        let after = plan.fault.map(|(fault, _)| fault).filter(|fault| fault.strikes_after_charge());
+        self.count(after);
+        self.count((plan.delay_ms > 0).then_some(Fault::DelayMs));
+        self.count(plan.duplicate.then_some(Fault::Duplicate));
         let delay_ms = latency_ms.saturating_add(plan.delay_ms);
         let saved_error = matches!(plan.fault, Some((Fault::Saved500AfterCharge, _)));
         let held = Held { delay_ms, saved_error };
@@ -172,6 +179,17 @@ impl Bank {
             self.charge_or_replay(shard, record, identity, visit, held);
         }
         after_charge(&plan, answer, delay_ms)
+    }
+
+    /// How often each fault has struck, by name.
+    pub fn struck(&self) -> Vec<(&'static str, u64)> {
+        self.struck.struck()
+    }
+
+    fn count(&self, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.struck.add(fault);
+        }
     }
 
     /// The faults that strike before anything is charged.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
@@ -47,6 +48,45 @@ pub enum Fault {
     DelayMs,
     /// The network delivers the request twice.
     Duplicate,
+}
+
+impl Fault {
+    /// Whether the money is charged before it strikes.
+    pub(super) fn strikes_after_charge(self) -> bool {
+        matches!(
+            self,
+            Self::DropAfterCharge
+                | Self::CutAnswer
+                | Self::GarbledAnswer
+                | Self::Error500AfterCharge
+                | Self::Saved500AfterCharge
+        )
+    }
+}
+
+/// How often each fault has struck.
+#[derive(Debug)]
+pub struct FaultCounts(Vec<AtomicU64>);
+
+impl Default for FaultCounts {
+    fn default() -> Self {
+        Self(FAULT_FORMS.iter().map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl FaultCounts {
+    pub(super) fn add(&self, fault: Fault) {
+        let counted = FAULT_FORMS.iter().zip(&self.0).find(|(form, _)| form.fault == fault);
+        if let Some((_, count)) = counted {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The faults that struck, by name, in the order of [`FAULT_FORMS`].
+    pub fn struck(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        FAULT_FORMS.iter().map(|form| form.name).zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
 }
 
 /// How a fault is written in a specification.

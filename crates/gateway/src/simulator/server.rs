@@ -158,6 +158,11 @@ impl SimulatorHandle {
         self.shared.bank.journal()
     }
 
+    /// How often each fault has struck, by name.
+    pub fn faults(&self) -> Vec<(&'static str, u64)> {
+        self.shared.bank.struck()
+    }
+
     /// Stops listening and waits for the answers under way.
     pub async fn stop(self) {
         // A send fails only when the server has ended, which is what is wanted.
