@@ -12,6 +12,9 @@ const COLUMNS_MAX: usize = 64;
 /// Characters of a column's name that a message repeats.
 const NAME_CHARS_MAX: usize = 64;
 
+/// Bytes of a body that are read together: a mark of UTF-8 is recognised only when all of it is there.
+const MARK_BYTES: usize = 3;
+
 /// What a record is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Record<'a> {
@@ -32,6 +35,8 @@ struct Column {
 pub(super) struct Columns<F> {
     reader: csv_core::Reader,
     column: F,
+    /// The first bytes of the body, until there are enough; gone then.
+    first: Option<Vec<u8>>,
     /// What the first line names.
     named: Option<Vec<Column>>,
     values: Vec<u8>,
@@ -49,6 +54,7 @@ impl<F: Fn(&str) -> Option<ColumnKind>> Columns<F> {
         Self {
             reader: csv_core::Reader::new(),
             column,
+            first: Some(Vec::with_capacity(MARK_BYTES)),
             named: None,
             values: vec![0; LINE_BYTES_MAX],
             ends: vec![0; COLUMNS_MAX],
@@ -64,6 +70,24 @@ impl<F: Fn(&str) -> Option<ColumnKind>> Columns<F> {
         mut bytes: &[u8],
         mut each: impl FnMut(Record<'_>),
     ) -> Result<(), Rejection> {
+        let has_ended = bytes.is_empty();
+        if let Some(mut first) = self.first.take() {
+            let (more, rest) = bytes.split_at(bytes.len().min(MARK_BYTES - first.len()));
+            first.extend_from_slice(more);
+            if first.len() < MARK_BYTES && !has_ended {
+                self.first = Some(first);
+                return Ok(());
+            }
+            bytes = rest;
+            if !first.is_empty() {
+                self.read(&first, &mut each)?;
+            }
+        }
+        if bytes.is_empty() && !has_ended { Ok(()) } else { self.read(bytes, &mut each) }
+    }
+
+    /// Reads on. Nothing means that the body has ended.
+    fn read(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Record<'_>)) -> Result<(), Rejection> {
         loop {
             let (filled, ended) = self.filled;
             let (values, ends) = (&mut self.values[filled..], &mut self.ends[ended..]);
@@ -77,7 +101,7 @@ impl<F: Fn(&str) -> Option<ColumnKind>> Columns<F> {
                     self.filled = (0, 0);
                 }
                 ReadRecordResult::Record => {
-                    self.end_record(&mut each)?;
+                    self.end_record(each)?;
                     self.filled = (0, 0);
                 }
             }

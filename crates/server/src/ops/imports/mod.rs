@@ -2,6 +2,8 @@
 
 mod columns;
 mod lines;
+#[cfg(test)]
+mod parser_tests;
 mod read;
 mod send;
 mod split;
