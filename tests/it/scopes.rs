@@ -253,6 +253,42 @@ async fn organizations_narrow_what_is_seen_and_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_names_no_organization_widens_nothing() {
+    let server = TestServer::start_at(NOW).await;
+    let admin = &server.caller;
+    let east =
+        text(&admin.post("/ops/organizations", json!({ "name": "East" })).await.body, "organization_id");
+    let powers = json!({
+        "permissions": ["manage_payment_runs", "process_electronic_payment"], "organizations": [east],
+    });
+    let clerk = logged_in(&server, admin, "clerk", powers).await;
+    let outside = World::new(admin).account("Outside", CARD_APPROVED).await;
+    let invoice = World::new(admin).invoice(&outside, json!(10), DUE).await;
+    let own = json!([{ "organizationId": east }]);
+    for nothing in ["", ",", " , "] {
+        let clerk = clerk.clone().with_header("zuora-org-ids", nothing);
+        let world = World::new(&clerk);
+        assert_eq!(world.run(run_body()).await["organizationLabels"], own, "`{nothing}`");
+        let second = clerk.post("/v2/payment_runs", json!({ "target_date": "2024-07-28" })).await;
+        assert_eq!(second.status, 201, "`{nothing}`: {}", second.body);
+        let second = world.ended(&text(&second.body, "id")).await;
+        assert_eq!(second["organizationLabels"], own, "`{nothing}`");
+        let preview = clerk.post("/ops/payment-runs/preview", run_body()).await;
+        assert_eq!((preview.status, &preview.body["decisions"]), (200, &json!([])), "`{nothing}`");
+        let schedule = json!({
+            "repeat_type": "daily", "run_time": 6, "time_zone": "UTC", "repeat_from": "2024-08-01", "payment_run": {},
+        });
+        let schedule = clerk.post("/ops/schedules", schedule).await;
+        assert_eq!(schedule.status, 201, "`{nothing}`: {}", schedule.body);
+        assert_eq!(schedule.body["payment_run"]["organizationLabels"], own, "`{nothing}`");
+        let account = clerk.get(&format!("/v1/accounts/{outside}")).await;
+        assert_eq!(account.status, 404, "`{nothing}`: {}", account.body);
+    }
+    let left = admin.get(&format!("/v1/invoices/{invoice}")).await.body;
+    assert_eq!((left["balance"].clone(), server.charges().len()), (json!(10), 0), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn payment_runs_need_their_permission() {
     let server = TestServer::start_at(NOW).await;
     let later = json!({ "runDate": "2099-01-01 00:00:00" });
