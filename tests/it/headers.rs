@@ -65,6 +65,8 @@ async fn old_versions_get_their_errors_with_status_200() {
     assert_eq!((old.status, &old.body["success"]), (200, &json!(false)));
     assert_eq!(old.body["reasons"][0]["code"], 50_000_040, "{}", old.body);
     assert_eq!(call("2024-05-20").send().await.status, 404);
+    let nowhere = server.caller.call("GET", "/v1/nothing").header("zuora-version", "211.0").send().await;
+    assert_eq!(nowhere.status, 404, "what is not served has no version: {}", nowhere.body);
     assert_eq!(server.caller.get("/v1/payment-runs/PR-99999999").await.status, 404);
 }
 
