@@ -335,6 +335,7 @@ async fn nothing_is_charged_without_the_permission_to() {
     let path = format!("/v1/payment-runs/{}", text(&later, "id"));
     let updated = clerk.put(&path, json!({ "collectPayment": true })).await;
     assert_eq!((updated.status, &updated.body["collectPayment"]), (200, &json!(false)), "{}", updated.body);
+    assert_charging_runs_are_not_theirs(&server, &clerk).await;
 
     let single = json!({
         "accountId": account, "amount": 10, "currency": "USD", "type": "Electronic",
@@ -345,4 +346,23 @@ async fn nothing_is_charged_without_the_permission_to() {
     assert!(server.charges().is_empty());
     let left = clerk.get(&format!("/v1/invoices/{invoice}")).await.body;
     assert_eq!(left["balance"], json!(10), "{left}");
+}
+
+/// Who may not charge cannot change what a run that charges collects, on either surface.
+async fn assert_charging_runs_are_not_theirs(server: &TestServer, clerk: &Caller) {
+    let narrow = json!({ "runDate": "2099-01-01 00:00:00", "batch": "Batch1" });
+    let run = text(&server.caller.create("/v1/payment-runs", narrow).await, "id");
+    let v1 = clerk.put(&format!("/v1/payment-runs/{run}"), json!({ "batch": null })).await;
+    assert_eq!(v1.status, 403, "{}", v1.body);
+    let call = clerk.call("PATCH", &format!("/v2/payment_runs/{run}"));
+    let v2 = call.json(&json!({ "batch": null, "collect_payment": false })).await;
+    assert_eq!(v2.status, 403, "{}", v2.body);
+    let schedule = json!({
+        "repeat_type": "daily", "run_time": 6, "time_zone": "UTC", "repeat_from": "2024-08-01", "payment_run": {},
+    });
+    let schedule = server.caller.post("/ops/schedules", schedule).await.body;
+    let call = clerk.call("PATCH", &format!("/ops/schedules/{}", text(&schedule, "id")));
+    assert_eq!(call.json(&json!({ "run_time": 7 })).await.status, 403);
+    let kept = server.caller.get(&format!("/v1/payment-runs/{run}")).await.body;
+    assert_eq!((&kept["batch"], &kept["collectPayment"]), (&json!("Batch1"), &json!(true)), "{kept}");
 }
