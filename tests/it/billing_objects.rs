@@ -2,7 +2,7 @@
 
 use payment_runs_tests::TestServer;
 use payment_runs_tests::world::{CARD_APPROVED, CARD_DECLINED, World, text};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_a_card_keeps_only_mask_and_token() {
@@ -153,6 +153,33 @@ async fn gateways_are_listed() {
     let body = server.caller.get("/v1/payment-gateways").await.body;
     assert_eq!(body["paymentgateways"].as_array().map(Vec::len), Some(1), "{body}");
     assert_eq!(body["paymentgateways"][0]["isDefault"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_names_the_gateway_it_is_limited_to() {
+    let server = TestServer::start().await;
+    let caller = &server.caller;
+    let gateways = caller.get("/v1/payment-gateways").await.body;
+    let (id, name) =
+        (text(&gateways["paymentgateways"][0], "id"), text(&gateways["paymentgateways"][0], "name"));
+    let assert_named = |run: &Value| {
+        assert_eq!(
+            (&run["paymentGatewayId"], &run["paymentGatewayNumber"]),
+            (&json!(id), &json!(name)),
+            "{run}"
+        );
+    };
+    let body = json!({ "runDate": "2099-01-01 00:00:00", "paymentGatewayNumber": name });
+    let run = caller.create("/v1/payment-runs", body).await;
+    assert_named(&run);
+    let path = format!("/v1/payment-runs/{}", text(&run, "id"));
+    assert_named(&caller.get(&path).await.body);
+    assert_named(&caller.get("/v1/payment-runs").await.body["paymentRuns"][0]);
+    assert_named(&caller.put(&path, json!({ "batch": "Batch1" })).await.body);
+    let cleared = caller.put(&path, json!({ "paymentGatewayNumber": null })).await.body;
+    assert_eq!(cleared.get("paymentGatewayNumber"), None, "{cleared}");
+    let set = caller.put(&path, json!({ "paymentGatewayId": id })).await.body;
+    assert_named(&set);
 }
 
 /// The numbers of the payments that a list shows, in its order.

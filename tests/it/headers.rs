@@ -56,6 +56,26 @@ async fn bodies_travel_compressed_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_compressed_from_1001_bytes_on() {
+    let server = TestServer::start().await;
+    let http = payment_runs_tests::http_builder().no_gzip().build().unwrap();
+    // The message of an unknown endpoint holds its path, so a path can give the answer any length.
+    let ask = |letters: usize, coding: &'static str| {
+        let path = format!("/v1/{}", "a".repeat(letters));
+        http.get(server.url(&path)).bearer_auth(server.token()).header("accept-encoding", coding).send()
+    };
+    let base = ask(1, "identity").await.unwrap().bytes().await.unwrap().len();
+    for (bytes, coding) in [(1000, None), (1001, Some("gzip"))] {
+        let letters = bytes + 1 - base;
+        let plain = ask(letters, "identity").await.unwrap().bytes().await.unwrap();
+        assert_eq!(plain.len(), bytes);
+        let answer = ask(letters, "gzip").await.unwrap();
+        let told = answer.headers().get("content-encoding").and_then(|value| value.to_str().ok());
+        assert_eq!(told, coding, "{bytes} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_versions_get_their_errors_with_status_200() {
     let server = TestServer::start().await;
     let call = |version: &'static str| {
@@ -65,6 +85,8 @@ async fn old_versions_get_their_errors_with_status_200() {
     assert_eq!((old.status, &old.body["success"]), (200, &json!(false)));
     assert_eq!(old.body["reasons"][0]["code"], 50_000_040, "{}", old.body);
     assert_eq!(call("2024-05-20").send().await.status, 404);
+    let nowhere = server.caller.call("GET", "/v1/nothing").header("zuora-version", "211.0").send().await;
+    assert_eq!(nowhere.status, 404, "what is not served has no version: {}", nowhere.body);
     assert_eq!(server.caller.get("/v1/payment-runs/PR-99999999").await.status, 404);
 }
 

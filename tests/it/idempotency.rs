@@ -1,9 +1,14 @@
 //! A request that is repeated has one effect and one answer.
 
+use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, ENTITY};
 use payment_runs_tests::TestServer;
 use payment_runs_tests::caller::Answer;
 use payment_runs_tests::world::{CARD_APPROVED, World};
 use serde_json::{Value, json};
+
+/// Makes every new payment fail in the store, as a full disk would.
+const REFUSE_PAYMENTS: &str = "CREATE TRIGGER refuse_payments BEFORE INSERT ON payment \
+    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
 
 async fn create_run(server: &TestServer, key: &str, body: &Value) -> Answer {
     server.caller.call("POST", "/v1/payment-runs").header("idempotency-key", key).json(body).await
@@ -120,4 +125,80 @@ async fn an_empty_key_is_none_in_v1_and_a_fault_in_v2() {
     let refused = call.json(&json!({ "payment_run_date": "2099-01-01T00:00:00Z" })).await;
     let error = &refused.body["errors"][0];
     assert_eq!((refused.status, &error["parameter"]), (400, &json!("idempotency-key")), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_may_pass_is_not_remembered_for_an_old_version() {
+    let server = TestServer::start().await;
+    let world = World::new(&server.caller);
+    let account = world.account("Busy", CARD_APPROVED).await;
+    let invoice = world.invoice(&account, json!(30), "2024-07-01").await;
+    let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+    file.execute_batch(REFUSE_PAYMENTS).unwrap();
+    let body = json!({
+        "accountId": account, "amount": 30, "currency": "USD", "type": "Electronic",
+        "invoices": [{ "invoiceId": invoice, "amount": 30 }],
+    });
+    let pay = || async {
+        let call = server.caller.call("POST", "/v1/payments").header("zuora-version", "211.0");
+        call.header("idempotency-key", "old").json(&body).await
+    };
+    let failed = pay().await;
+    let code = failed.body["reasons"][0]["code"].as_i64().unwrap();
+    assert_eq!((failed.status, code % 100), (200, 60), "{}", failed.body);
+    file.execute_batch("DROP TRIGGER refuse_payments").unwrap();
+    let paid = pay().await;
+    assert_eq!((paid.status, &paid.body["status"]), (200, &json!("Processed")), "{}", paid.body);
+    assert_eq!(pay().await.bytes, paid.bytes);
+    assert_eq!(server.charges().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_the_key_keeps_its_status_for_an_old_version() {
+    let server = TestServer::start().await;
+    let call = |method: &'static str, path: &str| {
+        server.caller.call(method, path).header("zuora-version", "211.0").header("idempotency-key", "one")
+    };
+    let body = json!({ "runDate": "2099-01-01 00:00:00" });
+    let run = call("POST", "/v1/payment-runs").json(&body).await;
+    assert_eq!(run.status, 200, "{}", run.body);
+    let other = call("POST", "/v1/payment-runs").json(&json!({ "runDate": "2099-01-02 00:00:00" })).await;
+    assert_eq!(other.status, 422, "{}", other.body);
+    let path = format!("/v1/payment-runs/{}", run.body["id"].as_str().unwrap());
+    assert_eq!(call("PUT", &path).json(&json!({})).await.status, 400, "a key on PUT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_never_kept_under_a_key() {
+    let server = TestServer::start().await;
+    let form = format!("client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}&grant_type=client_credentials");
+    let ask = || async {
+        let call = server.caller.anonymous().call("POST", "/oauth/token");
+        let call = call.header("content-type", "application/x-www-form-urlencoded");
+        call.header("idempotency-key", "token").raw(form.clone().into_bytes()).await
+    };
+    let (first, second) = (ask().await, ask().await);
+    assert_eq!((first.status, second.status), (200, 200), "{}", second.body);
+    assert_ne!(first.body["access_token"], second.body["access_token"], "each call gives a token of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_its_scope_and_query() {
+    let server = TestServer::start().await;
+    let east = server.caller.post("/ops/organizations", json!({ "name": "East" })).await;
+    let east = east.body["organization_id"].as_str().unwrap().to_owned();
+    let body = json!({ "runDate": "2099-01-01 00:00:00" });
+    let whole = create_run(&server, "scope", &body).await;
+    assert_eq!(whole.status, 200, "{}", whole.body);
+    let named = server.caller.clone().with_header("zuora-entity-ids", &ENTITY.to_string());
+    let same = named.call("POST", "/v1/payment-runs").header("idempotency-key", "scope").json(&body).await;
+    assert_eq!(same.bytes, whole.bytes, "it is the same entity, whether it is named or not");
+    let narrow = server.caller.clone().with_header("zuora-org-ids", &east);
+    let other = narrow.call("POST", "/v1/payment-runs").header("idempotency-key", "scope").json(&body).await;
+    assert_eq!(other.status, 422, "another set of organizations: {}", other.body);
+    let v2 = json!({ "payment_run_date": "2099-01-01T00:00:00Z" });
+    let call = |path: &'static str| server.caller.call("POST", path).header("idempotency-key", "query");
+    assert_eq!(call("/v2/payment_runs?fields[]=id").json(&v2).await.status, 201);
+    let query = call("/v2/payment_runs?fields[]=state").json(&v2).await;
+    assert_eq!(query.status, 422, "another query: {}", query.body);
 }

@@ -60,7 +60,7 @@ async fn a_finished_run_shows_its_counters() {
         ("numberOfErrors", json!(1)),
         ("numberOfUnprocessed", json!(1)),
         ("numberOfDebitMemosUnprocessed", json!(1)),
-        ("numberOfCreditBalanceAdjustments", json!(0)),
+        ("numberOfCreditBalanceAdjustments", Value::Null),
         ("repeatType", json!("None")),
     ] {
         assert_eq!(shown[field], value, "{field} of {shown}");
@@ -159,6 +159,40 @@ async fn every_fault_is_told_at_once_in_category_27() {
             "{query}"
         );
     }
+    let header = "z".repeat(65);
+    let header = server.caller.call("GET", RUNS).header("zuora-track-id", &header).send().await;
+    assert_eq!(
+        (header.status, &header.body["reasons"][0]["code"]),
+        (400, &json!(50_000_020)),
+        "category 27 is of the query: {}",
+        header.body
+    );
     let one = server.caller.get(&format!("{RUNS}/PR-00000001?expand[]=account&fields[]=size")).await;
     assert_eq!((one.status, one.body["reasons"].as_array().map(Vec::len)), (400, Some(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_a_feature_are_null_without_it() {
+    let server = still().await;
+    let run = create(&server, json!({ "runDate": "2024-08-01 11:00:00" })).await;
+    let path = format!("{RUNS}/{}?includeNullFields=true", text(&run, "id"));
+    let settled = [
+        "autoApplyCreditMemo",
+        "autoApplyUnappliedPayment",
+        "numberOfInvoices",
+        "numberOfCreditMemos",
+        "numberOfDebitMemos",
+        "numberOfDebitMemosUnprocessed",
+        "numberofUnappliedPayments",
+    ];
+    let balance = ["applyCreditBalance", "numberOfCreditBalanceAdjustments"];
+    let shown = server.caller.get(&path).await.body;
+    assert!(settled.iter().all(|field| !shown[field].is_null()), "{shown}");
+    assert!(balance.iter().all(|field| shown.get(field) == Some(&Value::Null)), "{shown}");
+    let mut settings = server.caller.get("/ops/settings").await.body;
+    settings["invoice_settlement"] = json!(false);
+    assert_eq!(server.caller.put("/ops/settings", settings).await.status, 200);
+    let shown = server.caller.get(&path).await.body;
+    assert!(settled.iter().all(|field| shown.get(field) == Some(&Value::Null)), "{shown}");
+    assert!(balance.iter().all(|field| !shown[field].is_null()), "{shown}");
 }

@@ -253,6 +253,42 @@ async fn organizations_narrow_what_is_seen_and_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_names_no_organization_widens_nothing() {
+    let server = TestServer::start_at(NOW).await;
+    let admin = &server.caller;
+    let east =
+        text(&admin.post("/ops/organizations", json!({ "name": "East" })).await.body, "organization_id");
+    let powers = json!({
+        "permissions": ["manage_payment_runs", "process_electronic_payment"], "organizations": [east],
+    });
+    let clerk = logged_in(&server, admin, "clerk", powers).await;
+    let outside = World::new(admin).account("Outside", CARD_APPROVED).await;
+    let invoice = World::new(admin).invoice(&outside, json!(10), DUE).await;
+    let own = json!([{ "organizationId": east }]);
+    for nothing in ["", ",", " , "] {
+        let clerk = clerk.clone().with_header("zuora-org-ids", nothing);
+        let world = World::new(&clerk);
+        assert_eq!(world.run(run_body()).await["organizationLabels"], own, "`{nothing}`");
+        let second = clerk.post("/v2/payment_runs", json!({ "target_date": "2024-07-28" })).await;
+        assert_eq!(second.status, 201, "`{nothing}`: {}", second.body);
+        let second = world.ended(&text(&second.body, "id")).await;
+        assert_eq!(second["organizationLabels"], own, "`{nothing}`");
+        let preview = clerk.post("/ops/payment-runs/preview", run_body()).await;
+        assert_eq!((preview.status, &preview.body["decisions"]), (200, &json!([])), "`{nothing}`");
+        let schedule = json!({
+            "repeat_type": "daily", "run_time": 6, "time_zone": "UTC", "repeat_from": "2024-08-01", "payment_run": {},
+        });
+        let schedule = clerk.post("/ops/schedules", schedule).await;
+        assert_eq!(schedule.status, 201, "`{nothing}`: {}", schedule.body);
+        assert_eq!(schedule.body["payment_run"]["organizationLabels"], own, "`{nothing}`");
+        let account = clerk.get(&format!("/v1/accounts/{outside}")).await;
+        assert_eq!(account.status, 404, "`{nothing}`: {}", account.body);
+    }
+    let left = admin.get(&format!("/v1/invoices/{invoice}")).await.body;
+    assert_eq!((left["balance"].clone(), server.charges().len()), (json!(10), 0), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn payment_runs_need_their_permission() {
     let server = TestServer::start_at(NOW).await;
     let later = json!({ "runDate": "2099-01-01 00:00:00" });
@@ -299,6 +335,7 @@ async fn nothing_is_charged_without_the_permission_to() {
     let path = format!("/v1/payment-runs/{}", text(&later, "id"));
     let updated = clerk.put(&path, json!({ "collectPayment": true })).await;
     assert_eq!((updated.status, &updated.body["collectPayment"]), (200, &json!(false)), "{}", updated.body);
+    assert_charging_runs_are_not_theirs(&server, &clerk).await;
 
     let single = json!({
         "accountId": account, "amount": 10, "currency": "USD", "type": "Electronic",
@@ -309,4 +346,23 @@ async fn nothing_is_charged_without_the_permission_to() {
     assert!(server.charges().is_empty());
     let left = clerk.get(&format!("/v1/invoices/{invoice}")).await.body;
     assert_eq!(left["balance"], json!(10), "{left}");
+}
+
+/// Who may not charge cannot change what a run that charges collects, on either surface.
+async fn assert_charging_runs_are_not_theirs(server: &TestServer, clerk: &Caller) {
+    let narrow = json!({ "runDate": "2099-01-01 00:00:00", "batch": "Batch1" });
+    let run = text(&server.caller.create("/v1/payment-runs", narrow).await, "id");
+    let v1 = clerk.put(&format!("/v1/payment-runs/{run}"), json!({ "batch": null })).await;
+    assert_eq!(v1.status, 403, "{}", v1.body);
+    let call = clerk.call("PATCH", &format!("/v2/payment_runs/{run}"));
+    let v2 = call.json(&json!({ "batch": null, "collect_payment": false })).await;
+    assert_eq!(v2.status, 403, "{}", v2.body);
+    let schedule = json!({
+        "repeat_type": "daily", "run_time": 6, "time_zone": "UTC", "repeat_from": "2024-08-01", "payment_run": {},
+    });
+    let schedule = server.caller.post("/ops/schedules", schedule).await.body;
+    let call = clerk.call("PATCH", &format!("/ops/schedules/{}", text(&schedule, "id")));
+    assert_eq!(call.json(&json!({ "run_time": 7 })).await.status, 403);
+    let kept = server.caller.get(&format!("/v1/payment-runs/{run}")).await.body;
+    assert_eq!((&kept["batch"], &kept["collectPayment"]), (&json!("Batch1"), &json!(true)), "{kept}");
 }

@@ -43,6 +43,17 @@ fn numbers(page: &Value) -> Vec<u32> {
     runs.iter().map(|run| text(run, "payment_run_number")[3..].parse().unwrap()).collect()
 }
 
+/// What the documents say in words, since no schema says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_zero_is_refused_and_a_run_without_a_date_shows_none() {
+    let server = still().await;
+    let zero = server.caller.post(RUNS, json!({ "bill_cycle_day": "0", "target_date": "2024-07-28" })).await;
+    let parameter = &zero.body["errors"][0]["parameter"];
+    assert_eq!((zero.status, parameter), (400, &json!("bill_cycle_day")), "{}", zero.body);
+    let run = create(&server, json!({ "target_date": "2024-07-28" })).await;
+    assert_eq!(run.get("payment_run_date"), None, "{run}");
+}
+
 fn messages(answer: &Answer) -> Vec<String> {
     let errors = answer.body["errors"].as_array().unwrap();
     errors

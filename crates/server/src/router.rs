@@ -17,6 +17,9 @@ use crate::ops::OpsApi;
 use crate::v1::V1Api;
 use crate::v2::V2Api;
 
+/// The compression layer counts from the first size that is compressed.
+const COMPRESS_FROM_BYTES: u16 = COMPRESS_OVER_BYTES + 1;
+
 /// The whole server as one service: every documented route, and an answer in the right shape for every other one.
 pub fn router(app: App) -> Router {
     let apis = payment_runs_stubs::v1::router(V1Api::new(app.clone()))
@@ -35,7 +38,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), admit))
         // Events are not compressed, since they would be held back until there are enough of them.
         .layer(CompressionLayer::new().gzip(true).compress_when(
-            SizeAbove::new(COMPRESS_OVER_BYTES).and(NotForContentType::const_new("text/event-stream")),
+            SizeAbove::new(COMPRESS_FROM_BYTES).and(NotForContentType::const_new("text/event-stream")),
         ))
         .layer(from_fn_with_state(app, identify))
 }

@@ -1,5 +1,7 @@
 //! From the headers of a request to who calls and in which entity.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use payment_runs_engine::account::Scope;
@@ -63,7 +65,7 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Calle
     let client = session.map(|session| session.client).filter(|client| client.is_active);
     let client = client.ok_or(AuthFailure::Unauthenticated)?;
     let scope = scope_of(&client, headers)?;
-    if let Some(named) = scope.organizations.as_ref().filter(|_| headers.contains_key(ORGANIZATIONS_HEADER)) {
+    if let Some(named) = scope.organizations.as_ref().filter(|_| names_organizations(headers)) {
         // A client may have organizations of other entities, too, or all: what it names must be one of this entity.
         let known = app.ports.access.organizations(scope.entity).await?;
         if let Some(foreign) = named.iter().find(|id| known.iter().all(|(known, _)| known != *id)) {
@@ -93,16 +95,27 @@ pub(super) fn scope_of(client: &Client, headers: &HeaderMap) -> Result<Scope, Au
             found.ok_or(AuthFailure::ForeignEntity)?.0
         }
     };
-    let organizations = match headers.get(ORGANIZATIONS_HEADER) {
-        None => client.organizations.clone(),
-        Some(value) => Some(named_organizations(client, value.to_str().unwrap_or_default())?),
-    };
+    let named = named_organizations(client, headers)?;
+    // A header that names nothing narrows nothing: an empty list would be read as no limit elsewhere.
+    let organizations = if named.is_empty() { client.organizations.clone() } else { Some(named) };
     Ok(Scope { entity, organizations })
 }
 
-fn named_organizations(client: &Client, list: &str) -> Result<Vec<OrganizationId>, AuthFailure> {
-    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+/// What the header says, with its gaps left out. A name that is no text is none of the client's.
+fn names_of(headers: &HeaderMap) -> Vec<Cow<'_, str>> {
+    let Some(list) = headers.get(ORGANIZATIONS_HEADER) else { return Vec::new() };
+    let names = list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.filter(|name| !name.is_empty()).map(String::from_utf8_lossy).collect()
+}
+
+fn names_organizations(headers: &HeaderMap) -> bool {
+    !names_of(headers).is_empty()
+}
+
+fn named_organizations(client: &Client, headers: &HeaderMap) -> Result<Vec<OrganizationId>, AuthFailure> {
+    let names = names_of(headers);
     names
+        .iter()
         .map(|name| {
             let foreign = || AuthFailure::ForeignOrganization(name.chars().take(64).collect());
             let id: OrganizationId = name.parse().map_err(|_| foreign())?;
@@ -160,6 +173,14 @@ mod tests {
         let foreign = headers(&[(ORGANIZATIONS_HEADER, OrganizationId::from_u128(9).to_string())]);
         assert!(matches!(scope_of(&limited, &foreign), Err(AuthFailure::ForeignOrganization(_))));
         assert_eq!(scope_of(&limited, &HeaderMap::new()).unwrap().organizations.unwrap().len(), 2);
+        for nothing in ["", ",", " , ,"] {
+            let nothing = headers(&[(ORGANIZATIONS_HEADER, nothing.to_owned())]);
+            assert_eq!(scope_of(&limited, &nothing).unwrap().organizations.unwrap().len(), 2);
+            assert_eq!(scope_of(&client(&[(1, 1)], None), &nothing).unwrap().organizations, None);
+        }
+        let mut spoilt = HeaderMap::new();
+        spoilt.insert(ORGANIZATIONS_HEADER, HeaderValue::from_bytes(b"\xff").unwrap());
+        assert!(matches!(scope_of(&limited, &spoilt), Err(AuthFailure::ForeignOrganization(_))));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! here lie in the documented range and are ours, except for the general one.
 
 use http::Method;
-use payment_runs_stubs::Category;
+use payment_runs_stubs::{Category, Fault, Location};
 
 /// What a request was about, as the first six digits of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +106,12 @@ pub(crate) fn v1_code(resource: Resource, category: Category) -> i64 {
 }
 
 /// The eight-digit code of an object-query fault.
-pub(crate) fn query_code(category: Category) -> i64 {
-    match category {
-        Category::InvalidParameter | Category::InvalidValue => 50_000_000 + QUERY_PARAMETER,
-        other => v1_code(Resource::General, other),
+pub(crate) fn query_code(fault: &Fault) -> i64 {
+    match (fault.category, fault.location) {
+        (Category::InvalidParameter | Category::InvalidValue, Location::Query) => {
+            50_000_000 + QUERY_PARAMETER
+        }
+        (category, _) => v1_code(Resource::General, category),
     }
 }
 
@@ -129,7 +131,11 @@ mod tests {
         assert_eq!(v1_code(Resource::General, Category::NotFound), 50_000_040);
         assert_eq!(v1_code(Resource::PaymentRun, Category::Authentication), 90_000_011);
         assert_eq!(v1_code(Resource::PaymentRun, Category::Internal), 50_000_060);
-        assert_eq!(query_code(Category::InvalidParameter), 50_000_027);
+        let of = |location| {
+            let (field, message) = (String::new(), String::new());
+            query_code(&Fault { location, field, message, category: Category::InvalidParameter })
+        };
+        assert_eq!((of(Location::Query), of(Location::Header)), (50_000_027, 50_000_020));
     }
 
     #[test]

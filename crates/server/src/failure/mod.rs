@@ -58,6 +58,10 @@ pub(crate) struct Place<'a> {
     pub(crate) old_version: bool,
 }
 
+/// What a refusal was about, among the extensions of its answer, since old versions are told of it with status 200.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused(pub(crate) Category);
+
 /// The word of the operations API for a kind of fault.
 pub(crate) fn code_word(category: Category) -> &'static str {
     v2::words(category).1
@@ -76,6 +80,7 @@ pub(crate) fn write_failure(place: &Place<'_>, rejection: &Rejection) -> Respons
     if let Some(seconds) = rejection.retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response.extensions_mut().insert(Refused(rejection.category));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -12,7 +12,7 @@ pub(super) fn write(place: &Place<'_>, status: StatusCode, rejection: &Rejection
     let reasons = rejection
         .faults
         .iter()
-        .map(|fault| Reason { code: query_code(fault.category), message: sentence(fault) })
+        .map(|fault| Reason { code: query_code(fault), message: sentence(fault) })
         .collect();
     let body =
         ObjectQueryErrorResponse { reasons: Some(reasons), request_id: Some(place.request_id.to_owned()) };

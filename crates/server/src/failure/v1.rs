@@ -34,10 +34,7 @@ pub(super) fn write(place: &Place<'_>, status: StatusCode, rejection: &Rejection
         code: None,
         message: None,
     };
-    json_response(
-        if place.old_version && is_logical(rejection.category) { StatusCode::OK } else { status },
-        &body,
-    )
+    json_response(if place.old_version && is_logical(rejection) { StatusCode::OK } else { status }, &body)
 }
 
 /// The v1 reference knows one status for everything that is not the caller's fault.
@@ -51,9 +48,15 @@ pub(super) fn documented(status: StatusCode) -> StatusCode {
 }
 
 /// Whether the fault is about what was asked and not about how: old versions answer these with 200.
-fn is_logical(category: Category) -> bool {
-    !matches!(
-        category,
+fn is_logical(rejection: &Rejection) -> bool {
+    let is_about_a_key = match rejection.category {
+        Category::IdempotencyMismatch => true,
+        // Whose key is in use is told when to come back; whose document a payment holds is not.
+        Category::Conflict => rejection.retry_after_s.is_some(),
+        _ => false,
+    };
+    let is_about_how = matches!(
+        rejection.category,
         Category::Authentication
             | Category::MethodNotAllowed
             | Category::NotAcceptable
@@ -62,7 +65,8 @@ fn is_logical(category: Category) -> bool {
             | Category::OverLimit
             | Category::NotImplemented
             | Category::TimedOut
-    )
+    );
+    !is_about_a_key && !is_about_how
 }
 
 /// Sixteen upper-case hexadecimal digits, taken from the request's identifier.
@@ -79,6 +83,15 @@ mod tests {
     fn a_process_is_told_by_sixteen_digits() {
         assert_eq!(process_id("0190b7c4-6f3a-7d21-9c56-0000000000ab"), "9C560000000000AB");
         assert_eq!(process_id("ab"), "AB");
+    }
+
+    #[test]
+    fn what_is_said_of_a_key_is_not_logical() {
+        let of = |category| is_logical(&Rejection::new(category, "no"));
+        assert!(of(Category::NotFound) && of(Category::BusinessRule) && of(Category::Internal));
+        assert!(of(Category::Conflict), "a document that a payment holds");
+        assert!(!is_logical(&Rejection::new(Category::Conflict, "no").retry_after_s(1)));
+        assert!(!of(Category::IdempotencyMismatch) && !of(Category::OverLimit));
     }
 
     #[test]

@@ -29,7 +29,8 @@ use payment_runs_stubs::{Rejection, RequestId};
 
 use crate::failure::{Place, Resource, Surface, write_failure};
 
-/// Refuses a request in the shape of the API that its path belongs to.
+/// Refuses a request before its operation, in the shape of the API that its path belongs to. What is said here is about
+/// how was asked and not about what, so callers of old versions get its status, too.
 pub(crate) fn refuse(parts: &Parts, rejection: &Rejection) -> Response {
     let path = parts.uri.path();
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
@@ -37,7 +38,7 @@ pub(crate) fn refuse(parts: &Parts, rejection: &Rejection) -> Response {
         surface: Surface::of(path),
         resource: Resource::of(&parts.method, path),
         request_id,
-        old_version: parts.extensions.get::<OldVersion>().is_some(),
+        old_version: false,
     };
     write_failure(&place, rejection)
 }

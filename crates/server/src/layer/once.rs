@@ -16,9 +16,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use payment_runs_engine::account::Scope;
 use payment_runs_engine::ports::{Once, OnceKey, Output, Replay, StoredResponse};
 use payment_runs_stubs::{Category, Location, Rejection, RequestId};
 use serde::de::DeserializeOwned;
@@ -30,7 +33,7 @@ use super::refuse;
 use super::streamed::is_streamed;
 use crate::app::{App, BODY_BYTES_MAX, IDEMPOTENCY_LIFE};
 use crate::auth::Caller;
-use crate::failure::store_failure;
+use crate::failure::{Refused, store_failure};
 
 /// The header.
 const KEY_HEADER: &str = "idempotency-key";
@@ -156,8 +159,22 @@ pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Re
     })
 }
 
+/// The ticket of a request under a key. Without a caller there is none: a key is one client's, and the answer to who has
+/// not proved who they are, which may be a token, is never kept.
+fn ticket_for(app: &App, key: &str, parts: &Parts, body: &Bytes) -> Option<OnceTicket> {
+    let caller = parts.extensions.get::<Caller>()?;
+    let fingerprint = fingerprint(key, &parts.method, &parts.uri, &caller.scope, body);
+    let key = OnceKey { client: caller.client.clone(), key: stored_form(key), fingerprint };
+    let expires_at = app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX);
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    Some(OnceTicket::new(key, expires_at, request_id))
+}
+
 /// Answers a repeated request as it was answered before, and sees to it that a new one is remembered.
 pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.extensions().get::<Caller>().is_none() {
+        return next.run(request).await;
+    }
     let (mut parts, body) = request.into_parts();
     let refusal = match key_of(&parts.method, &parts.headers) {
         Ok(None) => return next.run(Request::from_parts(parts, body)).await,
@@ -167,13 +184,9 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
         }
         Ok(Some(key)) => {
             let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            let client =
-                parts.extensions.get::<Caller>().map(|caller| caller.client.clone()).unwrap_or_default();
-            let fingerprint = fingerprint(&key, &parts.method, parts.uri.path(), &parts.headers, &bytes);
-            let key = stored_form(&key);
-            let expires_at = app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX);
-            let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-            let ticket = OnceTicket::new(OnceKey { client, key, fingerprint }, expires_at, request_id);
+            let Some(ticket) = ticket_for(&app, &key, &parts, &bytes) else {
+                return next.run(Request::from_parts(parts, Body::from(bytes))).await;
+            };
             match known_answer(&app, &ticket).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => return answer,
@@ -219,7 +232,9 @@ pub(crate) fn known_replay(known: Replay) -> Result<Response, Rejection> {
 
 /// Stores the answer of a request that had no effect. Answers of 5xx, 401 and 429 are not stored: nothing was decided.
 async fn remember(app: &App, ticket: &OnceTicket, response: Response) -> Response {
-    let status = response.status();
+    // Old versions are told of most failures with status 200, which says nothing about what was decided.
+    let refused = response.extensions().get::<Refused>().copied();
+    let status = refused.map_or(response.status(), |Refused(category)| category.status());
     let undecided = status.is_server_error()
         || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT);
     if ticket.stored.load(Ordering::Acquire) || undecided {
@@ -230,7 +245,7 @@ async fn remember(app: &App, ticket: &OnceTicket, response: Response) -> Respons
         return Response::from_parts(parts, Body::empty());
     };
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let packed = pack(&ticket.request_id, status, content_type, &bytes);
+    let packed = pack(&ticket.request_id, parts.status, content_type, &bytes);
     let stored = app.ports.once.store_once(&ticket.key, app.now(), ticket.expires_at, packed).await;
     if let Err(error) = stored {
         store_failure(&error);
@@ -267,10 +282,23 @@ pub(super) fn stored_form(key: &str) -> String {
     })
 }
 
-/// What makes two requests under a key the same request.
-fn fingerprint(key: &str, method: &Method, path: &str, headers: &HeaderMap, body: &Bytes) -> [u8; 32] {
-    let entity = headers.get("zuora-entity-ids").map(HeaderValue::as_bytes).unwrap_or_default();
-    digest(&[b"request", key.as_bytes(), method.as_str().as_bytes(), path.as_bytes(), entity, body])
+/// What makes two requests under a key the same request: what is asked, and in which entity and organizations, however
+/// the headers named them.
+fn fingerprint(key: &str, method: &Method, uri: &Uri, scope: &Scope, body: &Bytes) -> [u8; 32] {
+    let target = uri.path_and_query().map_or(uri.path(), PathAndQuery::as_str);
+    let entity = scope.entity.0.to_be_bytes();
+    let organizations = scope.organizations.as_ref().map(|ids| {
+        let mut ids = ids.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().flat_map(|id| id.to_bytes()).collect::<Vec<_>>()
+    });
+    let (limit, organizations) = match &organizations {
+        None => (&b"all"[..], &[][..]),
+        Some(ids) => (&b"some"[..], ids.as_slice()),
+    };
+    let (method, target) = (method.as_str().as_bytes(), target.as_bytes());
+    digest(&[b"request", key.as_bytes(), method, target, &entity, limit, organizations, body])
 }
 
 /// A digest of several parts, which differs also where only the borders between them do.
@@ -286,6 +314,8 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use payment_runs_engine::ids::{EntityKey, OrganizationId};
+
     use super::*;
 
     fn headers(key: &[u8]) -> HeaderMap {
@@ -308,20 +338,37 @@ mod tests {
 
     #[test]
     fn fingerprints_tell_requests_apart() {
-        let none = HeaderMap::new();
+        let whole = Scope::entity(EntityKey(1));
         let of = |key: &str, method: &Method, path: &str, body: &'static str| {
-            fingerprint(key, method, path, &none, &Bytes::from_static(body.as_bytes()))
+            let uri = path.parse().unwrap();
+            fingerprint(key, method, &uri, &whole, &Bytes::from_static(body.as_bytes()))
         };
         let first = of("k", &Method::POST, "/v1/payment-runs", "{}");
         assert_eq!(first, of("k", &Method::POST, "/v1/payment-runs", "{}"));
         assert_ne!(first, of("k", &Method::PATCH, "/v1/payment-runs", "{}"));
         assert_ne!(first, of("k", &Method::POST, "/v1/payment-run", "s{}"));
         assert_ne!(first, of("k", &Method::POST, "/v1/payment-runs", "{ }"));
+        assert_ne!(first, of("k", &Method::POST, "/v1/payment-runs?a=1", "{}"));
         assert_ne!(
             first,
             of("l", &Method::POST, "/v1/payment-runs", "{}"),
             "nobody makes it without the key"
         );
+    }
+
+    #[test]
+    fn fingerprints_tell_scopes_apart() {
+        let of = |entity: i32, organizations: Option<&[u128]>| {
+            let organizations = organizations.map(|ids| ids.iter().map(|id| OrganizationId::from_u128(*id)));
+            let scope =
+                Scope { entity: EntityKey(entity), organizations: organizations.map(Iterator::collect) };
+            fingerprint("k", &Method::POST, &Uri::from_static("/v1/payment-runs"), &scope, &Bytes::new())
+        };
+        assert_eq!(of(1, Some(&[5, 6])), of(1, Some(&[6, 5])), "their order says nothing");
+        let scopes = [of(1, None), of(2, None), of(1, Some(&[])), of(1, Some(&[5])), of(1, Some(&[5, 6]))];
+        for (at, one) in scopes.iter().enumerate() {
+            assert!(!scopes[..at].contains(one), "scope {at}");
+        }
     }
 
     #[test]

@@ -132,6 +132,10 @@ pub(super) async fn update(
     if schedule.status != ScheduleStatus::Active {
         return Err(has_ended());
     }
+    if schedule.template.options.collect_payment {
+        let what = "change a schedule whose payment runs charge payment methods";
+        call.require(Permission::ProcessElectronicPayment, what)?;
+    }
     let settings = call.settings().await?;
     let mut faults = Faults::default();
     let given = Given::of_change(&body);

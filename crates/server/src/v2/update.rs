@@ -3,7 +3,7 @@
 use http::StatusCode;
 use payment_runs_engine::command::{Change, Command, RunChange};
 use payment_runs_engine::ids::Key;
-use payment_runs_engine::ports::{Output, Permission};
+use payment_runs_engine::ports::Output;
 use payment_runs_engine::refusal::{Noun, Refusal};
 use payment_runs_engine::run::RunOptions;
 use payment_runs_engine::run_rules::{apply_change, check_run};
@@ -15,7 +15,7 @@ use super::fields::Selection;
 use super::resolve::Resolver;
 use super::{name, no_run, require_management};
 use crate::call::Call;
-use crate::change::{change, flag};
+use crate::change::{change, charging_flag, flag, require_charging};
 use crate::failure::store_failure;
 use crate::refused::{Wording, faults, rejection};
 use crate::time::Zone;
@@ -37,6 +37,7 @@ pub(super) async fn update(
         let state = format!("{:?}", run.status);
         return Err(rejection(&[Refusal::WrongState { noun: Noun::PaymentRun, state }], &WORDING));
     }
+    require_charging(call, &run)?;
     let settings = call.settings().await?;
     let zone = Zone::of(&settings);
     let mut resolver = Resolver::new(call, &zone);
@@ -56,7 +57,6 @@ async fn read_change(
     body: UpdatePaymentRunRequest,
 ) -> Result<RunChange, Rejection> {
     let default = RunOptions::default();
-    let may_charge = call.caller.may(Permission::ProcessElectronicPayment);
     let gateway = match body.gateway_id {
         None => Change::Keep,
         Some(None) => Change::Clear,
@@ -75,8 +75,7 @@ async fn read_change(
             body.apply_unapplied_payments,
             default.auto_apply_unapplied_payment,
         ),
-        // Who may not charge cannot change whether the run does.
-        collect_payment: flag(body.collect_payment, default.collect_payment).filter(|_| may_charge),
+        collect_payment: charging_flag(call, body.collect_payment),
         consolidated_payment: flag(body.consolidated_payment, default.consolidated_payment),
         ..RunChange::default()
     })

@@ -75,6 +75,7 @@ macro_rules! for_each_case {
             runs::conditions_and_sorts,
             runs::life_of_a_pending_run,
             runs::refusals_of_runs,
+            runs::who_may_see_no_organization_makes_no_run,
             schedules::a_change_of_a_schedule_changes_the_run_that_waits,
             schedules::a_missed_occurrence_runs_once_and_late,
             schedules::a_schedule_ends_with_its_last_day,

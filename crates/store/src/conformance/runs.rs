@@ -1,7 +1,7 @@
 //! Runs as their callers see them.
 
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::command::{Change, Command, NewRun, Output, RunChange};
+use payment_runs_engine::command::{Change, Command, NewRun, Output, Request, RunChange};
 use payment_runs_engine::ids::{AccountId, GatewayId, OrganizationId, RunId};
 use payment_runs_engine::ports::ledger::{RunCondition, RunQuery, RunSort};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
@@ -77,6 +77,23 @@ pub async fn refusals_of_runs(stand: Stand<'_>) {
     assert!(reasons.contains(&Refusal::Excludes { field: Field::Account, other: Field::Gateway }));
     assert!(reasons.iter().any(|one| matches!(one, Refusal::OneNeeded { .. })), "neither date");
     assert_eq!(stand.ledger.find_run(&scope(), &key(id)).await.unwrap(), None);
+}
+
+pub async fn who_may_see_no_organization_makes_no_run(stand: Stand<'_>) {
+    let nothing = Scope { entity: ENTITY, organizations: Some(vec![]) };
+    for organizations in [vec![], vec![OrganizationId::from_u128(1)]] {
+        let command = Command::CreateRun(NewRun { organizations, ..stand.new_run() });
+        let request = stand.request(1, command);
+        let reasons = stand.try_execute(Request { scope: nothing.clone(), ..request }).await.unwrap_err();
+        assert!(
+            reasons
+                .iter()
+                .any(|reason| matches!(reason, Refusal::Invalid { field: Field::Organizations, .. })),
+            "{reasons:?}"
+        );
+    }
+    let all = RunQuery { limit: 10, ..RunQuery::default() };
+    assert!(stand.ledger.list_runs(&scope(), all).await.unwrap().is_empty());
 }
 
 pub async fn conditions_and_sorts(stand: Stand<'_>) {

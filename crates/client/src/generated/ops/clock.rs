@@ -67,7 +67,7 @@ impl<'a> GetClock<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -159,7 +159,7 @@ impl<'a> SetClock<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

@@ -117,7 +117,7 @@ impl<'a> ListImports<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -224,7 +224,7 @@ impl<'a> CreateImport<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -338,7 +338,7 @@ impl<'a> GetImport<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -462,7 +462,7 @@ impl<'a> SendImportLines<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -613,7 +613,7 @@ impl<'a> ListImportFaults<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

@@ -116,7 +116,7 @@ impl<'a> ListPayments<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -233,7 +233,7 @@ impl<'a> GetPayment<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -347,7 +347,7 @@ impl<'a> ResolvePayment<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

@@ -128,7 +128,7 @@ impl<'a> ListSchedules<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -235,7 +235,7 @@ impl<'a> CreateSchedule<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -349,7 +349,7 @@ impl<'a> GetSchedule<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -463,7 +463,7 @@ impl<'a> UpdateSchedule<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -579,7 +579,7 @@ impl<'a> DeleteSchedule<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

@@ -115,7 +115,7 @@ impl<'a> ListWebhooks<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -207,7 +207,7 @@ impl<'a> CreateWebhook<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -317,7 +317,7 @@ impl<'a> GetWebhook<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -420,7 +420,7 @@ impl<'a> UpdateWebhook<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -531,7 +531,7 @@ impl<'a> DeleteWebhook<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -632,7 +632,7 @@ impl<'a> RotateWebhook<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -766,7 +766,7 @@ impl<'a> ListDeliveries<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -884,7 +884,7 @@ impl<'a> ReplayDelivery<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to read; each must be one of the
-    /// caller's. All of the caller's organisations when left out.
+    /// caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

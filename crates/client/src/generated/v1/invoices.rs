@@ -67,9 +67,10 @@ impl<'a> CreateInvoice<'a> {
         }
     }
     /// `Idempotency-Key` header. A key of the caller's choice that makes a POST safe to repeat: a repeat
-    /// with the same key within 24 hours gets the stored status, headers and body of the first answer.
-    /// Answers 409 while the first request is under way and 422 if method, path or body differ. Object
-    /// queries list it among their headers; there it changes nothing.
+    /// with the same key within 24 hours gets the stored status, headers and body of the first answer, but
+    /// for answers of 401, 409, 429 and 5xx, which are not stored. Answers 409 while the first request is
+    /// under way and 422 if method, path, query, body, entity or organisations differ. Object queries list
+    /// it among their headers; there it changes nothing.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -86,7 +87,7 @@ impl<'a> CreateInvoice<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -222,7 +223,7 @@ impl<'a> GetInvoice<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -338,7 +339,7 @@ impl<'a> PostInvoice<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

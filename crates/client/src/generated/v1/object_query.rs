@@ -97,8 +97,9 @@ impl<'a> QueryPaymentRuns<'a> {
     }
     /// `filter[]` in the query. Conditions such as `status.EQ:Completed`, joined by AND; upper and lower
     /// case do not matter. Operators: `EQ`, `NE`, `LT`, `GT`, `LE`, `GE`, `SW` (starts with), `IN` (a list
-    /// in brackets); `EQ:null` finds empty fields. Filterable: `id`, `updateddate`, `executeddate`,
-    /// `numberofpayments`, `paymentrunnumber`, `status`, `targetdate`.
+    /// in brackets, of at most 100 values); `EQ:null` finds empty fields. At most 50 conditions.
+    /// Filterable: `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`, `status`,
+    /// `targetdate`.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -123,8 +124,8 @@ impl<'a> QueryPaymentRuns<'a> {
         self
     }
     /// `sort[]` in the query. One field and a direction, such as `targetdate.DESC`; upper and lower case do
-    /// not matter. Sortable: `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`,
-    /// `status`, `targetdate`. Array fields are ignored.
+    /// not matter. Given once. Sortable: `id`, `updateddate`, `executeddate`, `numberofpayments`,
+    /// `paymentrunnumber`, `status`, `targetdate`. Array fields are ignored.
     pub fn sort<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -133,9 +134,10 @@ impl<'a> QueryPaymentRuns<'a> {
         self
     }
     /// `Idempotency-Key` header. A key of the caller's choice that makes a POST safe to repeat: a repeat
-    /// with the same key within 24 hours gets the stored status, headers and body of the first answer.
-    /// Answers 409 while the first request is under way and 422 if method, path or body differ. Object
-    /// queries list it among their headers; there it changes nothing.
+    /// with the same key within 24 hours gets the stored status, headers and body of the first answer, but
+    /// for answers of 401, 409, 429 and 5xx, which are not stored. Answers 409 while the first request is
+    /// under way and 422 if method, path, query, body, entity or organisations differ. Object queries list
+    /// it among their headers; there it changes nothing.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -152,7 +154,7 @@ impl<'a> QueryPaymentRuns<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -334,8 +336,9 @@ impl<'a> QueryPaymentRun<'a> {
     }
     /// `filter[]` in the query. Conditions such as `status.EQ:Completed`, joined by AND; upper and lower
     /// case do not matter. Operators: `EQ`, `NE`, `LT`, `GT`, `LE`, `GE`, `SW` (starts with), `IN` (a list
-    /// in brackets); `EQ:null` finds empty fields. Filterable: `id`, `updateddate`, `executeddate`,
-    /// `numberofpayments`, `paymentrunnumber`, `status`, `targetdate`.
+    /// in brackets, of at most 100 values); `EQ:null` finds empty fields. At most 50 conditions.
+    /// Filterable: `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`, `status`,
+    /// `targetdate`.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -360,8 +363,8 @@ impl<'a> QueryPaymentRun<'a> {
         self
     }
     /// `sort[]` in the query. One field and a direction, such as `targetdate.DESC`; upper and lower case do
-    /// not matter. Sortable: `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`,
-    /// `status`, `targetdate`. Array fields are ignored.
+    /// not matter. Given once. Sortable: `id`, `updateddate`, `executeddate`, `numberofpayments`,
+    /// `paymentrunnumber`, `status`, `targetdate`. Array fields are ignored.
     pub fn sort<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -370,9 +373,10 @@ impl<'a> QueryPaymentRun<'a> {
         self
     }
     /// `Idempotency-Key` header. A key of the caller's choice that makes a POST safe to repeat: a repeat
-    /// with the same key within 24 hours gets the stored status, headers and body of the first answer.
-    /// Answers 409 while the first request is under way and 422 if method, path or body differ. Object
-    /// queries list it among their headers; there it changes nothing.
+    /// with the same key within 24 hours gets the stored status, headers and body of the first answer, but
+    /// for answers of 401, 409, 429 and 5xx, which are not stored. Answers 409 while the first request is
+    /// under way and 422 if method, path, query, body, entity or organisations differ. Object queries list
+    /// it among their headers; there it changes nothing.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -389,7 +393,7 @@ impl<'a> QueryPaymentRun<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

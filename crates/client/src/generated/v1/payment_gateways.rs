@@ -52,7 +52,7 @@ impl<'a> ListPaymentGateways<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

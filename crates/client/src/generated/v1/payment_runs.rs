@@ -210,7 +210,7 @@ impl<'a> ListPaymentRuns<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -345,9 +345,10 @@ impl<'a> CreatePaymentRun<'a> {
         }
     }
     /// `Idempotency-Key` header. A key of the caller's choice that makes a POST safe to repeat: a repeat
-    /// with the same key within 24 hours gets the stored status, headers and body of the first answer.
-    /// Answers 409 while the first request is under way and 422 if method, path or body differ. Object
-    /// queries list it among their headers; there it changes nothing.
+    /// with the same key within 24 hours gets the stored status, headers and body of the first answer, but
+    /// for answers of 401, 409, 429 and 5xx, which are not stored. Answers 409 while the first request is
+    /// under way and 422 if method, path, query, body, entity or organisations differ. Object queries list
+    /// it among their headers; there it changes nothing.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -364,7 +365,7 @@ impl<'a> CreatePaymentRun<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -500,7 +501,7 @@ impl<'a> GetPaymentRun<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -619,7 +620,7 @@ impl<'a> UpdatePaymentRun<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -755,7 +756,7 @@ impl<'a> DeletePaymentRun<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -872,7 +873,7 @@ impl<'a> GetPaymentRunSummary<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -994,7 +995,7 @@ impl<'a> GetPaymentRunData<'a> {
         self
     }
     /// `Zuora-Org-Ids` header. Organisation ids with commas between them: a part of those the caller may
-    /// see. Without it, all of those.
+    /// see. Without it, or without a name in it, all of those.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

@@ -145,7 +145,8 @@ impl<'a> ListPaymentRuns<'a> {
     }
     /// `filter[]` in the query. A case-sensitive condition `field.OPERATOR:value`; the operators are EQ,
     /// NE, LT, GT, SW (starts with) and IN, as in `state.IN:[pending,processing]`. Every repetition must
-    /// hold. On anything but a list it selects related objects only.
+    /// hold, and there are at most 50, with at most 100 values in a list. On anything but a list it selects
+    /// related objects only.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -171,8 +172,8 @@ impl<'a> ListPaymentRuns<'a> {
         self.payment_run_fields = value.try_into().map(Some).map_err(|_| unfit("payment_run_fields"));
         self
     }
-    /// `sort[]` in the query. The order of the list, case-sensitive, as `field.asc` or `field.desc`. Fields
-    /// that hold arrays are ignored.
+    /// `sort[]` in the query. The order of the list, case-sensitive, as `field.asc` or `field.desc`, in at
+    /// most 8 fields. Fields that hold arrays are ignored.
     pub fn sort<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -199,7 +200,9 @@ impl<'a> ListPaymentRuns<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -217,7 +220,7 @@ impl<'a> ListPaymentRuns<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -385,7 +388,8 @@ impl<'a> CreatePaymentRun<'a> {
     }
     /// `filter[]` in the query. A case-sensitive condition `field.OPERATOR:value`; the operators are EQ,
     /// NE, LT, GT, SW (starts with) and IN, as in `state.IN:[pending,processing]`. Every repetition must
-    /// hold. On anything but a list it selects related objects only.
+    /// hold, and there are at most 50, with at most 100 values in a list. On anything but a list it selects
+    /// related objects only.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -421,7 +425,9 @@ impl<'a> CreatePaymentRun<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -439,7 +445,7 @@ impl<'a> CreatePaymentRun<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -609,7 +615,8 @@ impl<'a> CreatePaymentRunAsync<'a> {
     }
     /// `filter[]` in the query. A case-sensitive condition `field.OPERATOR:value`; the operators are EQ,
     /// NE, LT, GT, SW (starts with) and IN, as in `state.IN:[pending,processing]`. Every repetition must
-    /// hold. On anything but a list it selects related objects only.
+    /// hold, and there are at most 50, with at most 100 values in a list. On anything but a list it selects
+    /// related objects only.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -645,7 +652,9 @@ impl<'a> CreatePaymentRunAsync<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -663,7 +672,7 @@ impl<'a> CreatePaymentRunAsync<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -843,7 +852,8 @@ impl<'a> GetPaymentRun<'a> {
     }
     /// `filter[]` in the query. A case-sensitive condition `field.OPERATOR:value`; the operators are EQ,
     /// NE, LT, GT, SW (starts with) and IN, as in `state.IN:[pending,processing]`. Every repetition must
-    /// hold. On anything but a list it selects related objects only.
+    /// hold, and there are at most 50, with at most 100 values in a list. On anything but a list it selects
+    /// related objects only.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -888,7 +898,9 @@ impl<'a> GetPaymentRun<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -906,7 +918,7 @@ impl<'a> GetPaymentRun<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -1078,7 +1090,8 @@ impl<'a> UpdatePaymentRun<'a> {
     }
     /// `filter[]` in the query. A case-sensitive condition `field.OPERATOR:value`; the operators are EQ,
     /// NE, LT, GT, SW (starts with) and IN, as in `state.IN:[pending,processing]`. Every repetition must
-    /// hold. On anything but a list it selects related objects only.
+    /// hold, and there are at most 50, with at most 100 values in a list. On anything but a list it selects
+    /// related objects only.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -1114,7 +1127,9 @@ impl<'a> UpdatePaymentRun<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -1132,7 +1147,7 @@ impl<'a> UpdatePaymentRun<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -1314,7 +1329,8 @@ impl<'a> UpdatePaymentRunAsync<'a> {
     }
     /// `filter[]` in the query. A case-sensitive condition `field.OPERATOR:value`; the operators are EQ,
     /// NE, LT, GT, SW (starts with) and IN, as in `state.IN:[pending,processing]`. Every repetition must
-    /// hold. On anything but a list it selects related objects only.
+    /// hold, and there are at most 50, with at most 100 values in a list. On anything but a list it selects
+    /// related objects only.
     pub fn filter<V>(mut self, value: V) -> Self
     where
         V: TryInto<Vec<String>>,
@@ -1350,7 +1366,9 @@ impl<'a> UpdatePaymentRunAsync<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -1368,7 +1386,7 @@ impl<'a> UpdatePaymentRunAsync<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

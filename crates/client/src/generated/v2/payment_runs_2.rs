@@ -66,7 +66,9 @@ impl<'a> DeletePaymentRunAsync<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -84,7 +86,7 @@ impl<'a> DeletePaymentRunAsync<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -193,7 +195,9 @@ impl<'a> DeletePaymentRun<'a> {
         self
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
-    /// within 24 hours gets the first answer again. Other methods ignore it.
+    /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
+    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
+    /// Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -211,7 +215,7 @@ impl<'a> DeletePaymentRun<'a> {
         self
     }
     /// `zuora-org-ids` header. A comma-separated list of the organisations to act in; each must be one of
-    /// the caller's. All of the caller's organisations when left out.
+    /// the caller's. All of the caller's organisations when left out or without a name in it.
     pub fn zuora_org_ids<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

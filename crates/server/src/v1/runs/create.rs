@@ -6,12 +6,14 @@ use payment_runs_engine::ids::RunId;
 use payment_runs_engine::ports::{Output, Permission};
 use payment_runs_engine::run::{RunFilter, RunOptions};
 use payment_runs_engine::run_rules::check_new_run;
+use payment_runs_engine::settings::Settings;
 use payment_runs_stubs::{Rejection, read_payment_run_body};
 use payment_runs_types::v1::{CreatePaymentRunRequest, PaymentRunResponse};
 
 use super::records::read_records;
 use super::resolve::Resolver;
-use super::{name, require_management, write};
+use super::write::{self, View};
+use super::{name, require_management};
 use crate::call::Call;
 use crate::refused::{Wording, faults};
 use crate::time::Zone;
@@ -25,9 +27,10 @@ pub(in crate::v1) async fn create(
     call: &Call<'_>,
     body: CreatePaymentRunRequest,
 ) -> Result<PaymentRunResponse, Rejection> {
-    let (run, zone) = checked(call, body).await?;
+    let (run, settings) = checked(call, body).await?;
+    let view = View::of(call, &settings, std::iter::once(&run.filter)).await?;
     let answer = move |output: &Output| match output {
-        Output::Run(run) => Some(write::response(run, &zone)),
+        Output::Run(run) => Some(write::response(run, &view)),
         _ => None,
     };
     call.execute(Command::CreateRun(run), &WORDING, answer).await
@@ -41,7 +44,7 @@ pub(crate) async fn draft(call: &Call<'_>, body: Bytes) -> Result<NewRun, Reject
     checked(call, body).await.map(|(run, _)| run)
 }
 
-async fn checked(call: &Call<'_>, body: CreatePaymentRunRequest) -> Result<(NewRun, Zone), Rejection> {
+async fn checked(call: &Call<'_>, body: CreatePaymentRunRequest) -> Result<(NewRun, Settings), Rejection> {
     require_management(call)?;
     let settings = call.settings().await?;
     let zone = Zone::of(&settings);
@@ -50,7 +53,7 @@ async fn checked(call: &Call<'_>, body: CreatePaymentRunRequest) -> Result<(NewR
     let mut found = resolver.faults;
     found.extend(faults(&check_new_run(&run, &settings), &WORDING));
     found.finish()?;
-    Ok((run, zone))
+    Ok((run, settings))
 }
 
 async fn read_run(

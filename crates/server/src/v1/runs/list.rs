@@ -8,7 +8,7 @@ use payment_runs_stubs::v1::list_payment_runs::Query;
 use payment_runs_types::DateTime;
 use payment_runs_types::v1::{ListPaymentRunsResponse, PaymentRunStatus};
 
-use super::write;
+use super::write::{self, View};
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::time::Zone;
@@ -40,14 +40,16 @@ const SORTABLE: &[(&str, RunSort)] = &[
 /// One page of runs.
 pub(in crate::v1) async fn list(call: &Call<'_>, query: Query) -> Result<ListPaymentRunsResponse, Rejection> {
     refuse_unknown_parameters(&call.context.uri, PARAMETERS)?;
-    let zone = Zone::of(&call.settings().await?);
+    let settings = call.settings().await?;
+    let zone = Zone::of(&settings);
     let page = Page::of(query.page, query.page_size);
     let asked = read_query(&query, &page, &zone)?;
     let found = call.app.ports.ledger.list_runs(call.scope(), asked).await;
     let mut runs = found.map_err(|error| store_failure(&error))?;
     let next_page = page.cut(&mut runs, &call.context.uri);
+    let view = View::of(call, &settings, runs.iter().map(|run| &run.filter)).await?;
     Ok(ListPaymentRunsResponse {
-        payment_runs: runs.iter().map(|run| write::listed(run, &zone)).collect(),
+        payment_runs: runs.iter().map(|run| write::listed(run, &view)).collect(),
         next_page,
         success: true,
     })

@@ -7,10 +7,10 @@ use payment_runs_engine::run::DeletePolicy;
 use payment_runs_stubs::Rejection;
 use payment_runs_types::v1::{PaymentRunResponse, SuccessResponse};
 
-use super::{find, name, require_management, write};
+use super::write::{self, View};
+use super::{find, name, require_management};
 use crate::call::Call;
 use crate::refused::Wording;
-use crate::time::Zone;
 
 const WORDING: Wording = Wording {
     name,
@@ -20,8 +20,8 @@ const WORDING: Wording = Wording {
 /// One run.
 pub(in crate::v1) async fn get(call: &Call<'_>, key: &str) -> Result<PaymentRunResponse, Rejection> {
     let run = find(call, key).await?;
-    let zone = Zone::of(&call.settings().await?);
-    Ok(write::response(&run, &zone))
+    let view = View::of(call, &call.settings().await?, std::iter::once(&run.filter)).await?;
+    Ok(write::response(&run, &view))
 }
 
 /// Hides a run that is canceled or in error.

@@ -2,7 +2,7 @@
 
 use payment_runs_engine::command::{Change, Command, RunChange};
 use payment_runs_engine::ids::{GatewayId, Key};
-use payment_runs_engine::ports::{Output, Permission};
+use payment_runs_engine::ports::Output;
 use payment_runs_engine::refusal::{Noun, Refusal};
 use payment_runs_engine::run::RunOptions;
 use payment_runs_engine::run_rules::{apply_change, check_run};
@@ -11,9 +11,10 @@ use payment_runs_types::v1::{UpdatePaymentRunRequest, UpdatePaymentRunResponse};
 
 use super::records::read_records;
 use super::resolve::Resolver;
-use super::{find, name, require_management, write};
+use super::write::{self, View};
+use super::{find, name, require_management};
 use crate::call::{Call, unexpected_output};
-use crate::change::{change, flag};
+use crate::change::{change, charging_flag, flag, require_charging};
 use crate::refused::{Wording, faults, rejection};
 use crate::time::Zone;
 
@@ -32,16 +33,19 @@ pub(in crate::v1) async fn update(
         let state = format!("{:?}", run.status);
         return Err(rejection(&[Refusal::WrongState { noun: Noun::PaymentRun, state }], &WORDING));
     }
+    require_charging(call, &run)?;
     let settings = call.settings().await?;
     let zone = Zone::of(&settings);
     let mut resolver = Resolver::new(call, &zone);
     let change = read_change(call, &mut resolver, body).await?;
     let mut found = resolver.faults;
-    found.extend(faults(&check_run(&apply_change(&run, &change), &settings), &WORDING));
+    let changed = apply_change(&run, &change);
+    found.extend(faults(&check_run(&changed, &settings), &WORDING));
     found.finish()?;
+    let view = View::of(call, &settings, std::iter::once(&changed.filter)).await?;
     let key = Key::new(run.id.to_string());
     match call.run(Command::UpdateRun(key, change), &WORDING).await? {
-        Output::Run(run) => Ok(write::updated(&run, &zone)),
+        Output::Run(run) => Ok(write::updated(&run, &view)),
         _ => Err(unexpected_output()),
     }
 }
@@ -65,7 +69,6 @@ async fn read_change(
     };
     let gateway = read_gateway(resolver, body.payment_gateway_id, body.payment_gateway_number).await?;
     let default = RunOptions::default();
-    let may_charge = call.caller.may(Permission::ProcessElectronicPayment);
     Ok(RunChange {
         account,
         batch: change(body.batch, |batch| batch),
@@ -81,8 +84,7 @@ async fn read_change(
             body.auto_apply_unapplied_payment,
             default.auto_apply_unapplied_payment,
         ),
-        // Who may not charge cannot change whether the run does; that the field is ignored is documented.
-        collect_payment: flag(body.collect_payment, default.collect_payment).filter(|_| may_charge),
+        collect_payment: charging_flag(call, body.collect_payment),
         consolidated_payment: flag(body.consolidated_payment, default.consolidated_payment),
         process_payment_with_closed_pm: flag(
             body.process_payment_with_closed_pm,

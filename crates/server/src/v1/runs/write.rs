@@ -1,11 +1,41 @@
 //! A run on the wire. Three answers show it, each with its own oddities.
 
-use payment_runs_engine::run::Run;
+use payment_runs_engine::account::GatewayConfig;
+use payment_runs_engine::run::{Run, RunFilter};
+use payment_runs_engine::settings::Settings;
+use payment_runs_stubs::Rejection;
 use payment_runs_types::DateTime;
 use payment_runs_types::v1::{OrganizationLabel, PaymentRun, PaymentRunResponse, UpdatePaymentRunResponse};
 
 use super::status;
+use crate::call::Call;
 use crate::time::Zone;
+
+/// What a run is shown with, beside what it holds itself.
+#[derive(Clone)]
+pub(super) struct View {
+    zone: Zone,
+    gateways: Vec<GatewayConfig>,
+}
+
+impl View {
+    /// What these runs are shown with. The gateways are read only if one of the runs names one, since most name none.
+    pub(super) async fn of<'r>(
+        call: &Call<'_>,
+        settings: &Settings,
+        mut runs: impl Iterator<Item = &'r RunFilter>,
+    ) -> Result<Self, Rejection> {
+        let names_one = runs.any(|filter| filter.gateway.is_some());
+        let gateways = if names_one { call.gateways().await? } else { Vec::new() };
+        Ok(Self { zone: Zone::of(settings), gateways })
+    }
+
+    /// The name of the gateway that a run is limited to, which is the only number that gateways have.
+    fn gateway_name(&self, filter: &RunFilter) -> Option<String> {
+        let id = filter.gateway?;
+        self.gateways.iter().find(|gateway| gateway.id == id).map(|gateway| gateway.name.clone())
+    }
+}
 
 /// A flag is shown where it is on, as the documented answers leave this one out.
 fn shown_if_on(flag: bool) -> Option<bool> {
@@ -14,8 +44,9 @@ fn shown_if_on(flag: bool) -> Option<bool> {
 
 /// The fields that all three answers have in common; filters that were not given are left out.
 macro_rules! run_fields {
-    ($kind:ident, $run:expr, $zone:expr, { $($field:ident: $value:expr),* $(,)? }) => {{
-        let (run, zone): (&Run, &Zone) = ($run, $zone);
+    ($kind:ident, $run:expr, $view:expr, { $($field:ident: $value:expr),* $(,)? }) => {{
+        let (run, view): (&Run, &View) = ($run, $view);
+        let zone = &view.zone;
         let (filter, options) = (&run.filter, &run.options);
         $kind {
             id: run.id.to_string(),
@@ -30,7 +61,7 @@ macro_rules! run_fields {
             billing_run_id: filter.bill_run.map(|id| Some(id.to_string())),
             currency: filter.currency.map(|currency| Some(currency.to_string())),
             payment_gateway_id: filter.gateway.map(|id| Some(id.to_string())),
-            payment_gateway_number: None,
+            payment_gateway_number: view.gateway_name(filter).map(Some),
             apply_credit_balance: shown_if_on(options.apply_credit_balance),
             auto_apply_credit_memo: Some(options.auto_apply_credit_memo),
             auto_apply_unapplied_payment: Some(options.auto_apply_unapplied_payment),
@@ -49,17 +80,17 @@ macro_rules! run_fields {
 }
 
 /// The run in a list.
-pub(super) fn listed(run: &Run, zone: &Zone) -> PaymentRun {
-    run_fields!(PaymentRun, run, zone, {
-        run_date: Some(run_date(run, zone)),
+pub(super) fn listed(run: &Run, view: &View) -> PaymentRun {
+    run_fields!(PaymentRun, run, view, {
+        run_date: Some(run_date(run, &view.zone)),
         use_custom_payment_methods: Some(uses_custom_payment_methods(run)),
     })
 }
 
 /// The run after its creation, or by itself.
-pub(super) fn response(run: &Run, zone: &Zone) -> PaymentRunResponse {
-    run_fields!(PaymentRunResponse, run, zone, {
-        run_date: Some(run_date(run, zone)),
+pub(super) fn response(run: &Run, view: &View) -> PaymentRunResponse {
+    run_fields!(PaymentRunResponse, run, view, {
+        run_date: Some(run_date(run, &view.zone)),
         use_custom_payment_methods: Some(uses_custom_payment_methods(run)),
         success: true,
     })
@@ -67,9 +98,9 @@ pub(super) fn response(run: &Run, zone: &Zone) -> PaymentRunResponse {
 
 /// The run after a change: the documented answer writes `rundate` while there is no run date, and shows
 /// `useCustomPaymentMethods` only where it was given.
-pub(super) fn updated(run: &Run, zone: &Zone) -> UpdatePaymentRunResponse {
-    let date = run_date(run, zone);
-    run_fields!(UpdatePaymentRunResponse, run, zone, {
+pub(super) fn updated(run: &Run, view: &View) -> UpdatePaymentRunResponse {
+    let date = run_date(run, &view.zone);
+    run_fields!(UpdatePaymentRunResponse, run, view, {
         rundate: if date.is_none() { Some(None) } else { None },
         run_date: date.map(Some),
         use_custom_payment_methods: run.options.use_custom_payment_methods,
@@ -102,8 +133,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use payment_runs_engine::account::Stamps;
     use payment_runs_engine::ids::{AccountId, RunId, UserId};
-    use payment_runs_engine::run::{RunFilter, RunOptions, RunStatus};
-    use payment_runs_engine::settings::Settings;
+    use payment_runs_engine::run::{RunOptions, RunStatus};
     use serde_json::{Value, json};
 
     use super::*;
@@ -131,8 +161,8 @@ mod tests {
         }
     }
 
-    fn zone() -> Zone {
-        Zone::of(&Settings::default())
+    fn view() -> View {
+        View { zone: Zone::of(&Settings::default()), gateways: vec![] }
     }
 
     #[test]
@@ -158,7 +188,7 @@ mod tests {
             "updatedById": "b243314d594646d3b2651aeedd4be47e",
             "success": true
         });
-        assert_eq!(sorted(serde_json::to_value(response(&run(), &zone())).unwrap()), sorted(documented));
+        assert_eq!(sorted(serde_json::to_value(response(&run(), &view())).unwrap()), sorted(documented));
     }
 
     /// The order of fields says nothing.
@@ -171,14 +201,14 @@ mod tests {
 
     #[test]
     fn an_update_spells_the_run_date_in_two_ways() {
-        let without = serde_json::to_value(updated(&run(), &zone())).unwrap();
+        let without = serde_json::to_value(updated(&run(), &view())).unwrap();
         assert_eq!(without.get("rundate"), Some(&Value::Null));
         assert_eq!(without.get("runDate"), None);
         assert_eq!(without.get("useCustomPaymentMethods"), None);
         let mut scheduled = run();
         scheduled.run_at = Some("2026-04-02T09:00:00Z".parse().unwrap());
         scheduled.options.use_custom_payment_methods = Some(false);
-        let with = serde_json::to_value(updated(&scheduled, &zone())).unwrap();
+        let with = serde_json::to_value(updated(&scheduled, &view())).unwrap();
         assert_eq!(with.get("rundate"), None);
         assert_eq!(with["runDate"], json!("2026-04-02 09:00:00"));
         assert_eq!(with["useCustomPaymentMethods"], json!(false));
@@ -190,7 +220,7 @@ mod tests {
         scheduled.target_date = None;
         scheduled.run_at = Some("2026-04-02T20:00:00Z".parse().unwrap());
         let zone = Zone::of(&Settings { time_zone: "Asia/Kolkata".to_owned(), ..Settings::default() });
-        let listed = serde_json::to_value(listed(&scheduled, &zone)).unwrap();
+        let listed = serde_json::to_value(listed(&scheduled, &View { zone, ..view() })).unwrap();
         assert_eq!(listed["targetDate"], json!("2026-04-03"));
         assert_eq!(listed["runDate"], json!("2026-04-03 01:30:00"));
     }

@@ -175,6 +175,10 @@ pub(super) fn check_organizations(desk: &mut Desk<'_>, asked: Vec<OrganizationId
         let key = foreign.to_string();
         desk.refuse(Refusal::NotFound { noun: Noun::Organization, key, field: Field::Organizations });
     }
+    if allowed.is_empty() {
+        // A run without organizations collects for all of them, which a caller who may see none must not reach.
+        desk.invalid(Field::Organizations, "needs an organization, and the caller may see none");
+    }
     if asked.is_empty() { allowed } else { asked }
 }
 

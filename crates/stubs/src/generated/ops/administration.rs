@@ -49,7 +49,7 @@ pub mod list_clients {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -154,7 +154,7 @@ pub mod create_client {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -276,7 +276,7 @@ pub mod get_client {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -392,7 +392,7 @@ pub mod update_client {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -513,7 +513,7 @@ pub mod delete_client {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -629,7 +629,7 @@ pub mod rotate_client {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -734,7 +734,7 @@ pub mod list_entities {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -838,7 +838,7 @@ pub mod create_entity {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -949,7 +949,7 @@ pub mod list_organizations {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -1053,7 +1053,7 @@ pub mod create_organization {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -1175,7 +1175,7 @@ pub mod update_organization {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -1285,7 +1285,7 @@ pub mod get_settings {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -1389,7 +1389,7 @@ pub mod update_settings {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,

@@ -42,7 +42,7 @@ pub mod get_async_request {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,

@@ -69,7 +69,7 @@ pub mod list_decisions {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -186,7 +186,7 @@ pub mod get_progress {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -308,7 +308,7 @@ pub mod preview_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -435,7 +435,7 @@ pub mod cancel_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -562,7 +562,7 @@ pub mod stop_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -705,7 +705,7 @@ pub mod list_payment_run_payments {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -827,7 +827,7 @@ pub mod watch_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,

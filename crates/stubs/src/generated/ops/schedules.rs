@@ -48,7 +48,7 @@ pub mod list_schedules {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -159,7 +159,7 @@ pub mod create_schedule {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -286,7 +286,7 @@ pub mod get_schedule {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -408,7 +408,7 @@ pub mod update_schedule {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -534,7 +534,7 @@ pub mod delete_schedule {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,

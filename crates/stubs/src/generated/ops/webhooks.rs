@@ -31,7 +31,7 @@ pub mod list_webhooks {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -135,7 +135,7 @@ pub mod create_webhook {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -257,7 +257,7 @@ pub mod get_webhook {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -373,7 +373,7 @@ pub mod update_webhook {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -494,7 +494,7 @@ pub mod delete_webhook {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -610,7 +610,7 @@ pub mod rotate_webhook {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -748,7 +748,7 @@ pub mod list_deliveries {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -870,7 +870,7 @@ pub mod replay_delivery {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A comma-separated list of the organisations to read; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,

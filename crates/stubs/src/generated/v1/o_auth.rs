@@ -38,8 +38,8 @@ pub mod create_token {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -53,9 +53,9 @@ pub mod create_token {
     pub enum Response {
         /// The token.
         Status200(payment_runs_types::v1::TokenResponse),
-        /// No token was granted: 400, 401, 413, 415 or 429.
+        /// No token was granted: 400, 401, 405, 406, 413, 415 or 429.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::TokenErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry.
+        /// The service failed: 500, which is worth a retry, or 501 where a server lacks the operation.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::TokenErrorResponse),
     }
     impl axum::response::IntoResponse for Response {

@@ -29,9 +29,9 @@ pub mod query_payment_runs {
         #[serde(rename = "cursor", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub cursor: Option<String>,
-        /// One field and a direction, such as `targetdate.DESC`; upper and lower case do not matter. Sortable:
-        /// `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`, `status`, `targetdate`.
-        /// Array fields are ignored.
+        /// One field and a direction, such as `targetdate.DESC`; upper and lower case do not matter. Given
+        /// once. Sortable: `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`,
+        /// `status`, `targetdate`. Array fields are ignored.
         #[serde(rename = "sort[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub sort: Option<Vec<String>>,
@@ -40,9 +40,9 @@ pub mod query_payment_runs {
         #[param(nullable = false, style = Form, explode)]
         pub expand: Option<Vec<String>>,
         /// Conditions such as `status.EQ:Completed`, joined by AND; upper and lower case do not matter.
-        /// Operators: `EQ`, `NE`, `LT`, `GT`, `LE`, `GE`, `SW` (starts with), `IN` (a list in brackets);
-        /// `EQ:null` finds empty fields. Filterable: `id`, `updateddate`, `executeddate`, `numberofpayments`,
-        /// `paymentrunnumber`, `status`, `targetdate`.
+        /// Operators: `EQ`, `NE`, `LT`, `GT`, `LE`, `GE`, `SW` (starts with), `IN` (a list in brackets, of at
+        /// most 100 values); `EQ:null` finds empty fields. At most 50 conditions. Filterable: `id`,
+        /// `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`, `status`, `targetdate`.
         #[serde(rename = "filter[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub filter: Option<Vec<String>>,
@@ -62,9 +62,10 @@ pub mod query_payment_runs {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A key of the caller's choice that makes a POST safe to repeat: a repeat with the same key within 24
-        /// hours gets the stored status, headers and body of the first answer. Answers 409 while the first
-        /// request is under way and 422 if method, path or body differ. Object queries list it among their
-        /// headers; there it changes nothing.
+        /// hours gets the stored status, headers and body of the first answer, but for answers of 401, 409, 429
+        /// and 5xx, which are not stored. Answers 409 while the first request is under way and 422 if method,
+        /// path, query, body, entity or organisations differ. Object queries list it among their headers; there
+        /// it changes nothing.
         #[serde(rename = "Idempotency-Key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, max = 255))]
         #[param(nullable = false, max_length = 255)]
@@ -87,8 +88,8 @@ pub mod query_payment_runs {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -102,9 +103,10 @@ pub mod query_payment_runs {
     pub enum Response {
         /// One page of payment runs.
         Status200(payment_runs_types::v1::QueryPaymentRunsResponse),
-        /// The query was refused: 400, 401, 403, 404, 405, 406 or 429.
+        /// The query was refused: 400, 401, 403, 404, 405, 406 or 429. Category 27 is a fault of the query
+        /// itself.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ObjectQueryErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry.
+        /// The service failed: 500, which is worth a retry, or 501 where a server lacks the operation.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ObjectQueryErrorResponse),
     }
     impl axum::response::IntoResponse for Response {
@@ -212,9 +214,9 @@ pub mod query_payment_run {
         #[serde(rename = "cursor", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub cursor: Option<String>,
-        /// One field and a direction, such as `targetdate.DESC`; upper and lower case do not matter. Sortable:
-        /// `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`, `status`, `targetdate`.
-        /// Array fields are ignored.
+        /// One field and a direction, such as `targetdate.DESC`; upper and lower case do not matter. Given
+        /// once. Sortable: `id`, `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`,
+        /// `status`, `targetdate`. Array fields are ignored.
         #[serde(rename = "sort[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub sort: Option<Vec<String>>,
@@ -223,9 +225,9 @@ pub mod query_payment_run {
         #[param(nullable = false, style = Form, explode)]
         pub expand: Option<Vec<String>>,
         /// Conditions such as `status.EQ:Completed`, joined by AND; upper and lower case do not matter.
-        /// Operators: `EQ`, `NE`, `LT`, `GT`, `LE`, `GE`, `SW` (starts with), `IN` (a list in brackets);
-        /// `EQ:null` finds empty fields. Filterable: `id`, `updateddate`, `executeddate`, `numberofpayments`,
-        /// `paymentrunnumber`, `status`, `targetdate`.
+        /// Operators: `EQ`, `NE`, `LT`, `GT`, `LE`, `GE`, `SW` (starts with), `IN` (a list in brackets, of at
+        /// most 100 values); `EQ:null` finds empty fields. At most 50 conditions. Filterable: `id`,
+        /// `updateddate`, `executeddate`, `numberofpayments`, `paymentrunnumber`, `status`, `targetdate`.
         #[serde(rename = "filter[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub filter: Option<Vec<String>>,
@@ -245,9 +247,10 @@ pub mod query_payment_run {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A key of the caller's choice that makes a POST safe to repeat: a repeat with the same key within 24
-        /// hours gets the stored status, headers and body of the first answer. Answers 409 while the first
-        /// request is under way and 422 if method, path or body differ. Object queries list it among their
-        /// headers; there it changes nothing.
+        /// hours gets the stored status, headers and body of the first answer, but for answers of 401, 409, 429
+        /// and 5xx, which are not stored. Answers 409 while the first request is under way and 422 if method,
+        /// path, query, body, entity or organisations differ. Object queries list it among their headers; there
+        /// it changes nothing.
         #[serde(rename = "Idempotency-Key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, max = 255))]
         #[param(nullable = false, max_length = 255)]
@@ -270,8 +273,8 @@ pub mod query_payment_run {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -285,9 +288,10 @@ pub mod query_payment_run {
     pub enum Response {
         /// The run.
         Status200(payment_runs_types::v1::ExpandedPaymentRun),
-        /// The query was refused: 400, 401, 403, 404, 405, 406 or 429.
+        /// The query was refused: 400, 401, 403, 404, 405, 406 or 429. Category 27 is a fault of the query
+        /// itself.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ObjectQueryErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry.
+        /// The service failed: 500, which is worth a retry, or 501 where a server lacks the operation.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ObjectQueryErrorResponse),
     }
     impl axum::response::IntoResponse for Response {

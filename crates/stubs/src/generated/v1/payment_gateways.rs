@@ -38,8 +38,8 @@ pub mod list_payment_gateways {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -55,7 +55,8 @@ pub mod list_payment_gateways {
         Status200(payment_runs_types::v1::ListPaymentGatewaysResponse),
         /// The request was refused: 400, 401, 403, 404, 405, 406, 409, 413, 415, 422 or 429.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry if the request may be repeated.
+        /// The service failed: 500, or 501 where a server lacks the operation. A 500 is worth a retry if the
+        /// request may be repeated.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ErrorResponse),
     }
     impl axum::response::IntoResponse for Response {

@@ -21,9 +21,10 @@ pub mod create_payment_method {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A key of the caller's choice that makes a POST safe to repeat: a repeat with the same key within 24
-        /// hours gets the stored status, headers and body of the first answer. Answers 409 while the first
-        /// request is under way and 422 if method, path or body differ. Object queries list it among their
-        /// headers; there it changes nothing.
+        /// hours gets the stored status, headers and body of the first answer, but for answers of 401, 409, 429
+        /// and 5xx, which are not stored. Answers 409 while the first request is under way and 422 if method,
+        /// path, query, body, entity or organisations differ. Object queries list it among their headers; there
+        /// it changes nothing.
         #[serde(rename = "Idempotency-Key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, max = 255))]
         #[param(nullable = false, max_length = 255)]
@@ -46,8 +47,8 @@ pub mod create_payment_method {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -63,7 +64,8 @@ pub mod create_payment_method {
         Status200(payment_runs_types::v1::PaymentMethodIdResponse),
         /// The request was refused: 400, 401, 403, 404, 405, 406, 409, 413, 415, 422 or 429.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry if the request may be repeated.
+        /// The service failed: 500, or 501 where a server lacks the operation. A 500 is worth a retry if the
+        /// request may be repeated.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ErrorResponse),
     }
     impl axum::response::IntoResponse for Response {
@@ -184,8 +186,8 @@ pub mod get_payment_method {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -201,7 +203,8 @@ pub mod get_payment_method {
         Status200(payment_runs_types::v1::PaymentMethodResponse),
         /// The request was refused: 400, 401, 403, 404, 405, 406, 409, 413, 415, 422 or 429.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry if the request may be repeated.
+        /// The service failed: 500, or 501 where a server lacks the operation. A 500 is worth a retry if the
+        /// request may be repeated.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ErrorResponse),
     }
     impl axum::response::IntoResponse for Response {
@@ -317,8 +320,8 @@ pub mod update_payment_method {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -334,7 +337,8 @@ pub mod update_payment_method {
         Status200(payment_runs_types::v1::PaymentMethodIdResponse),
         /// The request was refused: 400, 401, 403, 404, 405, 406, 409, 413, 415, 422 or 429.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry if the request may be repeated.
+        /// The service failed: 500, or 501 where a server lacks the operation. A 500 is worth a retry if the
+        /// request may be repeated.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ErrorResponse),
     }
     impl axum::response::IntoResponse for Response {
@@ -455,8 +459,8 @@ pub mod scrub_payment_method {
         #[serde(rename = "Zuora-Entity-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
-        /// Organisation ids with commas between them: a part of those the caller may see. Without it, all of
-        /// those.
+        /// Organisation ids with commas between them: a part of those the caller may see. Without it, or
+        /// without a name in it, all of those.
         #[serde(rename = "Zuora-Org-Ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -472,7 +476,8 @@ pub mod scrub_payment_method {
         Status200(payment_runs_types::v1::PaymentMethodIdResponse),
         /// The request was refused: 400, 401, 403, 404, 405, 406, 409, 413, 415, 422 or 429.
         Status4XX(crate::ClientErrorStatus, payment_runs_types::v1::ErrorResponse),
-        /// The service failed: 500, 501, 502, 503 or 504. Worth a retry if the request may be repeated.
+        /// The service failed: 500, or 501 where a server lacks the operation. A 500 is worth a retry if the
+        /// request may be repeated.
         Status5XX(crate::ServerErrorStatus, payment_runs_types::v1::ErrorResponse),
     }
     impl axum::response::IntoResponse for Response {

@@ -112,7 +112,7 @@ pub(crate) const ANSWER_HEADERS_2: &[crate::witness::AnswerHeader] = &[
 pub(crate) fn answer_token_client_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(
         status,
-        "No token was granted: 400, 401, 413, 415 or 429.",
+        "No token was granted: 400, 401, 405, 406, 413, 415 or 429.",
         crate::v1::shared::ANSWER_HEADERS_2,
         vec![("application/json", crate::witness::reference::<payment_runs_types::v1::TokenErrorResponse>())],
     )
@@ -122,7 +122,7 @@ pub(crate) fn answer_token_client_error(status: &str) -> crate::witness::Answer 
 pub(crate) fn answer_token_server_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(
         status,
-        "The service failed: 500, 501, 502, 503 or 504. Worth a retry.",
+        "The service failed: 500, which is worth a retry, or 501 where a server lacks the operation.",
         crate::v1::shared::ANSWER_HEADERS_2,
         vec![("application/json", crate::witness::reference::<payment_runs_types::v1::TokenErrorResponse>())],
     )
@@ -142,7 +142,7 @@ pub(crate) fn answer_client_error(status: &str) -> crate::witness::Answer {
 pub(crate) fn answer_server_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(
         status,
-        "The service failed: 500, 501, 502, 503 or 504. Worth a retry if the request may be repeated.",
+        "The service failed: 500, or 501 where a server lacks the operation. A 500 is worth a retry if the request may be repeated.",
         crate::v1::shared::ANSWER_HEADERS_2,
         vec![("application/json", crate::witness::reference::<payment_runs_types::v1::ErrorResponse>())],
     )
@@ -152,7 +152,7 @@ pub(crate) fn answer_server_error(status: &str) -> crate::witness::Answer {
 pub(crate) fn answer_object_query_client_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(
         status,
-        "The query was refused: 400, 401, 403, 404, 405, 406 or 429.",
+        "The query was refused: 400, 401, 403, 404, 405, 406 or 429. Category 27 is a fault of the query itself.",
         crate::v1::shared::ANSWER_HEADERS_2,
         vec![(
             "application/json",
@@ -165,7 +165,7 @@ pub(crate) fn answer_object_query_client_error(status: &str) -> crate::witness::
 pub(crate) fn answer_object_query_server_error(status: &str) -> crate::witness::Answer {
     crate::witness::answer(
         status,
-        "The service failed: 500, 501, 502, 503 or 504. Worth a retry.",
+        "The service failed: 500, which is worth a retry, or 501 where a server lacks the operation.",
         crate::v1::shared::ANSWER_HEADERS_2,
         vec![(
             "application/json",

@@ -19,8 +19,8 @@ use crate::{OperationInfo, Rejection, RequestContext};
 ///   in the tenant's time zone.
 /// - A payment run holds only the properties that are set and that the call asked for, so none is
 ///   required.
-/// - The statuses 403, 409, 413, 415, 422 and 501 are this server's completion of the documented ones.
-///   They use the
+/// - The statuses 403, 406, 409, 413, 415, 422 and 501 are this server's completion of the documented
+///   ones. They use the
 ///   same error body.
 ///
 /// Every method has a body that answers "not implemented", so that a server can grow operation by operation.

@@ -30,13 +30,13 @@ pub mod list_payment_runs {
         #[param(nullable = false, style = Form, explode)]
         pub expand: Option<Vec<String>>,
         /// A case-sensitive condition `field.OPERATOR:value`; the operators are EQ, NE, LT, GT, SW (starts
-        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold. On anything but a
-        /// list it selects related objects only.
+        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold, and there are at
+        /// most 50, with at most 100 values in a list. On anything but a list it selects related objects only.
         #[serde(rename = "filter[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub filter: Option<Vec<String>>,
-        /// The order of the list, case-sensitive, as `field.asc` or `field.desc`. Fields that hold arrays are
-        /// ignored.
+        /// The order of the list, case-sensitive, as `field.asc` or `field.desc`, in at most 8 fields. Fields
+        /// that hold arrays are ignored.
         #[serde(rename = "sort[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub sort: Option<Vec<String>>,
@@ -108,7 +108,9 @@ pub mod list_payment_runs {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again. Other methods ignore it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
+        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
+        /// it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -122,7 +124,7 @@ pub mod list_payment_runs {
         #[param(nullable = false)]
         pub content_encoding: Option<String>,
         /// A comma-separated list of the organisations to act in; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -289,8 +291,8 @@ pub mod create_payment_run {
         #[param(nullable = false, style = Form, explode)]
         pub expand: Option<Vec<String>>,
         /// A case-sensitive condition `field.OPERATOR:value`; the operators are EQ, NE, LT, GT, SW (starts
-        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold. On anything but a
-        /// list it selects related objects only.
+        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold, and there are at
+        /// most 50, with at most 100 values in a list. On anything but a list it selects related objects only.
         #[serde(rename = "filter[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub filter: Option<Vec<String>>,
@@ -362,7 +364,9 @@ pub mod create_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again. Other methods ignore it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
+        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
+        /// it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -376,7 +380,7 @@ pub mod create_payment_run {
         #[param(nullable = false)]
         pub content_encoding: Option<String>,
         /// A comma-separated list of the organisations to act in; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -592,8 +596,8 @@ pub mod get_payment_run {
         #[param(nullable = false, style = Form, explode)]
         pub expand: Option<Vec<String>>,
         /// A case-sensitive condition `field.OPERATOR:value`; the operators are EQ, NE, LT, GT, SW (starts
-        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold. On anything but a
-        /// list it selects related objects only.
+        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold, and there are at
+        /// most 50, with at most 100 values in a list. On anything but a list it selects related objects only.
         #[serde(rename = "filter[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub filter: Option<Vec<String>>,
@@ -665,7 +669,9 @@ pub mod get_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again. Other methods ignore it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
+        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
+        /// it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -679,7 +685,7 @@ pub mod get_payment_run {
         #[param(nullable = false)]
         pub content_encoding: Option<String>,
         /// A comma-separated list of the organisations to act in; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -858,8 +864,8 @@ pub mod update_payment_run {
         #[param(nullable = false, style = Form, explode)]
         pub expand: Option<Vec<String>>,
         /// A case-sensitive condition `field.OPERATOR:value`; the operators are EQ, NE, LT, GT, SW (starts
-        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold. On anything but a
-        /// list it selects related objects only.
+        /// with) and IN, as in `state.IN:[pending,processing]`. Every repetition must hold, and there are at
+        /// most 50, with at most 100 values in a list. On anything but a list it selects related objects only.
         #[serde(rename = "filter[]", default, deserialize_with = "crate::extract::text::optional_list")]
         #[param(nullable = false, style = Form, explode)]
         pub filter: Option<Vec<String>>,
@@ -931,7 +937,9 @@ pub mod update_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again. Other methods ignore it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
+        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
+        /// it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -945,7 +953,7 @@ pub mod update_payment_run {
         #[param(nullable = false)]
         pub content_encoding: Option<String>,
         /// A comma-separated list of the organisations to act in; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,
@@ -1171,7 +1179,9 @@ pub mod delete_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again. Other methods ignore it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
+        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
+        /// it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -1185,7 +1195,7 @@ pub mod delete_payment_run {
         #[param(nullable = false)]
         pub content_encoding: Option<String>,
         /// A comma-separated list of the organisations to act in; each must be one of the caller's. All of the
-        /// caller's organisations when left out.
+        /// caller's organisations when left out or without a name in it.
         #[serde(rename = "zuora-org-ids", default, deserialize_with = "crate::extract::text::optional")]
         #[param(nullable = false)]
         pub zuora_org_ids: Option<String>,

@@ -238,7 +238,7 @@ crate::text_enum::json_schema!(PaymentPage, Payment);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
-    /// The kind of failure, one for each status.
+    /// The kind of failure.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: ErrorType,
@@ -251,7 +251,7 @@ crate::object::object!(ErrorResponse);
 
 crate::text_enum::json_schema!(ErrorResponse, ErrorType, ErrorDetail);
 
-/// The kind of failure, one for each status.
+/// The kind of failure. Each status has its own, but 406, which has `bad_request`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorType {
     /// `bad_request`.

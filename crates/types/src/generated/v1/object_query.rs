@@ -115,7 +115,7 @@ pub struct ExpandedPaymentRun {
         schema(value_type = Option<String>, format = "zuora-date-time")
     )]
     pub executed_date: Option<Option<crate::DateTime>>,
-    /// Credit balance adjustments made.
+    /// Credit balance adjustments made. Only without invoice settlement.
     #[serde(rename = "numberOfCreditBalanceAdjustments")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
@@ -125,7 +125,7 @@ pub struct ExpandedPaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
     pub number_of_errors: Option<Option<i64>>,
-    /// Invoices picked up.
+    /// Invoices picked up. Only with invoice settlement.
     #[serde(rename = "numberOfInvoices")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
@@ -175,32 +175,32 @@ pub struct ExpandedPaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub collect_payment: Option<Option<bool>>,
-    /// Whether posted credit memos are applied.
+    /// Whether posted credit memos are applied. Only with invoice settlement.
     #[serde(rename = "autoApplyCreditMemo")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub auto_apply_credit_memo: Option<Option<bool>>,
-    /// Whether unapplied payments are applied.
+    /// Whether unapplied payments are applied. Only with invoice settlement.
     #[serde(rename = "autoApplyUnappliedPayment")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub auto_apply_unapplied_payment: Option<Option<bool>>,
-    /// Credit memos of which something was applied.
+    /// Credit memos of which something was applied. Only with invoice settlement.
     #[serde(rename = "numberOfCreditMemos")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
     pub number_of_credit_memos: Option<Option<i64>>,
-    /// Debit memos picked up.
+    /// Debit memos picked up. Only with invoice settlement.
     #[serde(rename = "numberOfDebitMemos")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
     pub number_of_debit_memos: Option<Option<i64>>,
-    /// Debit memos with a balance after the run.
+    /// Debit memos with a balance after the run. Only with invoice settlement.
     #[serde(rename = "numberOfDebitMemosUnprocessed")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
     pub number_of_debit_memos_unprocessed: Option<Option<i64>>,
-    /// Unapplied payments of which something was applied.
+    /// Unapplied payments of which something was applied. Only with invoice settlement.
     #[serde(rename = "numberofUnappliedPayments")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]

@@ -20,7 +20,7 @@ crate::text_enum::text_enum!(ReceivableType, Invoice = "Invoice", DebitMemo = "D
 
 crate::text_enum::json_schema!(ReceivableType);
 
-/// Marks runs started by automatic retries. From the public v1 SDK.
+/// Marks runs started by automatic retries. Accepted, and without effect. From the public v1 SDK.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApiCallerType {
     /// `VANILLA_CPR`.
@@ -61,7 +61,7 @@ pub struct OrganizationLabel {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub organization_name: Option<String>,
-    /// Whether the organisations below are meant too.
+    /// Whether the organisations below are meant too. Without effect: organisations have none below them.
     #[serde(rename = "cascadingDown")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -263,7 +263,7 @@ pub struct CreatePaymentRunRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 32))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 32)))]
     pub payment_gateway_id: Option<String>,
-    /// The same gateway, named by its number. From the public v1 SDK.
+    /// The same gateway, named by its number, which is its name. From the public v1 SDK.
     #[serde(rename = "paymentGatewayNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 40))]
@@ -421,7 +421,7 @@ pub struct UpdatePaymentRunRequest {
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>, max_length = 32))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 32)))]
     pub payment_gateway_id: Option<Option<String>>,
-    /// The same gateway, named by its number. From the public v1 SDK.
+    /// The same gateway, named by its number, which is its name. From the public v1 SDK.
     #[serde(rename = "paymentGatewayNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>, max_length = 40))]
@@ -456,7 +456,8 @@ pub struct UpdatePaymentRunRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub auto_apply_unapplied_payment: Option<Option<bool>>,
-    /// Whether to charge payment methods. Ignored if the caller may not process electronic payments.
+    /// Whether to charge payment methods. Ignored if the caller may not process electronic payments, who is
+    /// refused any change of a run that charges.
     #[serde(rename = "collectPayment")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
@@ -490,7 +491,7 @@ pub struct UpdatePaymentRunRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub ignore_payment_run_retry_rule: Option<Option<bool>>,
-    /// Marks runs started by automatic retries. From the public v1 SDK.
+    /// Marks runs started by automatic retries. Accepted, and without effect. From the public v1 SDK.
     #[serde(rename = "apiCallerType")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<ApiCallerType>))]
@@ -596,7 +597,7 @@ pub struct PaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub payment_gateway_id: Option<Option<String>>,
-    /// The number of that gateway.
+    /// The name of that gateway, its only number.
     #[serde(rename = "paymentGatewayNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
@@ -744,7 +745,7 @@ pub struct PaymentRunResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub payment_gateway_id: Option<Option<String>>,
-    /// The number of that gateway.
+    /// The name of that gateway, its only number.
     #[serde(rename = "paymentGatewayNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
@@ -901,7 +902,7 @@ pub struct UpdatePaymentRunResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub payment_gateway_id: Option<Option<String>>,
-    /// The number of that gateway.
+    /// The name of that gateway, its only number.
     #[serde(rename = "paymentGatewayNumber")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]

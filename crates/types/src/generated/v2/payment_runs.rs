@@ -189,8 +189,8 @@ pub struct CreatePaymentRunRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 50))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 50)))]
     pub batch: Option<String>,
-    /// Only accounts with this bill cycle day, as text. 31 stands for the last day of a month. The payment
-    /// run shows it as an integer.
+    /// Only accounts with this bill cycle day, as text from 1 to 31, which stands for the last day of a
+    /// month; 0 is no day and is refused. The payment run shows it as an integer.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^([0-9]|[12][0-9]|3[01])$"))]
     #[cfg_attr(feature = "garde", garde(pattern("^([0-9]|[12][0-9]|3[01])$")))]
@@ -271,7 +271,8 @@ pub struct UpdatePaymentRunRequest {
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>, max_length = 50))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 50)))]
     pub batch: Option<Option<String>>,
-    /// Only accounts with this bill cycle day, as text. 31 stands for the last day of a month.
+    /// Only accounts with this bill cycle day, as text from 1 to 31, which stands for the last day of a
+    /// month; 0 is no day and is refused.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(
         feature = "utoipa",
@@ -283,7 +284,9 @@ pub struct UpdatePaymentRunRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub bill_run_id: Option<Option<String>>,
-    /// Whether to charge electronic payment methods for what credits leave open.
+    /// Whether to charge electronic payment methods for what credits leave open. Ignored when the caller
+    /// lacks the permission to process electronic payments; such a caller is refused any change of a run
+    /// that charges.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub collect_payment: Option<Option<bool>>,
@@ -426,7 +429,7 @@ pub struct PaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub payment_run_number: Option<String>,
-    /// When a scheduled run starts.
+    /// When a scheduled run starts. Left out of a run that starts right after its creation.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(
         feature = "utoipa",
@@ -732,7 +735,7 @@ crate::text_enum::json_schema!(AcceptedResponse);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct ErrorResponse {
-    /// The kind of failure, one for each status.
+    /// The kind of failure.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: ErrorType,
@@ -749,7 +752,7 @@ crate::object::object!(ErrorResponse);
 
 crate::text_enum::json_schema!(ErrorResponse, ErrorType, ErrorDetail);
 
-/// The kind of failure, one for each status.
+/// The kind of failure. Each status has its own, but 406, which has `bad_request`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorType {
     /// `bad_request`.
