@@ -80,6 +80,27 @@ async fn a_refusal_is_remembered_too_and_a_key_is_forgotten_after_a_day() {
     assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 200);
 }
 
+/// What nobody can ask for any more is not kept either.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_forgotten_leaves_the_database() {
+    let server = TestServer::start_at("2026-03-01T10:00:00Z").await;
+    create_run(&server, "key", &json!({ "targetDate": "2026-03-01" })).await;
+    let kept = || {
+        let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+        file.query_row("SELECT count(*) FROM once", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(kept(), 1);
+    server.advance_to("2026-03-02T09:59:00Z").await;
+    assert_eq!(kept(), 1);
+    server.advance_to("2026-03-02T10:00:10Z").await;
+    let forgotten = async {
+        while kept() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), forgotten).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_electronic_payment_charges_once() {
     let server = TestServer::start().await;

@@ -14,12 +14,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::doubt::Doubts;
 use crate::payment::PaymentState;
 use crate::ports::{Clock, Deadline, Gateway, Gateways, Intent, LookUp, Outcome};
+use crate::recover::LookUpPolicy;
 use crate::stopping::Stopping;
 
 /// Look-ups that come before "never seen" is believed of a charge that may have been sent: a delivery whose answer was lost
-/// can still arrive. The look-ups lie at least [`crate::recover::LookUpPolicy::again_after`] apart.
+/// can still arrive. The look-ups lie at least [`LookUpPolicy::again_after`] apart, and whoever believes it has heard it itself for
+/// [`LookUpPolicy::believe_after`].
 pub const LOOK_UPS_BEFORE_BELIEF: u32 = 2;
 
 /// How often and how patiently a charge is sent again.
@@ -100,6 +103,7 @@ pub struct Collector {
     gateways: Arc<dyn Gateways>,
     clock: Arc<dyn Clock>,
     policy: SendPolicy,
+    doubts: Arc<Doubts>,
 }
 
 /// Whether an intent may be sent without asking first.
@@ -124,7 +128,14 @@ pub fn key_age(created_at: Timestamp, now: Timestamp, key_life: Duration) -> Key
 impl Collector {
     /// A collector over these gateways.
     pub fn new(gateways: Arc<dyn Gateways>, clock: Arc<dyn Clock>, policy: SendPolicy) -> Self {
-        Self { gateways, clock, policy }
+        let doubts = Arc::new(Doubts::new(LookUpPolicy::default().believe_after));
+        Self { gateways, clock, policy, doubts }
+    }
+
+    /// The same, with another time for which it must have heard "never seen" before it believes it.
+    #[must_use]
+    pub fn believing_after(self, believe_after: Duration) -> Self {
+        Self { doubts: Arc::new(Doubts::new(believe_after)), ..self }
     }
 
     /// Finds out what becomes of a payment: charges an intent, asks about one in doubt. `None` means that nothing new is
@@ -305,7 +316,15 @@ impl Collector {
         let found = look_up(gateway, intent).await;
         let is_unknown = intent.state == PaymentState::Unknown;
         let is_protected = is_unknown && !intent.run_stopped && self.age(gateway, intent) == KeyAge::Young;
-        let is_believed = is_unknown && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
+        let has_lasted = match found {
+            LookUp::NeverSeen => self.doubts.never_seen(intent, self.clock.elapsed()),
+            LookUp::Found(_) => {
+                self.doubts.seen(intent.payment);
+                false
+            }
+            LookUp::CannotTell { .. } => false,
+        };
+        let is_believed = is_unknown && has_lasted && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
         let may_deliver = match found {
             LookUp::Found(_) => false,
             LookUp::NeverSeen if is_believed && intent.run_stopped => {

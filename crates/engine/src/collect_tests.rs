@@ -155,6 +155,7 @@ impl World {
         let clock = Arc::new(LeapClock(Mutex::new(now())));
         let gateways = Arc::new(One(Some(script.clone())));
         let collector = Collector::new(gateways, clock.clone(), SendPolicy::default());
+        let collector = collector.believing_after(Duration::ZERO);
         let created_at = now().checked_sub(self.age).unwrap();
         let (look_ups, run_stopped) = (self.look_ups, self.run_stopped);
         let intent = Intent { look_ups, run_stopped, ..intent(self.state, created_at, self.sent) };
@@ -179,6 +180,7 @@ fn intent(state: PaymentState, created_at: Timestamp, may_have_been_sent: bool) 
         },
         created_at,
         look_ups: 0,
+        deliveries: 0,
         may_have_been_sent,
         run_stopped: false,
     }
@@ -423,4 +425,43 @@ fn a_key_is_young_for_half_its_life() {
         let created_at = now().checked_sub(SignedDuration::from_secs(age_s)).unwrap();
         assert_eq!(key_age(created_at, now(), Duration::ZERO), KeyAge::Old, "{age_s}");
     }
+}
+
+#[tokio::test]
+async fn never_seen_is_believed_only_when_it_was_heard_for_long_enough() {
+    let settings = GatewaySettings {
+        concurrency: 1,
+        rate_per_s: None,
+        timeout: Duration::from_secs(1),
+        key_life: Duration::ZERO,
+        supports_look_up: true,
+    };
+    let script = Arc::new(Script {
+        settings,
+        charges: Mutex::new([approved()].into()),
+        look_up: LookUp::NeverSeen,
+        calls: Mutex::default(),
+    });
+    let clock = Arc::new(LeapClock(Mutex::new(now())));
+    let gateways = Arc::new(One(Some(script.clone())));
+    let collector = Collector::new(gateways, clock.clone(), SendPolicy::default())
+        .believing_after(Duration::from_mins(1));
+    let unknown = Intent { look_ups: LOOK_UPS_BEFORE_BELIEF, ..intent(PaymentState::Unknown, now(), true) };
+    let stopped = Intent { run_stopped: true, payment: PaymentId::from_u128(2), ..unknown.clone() };
+    let ask = async |intent: &Intent, after_s: u64| {
+        *clock.0.lock().unwrap() += Duration::from_secs(after_s);
+        collector.resolve_in_doubt(intent, &Stopping::never(), ready(true)).await
+    };
+    // However often the store has counted, this worker hears it for the first time.
+    assert_eq!(ask(&unknown, 0).await, None);
+    assert_eq!(ask(&stopped, 0).await, None);
+    assert_eq!(ask(&unknown, 59).await, None);
+    // Another worker has delivered it in between, so that all counts anew.
+    let again = Intent { deliveries: 1, ..unknown };
+    assert_eq!(ask(&again, 1).await, None);
+    assert!(matches!(ask(&stopped, 0).await, Some(Outcome::NotSent { .. })));
+    assert_eq!(ask(&again, 59).await, None);
+    assert_eq!(script.calls.lock().unwrap().matches('c').count(), 0);
+    assert_eq!(ask(&again, 1).await, Some(approved()));
+    assert_eq!(script.calls.lock().unwrap().matches('c').count(), 1);
 }

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod collect;
 pub mod command;
 pub mod document;
+mod doubt;
 #[cfg(test)]
 mod fixtures;
 pub mod ids;

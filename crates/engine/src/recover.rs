@@ -18,6 +18,9 @@ pub struct LookUpPolicy {
     pub every: Duration,
     /// After how long the gateway is asked again about the same payment.
     pub again_after: Duration,
+    /// For how long the same worker must have heard "never seen" before it is believed, by passed time: longer than a request
+    /// stays in a network.
+    pub believe_after: Duration,
     /// How old the intent of a single payment is when its caller is taken for dead. Longer than any caller waits.
     pub single_after: Duration,
     /// Payments per round at most.
@@ -31,6 +34,7 @@ impl Default for LookUpPolicy {
         Self {
             every: Duration::from_secs(5),
             again_after: Duration::from_mins(1),
+            believe_after: Duration::from_mins(1),
             single_after: Duration::from_mins(5),
             batch_max: 200,
             at_once: 8,

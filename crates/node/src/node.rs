@@ -143,7 +143,7 @@ impl Node {
         let service = Service::new(router(app), tls, config.connections);
         let acceptor = Acceptor::start(listener, service, config.drain).map_err(listen_error)?;
         let worker =
-            config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, settings));
+            config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, &settings));
         let dispatcher = Dispatcher::new(parts.dispatcher_ports());
         let notifications = RunningWorker::start("notifications", &spawner, |stop| dispatcher.run(stop));
         Ok(Self {
@@ -336,7 +336,7 @@ impl Parts<'_> {
     }
 }
 
-fn start_worker(ports: WorkerPorts, spawner: &SystemSpawner, settings: WorkerSettings) -> RunningWorker {
-    let worker = Worker::new(ports, settings);
+fn start_worker(ports: WorkerPorts, spawner: &SystemSpawner, settings: &WorkerSettings) -> RunningWorker {
+    let worker = Worker::new(ports, *settings);
     RunningWorker::start("worker", spawner, |stop| async move { worker.run(stop).await })
 }

@@ -230,7 +230,7 @@ fn limits(manners: Manners) -> Limits {
 impl Stage {
     /// Plays the schedule to its end and checks the books.
     fn play(&self, seed: u64, parts: BTreeSet<Part>, pool: &mut Pool) -> Result<Report, SimError> {
-        let mut store = SqliteStore::open(&self.path, Executor::Inline)?;
+        let mut store = SqliteStore::open(&self.path, self.executor())?;
         self.prepare(&store)?;
         let mut process = self.launch(store.clone(), pool)?;
         let mut crashes = 0;
@@ -248,7 +248,7 @@ impl Stage {
                         drop(store);
                         self.clock.skip(outage);
                         self.chaos.note(|| format!("the process starts again after {outage:?}"));
-                        store = SqliteStore::open(&self.path, Executor::Inline)?;
+                        store = SqliteStore::open(&self.path, self.executor())?;
                         process = self.launch(store.clone(), pool)?;
                         break;
                     }
@@ -295,6 +295,11 @@ impl Stage {
             seen: self.bank.seen(),
             manners: self.manners,
         })
+    }
+
+    /// A protocol that is wrong on purpose has hands in the database while it is at work; otherwise nobody has.
+    fn executor(&self) -> Executor {
+        if self.mutant.is_some() { Executor::Inline } else { Executor::InlineAlone }
     }
 
     /// Stores the world and creates its runs.
@@ -380,7 +385,10 @@ impl Process<'_> {
             ids,
             spawner: Arc::new(pool.spawner.of_group(group)),
         };
-        let settings = settings(stage.world.is_hasty);
+        let mut settings = settings(stage.world.is_hasty);
+        if stage.mutant == Some(Mutant::BelievedAtOnce) {
+            settings.look_ups.believe_after = Duration::ZERO;
+        }
         let work = async move {
             hand.sleep(pause).await;
             loop {
@@ -425,6 +433,7 @@ fn settings(is_hasty: bool) -> WorkerSettings {
         look_ups: LookUpPolicy {
             every: minutes(10),
             again_after: LOOK_UP_AGAIN,
+            believe_after: LOOK_UP_AGAIN,
             single_after: minutes(5),
             batch_max: 3,
             at_once: 2,

@@ -226,6 +226,7 @@ fn intent(payment: PaymentId, now: Timestamp) -> Intent {
         },
         created_at: now,
         look_ups: 0,
+        deliveries: 0,
         may_have_been_sent: false,
         run_stopped: false,
     }
@@ -297,7 +298,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(script: Script, latency: Duration, settings: WorkerSettings) -> Self {
+    fn new(script: Script, latency: Duration, settings: &WorkerSettings) -> Self {
         let clock = SimClock::new("2026-03-01T00:00:00Z".parse().unwrap());
         let pool = Pool::new(clock.clone(), Random::new(1));
         let gateway = Arc::new(Slow {
@@ -326,6 +327,7 @@ impl Bench {
             spawner: Arc::new(pool.spawner.clone()),
         };
         let (stopper, stopping) = Stopping::pair();
+        let settings = *settings;
         let has_returned = Arc::new(Mutex::new(false));
         let returned = has_returned.clone();
         pool.spawner.spawn(
@@ -367,7 +369,7 @@ const FAST: Duration = Duration::from_millis(4);
 
 #[test]
 fn every_chunk_is_opened_charged_settled_and_closed() {
-    let mut bench = Bench::new(Script::with_chunks(&[100, 0, 7]), FAST, settings());
+    let mut bench = Bench::new(Script::with_chunks(&[100, 0, 7]), FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 3);
     assert_eq!(bench.script.settled(), 107);
     for chunk in 0..3 {
@@ -385,7 +387,7 @@ fn every_chunk_is_opened_charged_settled_and_closed() {
 
 #[test]
 fn outcomes_are_recorded_in_batches() {
-    let mut bench = Bench::new(Script::with_chunks(&[100]), FAST, settings());
+    let mut bench = Bench::new(Script::with_chunks(&[100]), FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
     let batches: Vec<usize> = bench
         .script
@@ -397,14 +399,14 @@ fn outcomes_are_recorded_in_batches() {
     assert!(batches[0] >= 25, "the first batch waits for company: {batches:?}");
     // A slow gateway does not hold an outcome back for longer than the delay.
     let slow = Duration::from_secs(1);
-    let mut bench = Bench::new(Script::with_chunks(&[11]), slow, settings());
+    let mut bench = Bench::new(Script::with_chunks(&[11]), slow, &settings());
     bench.until(|bench| bench.script.settled() >= 10);
     assert!(bench.script.count(|told| matches!(told, Told::Close(_))) == 0);
 }
 
 #[test]
 fn what_is_under_way_is_bounded() {
-    let mut bench = Bench::new(Script::with_chunks(&[50, 50, 50, 50]), FAST, settings());
+    let mut bench = Bench::new(Script::with_chunks(&[50, 50, 50, 50]), FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 4);
     assert_eq!(bench.gateway.under_way.lock().unwrap().1, 20, "two chunks of ten each");
 }
@@ -412,7 +414,7 @@ fn what_is_under_way_is_bounded() {
 #[test]
 fn a_lease_is_renewed_while_charges_take_long() {
     let slow = Duration::from_mins(3);
-    let mut bench = Bench::new(Script::with_chunks(&[1]), slow, settings());
+    let mut bench = Bench::new(Script::with_chunks(&[1]), slow, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
     let renewals = bench.script.count(|told| matches!(told, Told::Renew(_)));
     assert!((8..=9).contains(&renewals), "a lease of a minute, for three minutes: {renewals}");
@@ -421,7 +423,7 @@ fn a_lease_is_renewed_while_charges_take_long() {
 #[test]
 fn a_lost_lease_ends_the_work_on_its_chunk() {
     let script = Script { loses_leases: true, ..Script::with_chunks(&[5]) };
-    let mut bench = Bench::new(script, Duration::from_mins(3), settings());
+    let mut bench = Bench::new(script, Duration::from_mins(3), &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Renew(_))) == 1);
     let finishes = bench.script.count(|told| *told == Told::Finish);
     bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > finishes + 300);
@@ -434,13 +436,13 @@ fn a_chunk_that_took_longer_to_open_than_its_lease_is_renewed_before_anything_is
     let any_clock = SimClock::new("2026-03-01T00:00:00Z".parse().unwrap());
     let slowly = || Mutex::new(Some((any_clock.clone(), Duration::from_mins(2))));
     let script = Script { loses_leases: true, opening: slowly(), ..Script::with_chunks(&[5]) };
-    let mut bench = Bench::new(script, FAST, settings());
+    let mut bench = Bench::new(script, FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Renew(_))) == 1);
     let finishes = bench.script.count(|told| *told == Told::Finish);
     bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > finishes + 300);
     assert_eq!(bench.gateway.under_way.lock().unwrap().1, 0, "the new owner sends, and nobody else");
     let script = Script { opening: slowly(), ..Script::with_chunks(&[5]) };
-    let mut bench = Bench::new(script, FAST, settings());
+    let mut bench = Bench::new(script, FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
     let told: Vec<_> = bench.script.told().into_iter().filter(|told| *told != Told::Finish).collect();
     assert_eq!(told[..2], [Told::Open(0), Told::Renew(0)], "{told:?}");
@@ -451,10 +453,11 @@ fn a_chunk_that_took_longer_to_open_than_its_lease_is_renewed_before_anything_is
 fn a_time_of_day_that_was_set_back_makes_no_lease_longer() {
     let any_clock = SimClock::new("2026-03-01T00:00:00Z".parse().unwrap());
     let opening = Mutex::new(Some((any_clock, Duration::from_mins(2))));
+    // A lease from now on ends before the claim's, which the store takes for one that is given back.
     let set_back = Duration::from_hours(1);
     let script = Script { loses_leases: true, opening, set_back, ..Script::with_chunks(&[5]) };
-    let mut bench = Bench::new(script, FAST, settings());
-    bench.until(|bench| bench.script.count(|told| matches!(told, Told::Renew(_))) == 1);
+    let mut bench = Bench::new(script, FAST, &settings());
+    bench.until(|bench| bench.script.count(|told| matches!(told, Told::GiveBack(_))) == 1);
     let finishes = bench.script.count(|told| *told == Told::Finish);
     bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > finishes + 300);
     assert_eq!(
@@ -467,11 +470,11 @@ fn a_time_of_day_that_was_set_back_makes_no_lease_longer() {
 #[test]
 fn a_lease_that_cannot_be_renewed_ends_the_work_when_it_ends() {
     let script = Script { fails_to_renew: true, ..Script::with_chunks(&[5]) };
-    let mut bench = Bench::new(script, Duration::from_secs(50), settings());
+    let mut bench = Bench::new(script, Duration::from_secs(50), &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
     assert_eq!(bench.script.settled(), 5, "while it lasts, the work goes on");
     let script = Script { fails_to_renew: true, ..Script::with_chunks(&[5]) };
-    let mut bench = Bench::new(script, Duration::from_secs(70), settings());
+    let mut bench = Bench::new(script, Duration::from_secs(70), &settings());
     let start = bench.pool.clock.now();
     bench.until(|bench| bench.pool.clock.now().duration_since(start).as_mins() >= 5);
     assert_eq!((bench.script.settled(), bench.gateway.under_way.lock().unwrap().1), (0, 5));
@@ -479,7 +482,7 @@ fn a_lease_that_cannot_be_renewed_ends_the_work_when_it_ends() {
 
 #[test]
 fn stopping_ends_what_is_under_way_and_begins_nothing_new() {
-    let mut bench = Bench::new(Script::with_chunks(&[100]), Duration::from_secs(5), settings());
+    let mut bench = Bench::new(Script::with_chunks(&[100]), Duration::from_secs(5), &settings());
     bench.until(|bench| bench.gateway.under_way.lock().unwrap().0 == 10);
     bench.stopper.stop();
     bench.until(Bench::has_returned);
@@ -492,7 +495,7 @@ fn a_stopped_run_sends_nothing_more() {
     // Another process stopped it: nobody is told, so that it is heard when the worker asks next.
     for is_told in [true, false] {
         let slow = Duration::from_secs(20);
-        let mut bench = Bench::new(Script::with_chunks(&[100]), slow, settings());
+        let mut bench = Bench::new(Script::with_chunks(&[100]), slow, &settings());
         bench.until(|bench| bench.gateway.under_way.lock().unwrap().0 == 10);
         let stopped_at = bench.pool.clock.now();
         *bench.script.is_stopping.lock().unwrap() = true;
@@ -510,7 +513,7 @@ fn a_stopped_run_sends_nothing_more() {
 
 #[test]
 fn an_idle_worker_stops_at_once() {
-    let mut bench = Bench::new(Script::default(), FAST, settings());
+    let mut bench = Bench::new(Script::default(), FAST, &settings());
     bench.until(|bench| bench.script.count(|told| *told == Told::Finish) > 0);
     bench.stopper.stop();
     bench.until(Bench::has_returned);
@@ -521,14 +524,14 @@ fn a_failed_transaction_is_tried_again_and_then_left() {
     let fail = || StoreError::Write { doing: "settle", source: "disk".into() };
     let script = Script::with_chunks(&[3]);
     *script.settle_errors.lock().unwrap() = [fail(), fail()].into();
-    let mut bench = Bench::new(script, FAST, settings());
+    let mut bench = Bench::new(script, FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
     assert_eq!(bench.script.settled(), 3);
     let script = Script::with_chunks(&[3, 2]);
     let most = usize::try_from(settings().store_attempts_max).unwrap();
     *script.settle_errors.lock().unwrap() = (0..most).map(|_| fail()).collect();
     let one = WorkerSettings { chunks_at_once: 1, ..settings() };
-    let mut bench = Bench::new(script, FAST, one);
+    let mut bench = Bench::new(script, FAST, &one);
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Close(_))) == 1);
     assert_eq!(bench.script.told().iter().filter(|told| matches!(told, Told::Settle(0, _))).count(), 0);
     assert_eq!(bench.script.settled(), 2, "the next chunk goes on");
@@ -538,14 +541,14 @@ fn a_failed_transaction_is_tried_again_and_then_left() {
 fn data_that_cannot_be_read_ends_the_run() {
     let script = Script::with_chunks(&[3]);
     *script.open_error.lock().unwrap() = Some(StoreError::Corrupt { what: "a plan".to_owned() });
-    let mut bench = Bench::new(script, FAST, settings());
+    let mut bench = Bench::new(script, FAST, &settings());
     bench.until(|bench| bench.script.count(|told| matches!(told, Told::Fail(_))) == 1);
     assert_eq!(bench.script.settled(), 0);
 }
 
 #[test]
 fn a_closed_store_ends_the_worker() {
-    let mut bench = Bench::new(Script { is_closed: true, ..Script::default() }, FAST, settings());
+    let mut bench = Bench::new(Script { is_closed: true, ..Script::default() }, FAST, &settings());
     bench.until(Bench::has_returned);
 }
 
@@ -553,7 +556,7 @@ fn a_closed_store_ends_the_worker() {
 fn news_wakes_an_idle_worker_and_without_news_it_polls() {
     let patient = WorkerSettings { idle_poll: Duration::from_hours(9), ..settings() };
     let finishes = |bench: &Bench| bench.script.count(|told| *told == Told::Finish);
-    let mut bench = Bench::new(Script::default(), FAST, patient);
+    let mut bench = Bench::new(Script::default(), FAST, &patient);
     let start = bench.pool.clock.now();
     bench.until(|bench| finishes(bench) >= 1);
     bench.script.news.notify_one();

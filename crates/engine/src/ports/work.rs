@@ -60,6 +60,8 @@ pub struct Intent {
     pub created_at: Timestamp,
     /// Look-ups made so far.
     pub look_ups: u32,
+    /// How often it was delivered once more after it had been in doubt.
+    pub deliveries: u32,
     /// Whether this process may have sent it before, or another one did: false only right after the plan was stored.
     pub may_have_been_sent: bool,
     /// Whether its run was stopped when it was read: then it is asked about, and never sent again.

@@ -33,7 +33,7 @@ pub struct Worker {
 impl Worker {
     /// A worker over these ports.
     pub fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
-        Self { shared: Arc::new(Shared::new(ports, settings)) }
+        Self { shared: Arc::new(Shared::new(ports, &settings)) }
     }
 
     /// Works until `stop` is ready; then what is in flight ends and is recorded, and this returns. It also returns when

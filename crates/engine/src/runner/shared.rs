@@ -35,9 +35,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(ports: WorkerPorts, settings: WorkerSettings) -> Self {
-        let collector = Collector::new(ports.gateways.clone(), ports.clock.clone(), settings.send);
-        Self { ports, settings, collector }
+    pub(super) fn new(ports: WorkerPorts, settings: &WorkerSettings) -> Self {
+        let collector = Collector::new(ports.gateways.clone(), ports.clock.clone(), settings.send)
+            .believing_after(settings.look_ups.believe_after);
+        Self { ports, settings: *settings, collector }
     }
 
     pub(super) fn now(&self) -> Timestamp {

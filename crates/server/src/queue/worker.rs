@@ -75,13 +75,20 @@ async fn work_off_one(app: &App, router: &Router) -> bool {
     let queue = &app.ports.async_requests;
     let worked = match queue.claim_async(now, later(now, LEASE)).await {
         Ok(Some(record)) => finish(app, router, record).await.map(|()| true),
-        Ok(None) => queue.purge_async(earlier(now, ANSWER_LIFE)).await.map(|_| false),
+        Ok(None) => forget(app, now).await.map(|()| false),
         Err(error) => Err(error),
     };
     worked.unwrap_or_else(|error| {
         store_failure(&error);
         false
     })
+}
+
+/// Forgets the answers whose time is over, of accepted requests and under idempotency keys, since there is nothing else to do.
+async fn forget(app: &App, now: Timestamp) -> Result<(), StoreError> {
+    app.ports.async_requests.purge_async(earlier(now, ANSWER_LIFE)).await?;
+    app.ports.once.purge_once(now).await?;
+    Ok(())
 }
 
 /// Carries a request out and records its answer, or puts it back where another attempt may help.

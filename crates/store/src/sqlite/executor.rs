@@ -29,6 +29,8 @@ pub enum Executor {
     },
     /// On the caller's thread, one at a time, so that the same calls always give the same file. It blocks the caller.
     Inline,
+    /// The same, and no other connection may read the file meanwhile, which saves most of what locking it costs.
+    InlineAlone,
 }
 
 impl Executor {
@@ -61,6 +63,10 @@ impl Engine {
     pub(crate) fn open(path: &Path, executor: Executor) -> Result<Self, OpenError> {
         let (writer, lock) = schema::open_writer(path)?;
         match executor {
+            Executor::InlineAlone => {
+                schema::keep_others_out(&writer, path)?;
+                Ok(Self::Inline { db: Mutex::new(writer), _lock: lock })
+            }
             Executor::Inline => Ok(Self::Inline { db: Mutex::new(writer), _lock: lock }),
             Executor::Thread { readers } => Threads::start(path, writer, lock, readers).map(Self::Thread),
         }

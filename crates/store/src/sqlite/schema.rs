@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_webhooks.sql"),
     include_str!("../../migrations/sqlite/0006_imports.sql"),
     include_str!("../../migrations/sqlite/0007_delivery.sql"),
+    include_str!("../../migrations/sqlite/0008_deliveries.sql"),
 ];
 
 /// How long a statement waits for a lock that a reader's checkpoint may hold, in milliseconds.
@@ -91,6 +92,12 @@ pub(crate) fn open_writer(path: &std::path::Path) -> Result<(Connection, FileLoc
     migrate(&mut db)?;
     end_leases(&db).map_err(|source| OpenError::Connect { path: path.to_owned(), source })?;
     Ok((db, lock))
+}
+
+/// Holds the file's locks from now on, instead of taking them for every transaction.
+pub(crate) fn keep_others_out(db: &Connection, path: &std::path::Path) -> Result<(), OpenError> {
+    db.pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .map_err(|source| OpenError::Connect { path: path.to_owned(), source })
 }
 
 /// Ends every lease. Whoever holds the file's lock is alone with it, so a lease that is still running belonged to a worker

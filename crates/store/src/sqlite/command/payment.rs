@@ -307,6 +307,7 @@ fn intend(
         request,
         created_at: desk.now,
         look_ups: 0,
+        deliveries: 0,
         may_have_been_sent: false,
         run_stopped: false,
     };

@@ -23,7 +23,7 @@ pub(crate) const SELECTED: &str = "id, number, account, run, kind, state, curren
      created_at, created_by, updated_at, updated_by";
 /// What [`read_intent`] reads.
 pub(crate) const INTENT_SELECTED: &str = "entity, id, state, gateway, idempotency_key, body, created_at, look_ups, \
-     coalesce((SELECT is_stopping FROM run WHERE run.entity = payment.entity AND run.id = payment.run), 0)";
+     deliveries, coalesce((SELECT is_stopping FROM run WHERE run.entity = payment.entity AND run.id = payment.run), 0)";
 const PART_COLUMNS: &str = "entity, payment, ordinal, document, amount_minor";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| crate::sqlite::sql::insert_sql("payment", COLUMNS));
@@ -95,6 +95,7 @@ pub(crate) fn read_intent(row: &mut Columns<'_>) -> Result<Intent, Failure> {
         },
         created_at: row.time()?,
         look_ups: row.number()?,
+        deliveries: row.number()?,
         may_have_been_sent: true,
         run_stopped: row.get()?,
     })

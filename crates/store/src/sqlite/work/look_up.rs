@@ -46,7 +46,7 @@ pub(crate) fn due(
 /// Notes that a payment that was handed out is about to be delivered once more: its look-ups count anew. `false` when it
 /// was handed out again since, or is Unknown no more.
 pub(crate) fn begin_delivery(db: &Connection, intent: &Intent, now: Timestamp) -> Result<bool, Failure> {
-    let sql = "UPDATE payment SET look_ups = 0, delivery_begun_at = ?4 \
+    let sql = "UPDATE payment SET look_ups = 0, deliveries = deliveries + 1, delivery_begun_at = ?4 \
                WHERE entity = ?1 AND id = ?2 AND state = 2 AND look_ups = ?3 + 1";
     let values = params![intent.entity.0, intent.payment.to_blob(), intent.look_ups, time(now)];
     Ok(execute(db, sql, values)? == 1)

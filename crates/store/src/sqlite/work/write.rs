@@ -122,6 +122,7 @@ impl Writer<'_> {
                 request,
                 created_at: self.now,
                 look_ups: 0,
+                deliveries: 0,
                 may_have_been_sent: false,
                 run_stopped: false,
             });

@@ -1,0 +1,61 @@
+//! For how long a gateway has been saying that it never saw a charge, by passed time.
+//!
+//! The store counts look-ups and spaces them by the time of day, which may be set forward between two of them while a
+//! delivery is still under way. So whoever believes "never seen" must have heard it twice itself, so far apart.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::ids::PaymentId;
+use crate::ports::Intent;
+
+/// Payments that are remembered at most; what is forgotten is only believed later.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// Since when one payment was never seen.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// When that was first heard, by [`crate::ports::Clock::elapsed`].
+    since: Duration,
+    /// After how many further deliveries.
+    deliveries: u32,
+}
+
+/// What one worker has heard.
+#[derive(Debug)]
+pub(crate) struct Doubts {
+    believe_after: Duration,
+    heard: Mutex<BTreeMap<PaymentId, Doubt>>,
+}
+
+impl Doubts {
+    /// Nothing heard yet; something is believed when it was heard for so long.
+    pub(crate) fn new(believe_after: Duration) -> Self {
+        Self { believe_after, heard: Mutex::default() }
+    }
+
+    /// Takes in that a payment was never seen, and says whether that has been heard for long enough.
+    pub(crate) fn never_seen(&self, intent: &Intent, elapsed: Duration) -> bool {
+        let first = Doubt { since: elapsed, deliveries: intent.deliveries };
+        let mut heard = self.heard();
+        if heard.len() >= REMEMBERED_MAX && !heard.contains_key(&intent.payment) {
+            heard.pop_first();
+        }
+        let doubt = heard.entry(intent.payment).or_insert(first);
+        if doubt.deliveries != intent.deliveries {
+            *doubt = first;
+        }
+        elapsed.saturating_sub(doubt.since) >= self.believe_after
+    }
+
+    /// Forgets a payment: it was seen.
+    pub(crate) fn seen(&self, payment: PaymentId) {
+        self.heard().remove(&payment);
+    }
+
+    fn heard(&self) -> MutexGuard<'_, BTreeMap<PaymentId, Doubt>> {
+        // Each change is one step, so that nothing is left half done by a panic.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
