@@ -276,7 +276,8 @@ impl Chaos {
         if let Some(kind) = self.storm(state, whose, &mut random) {
             return Some(measure(state, kind, &mut random));
         }
-        let kind = any_kind(state.rates, whose, &mut random)?;
+        // A storm that has just begun may have been the last fault.
+        let kind = any_kind(state.rates, whose, &mut random).filter(|_| state.budget > 0)?;
         let is_fair = match kind {
             FaultKind::Twice => self.limits.has_keys,
             FaultKind::Forward => state.forward_left > Duration::from_millis(1),
