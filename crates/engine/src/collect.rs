@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::doubt::Doubts;
 use crate::payment::PaymentState;
+use crate::ports::clock::later;
 use crate::ports::{Clock, Deadline, Gateway, Gateways, Intent, LookUp, Outcome};
 use crate::recover::LookUpPolicy;
 use crate::stopping::Stopping;
@@ -316,14 +317,7 @@ impl Collector {
         let found = look_up(gateway, intent).await;
         let is_unknown = intent.state == PaymentState::Unknown;
         let is_protected = is_unknown && !intent.run_stopped && self.age(gateway, intent) == KeyAge::Young;
-        let has_lasted = match found {
-            LookUp::NeverSeen => self.doubts.never_seen(intent, self.clock.elapsed()),
-            LookUp::Found(_) => {
-                self.doubts.seen(intent.payment);
-                false
-            }
-            LookUp::CannotTell { .. } => false,
-        };
+        let has_lasted = self.doubts.hear(intent, &found, self.clock.elapsed());
         let is_believed = is_unknown && has_lasted && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
         let may_deliver = match found {
             LookUp::Found(_) => false,
@@ -376,11 +370,6 @@ async fn look_up(gateway: &dyn Gateway, intent: &Intent) -> LookUp {
         return LookUp::CannotTell { why: "the gateway answers no look-ups".to_owned() };
     }
     gateway.look_up(&intent.request.reference).await
-}
-
-/// A time some while after another; the end of the calendar when it would lie beyond.
-pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

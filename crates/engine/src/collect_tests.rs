@@ -24,7 +24,7 @@ impl Clock for LeapClock {
         *self.0.lock().unwrap()
     }
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap()
+        crate::ports::since_epoch(self.now())
     }
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         let mut time = self.0.lock().unwrap();

@@ -4,11 +4,11 @@
 //! delivery is still under way. So whoever believes "never seen" must have heard it twice itself, so far apart.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::ids::PaymentId;
-use crate::ports::Intent;
+use crate::ports::{Intent, LookUp};
 
 /// Payments that are remembered at most; what is forgotten is only believed later.
 const REMEMBERED_MAX: usize = 100_000;
@@ -35,10 +35,19 @@ impl Doubts {
         Self { believe_after, heard: Mutex::default() }
     }
 
-    /// Takes in that a payment was never seen, and says whether that has been heard for long enough.
-    pub(crate) fn never_seen(&self, intent: &Intent, elapsed: Duration) -> bool {
+    /// Takes in what the gateway says of a payment, and says whether "never seen" has been heard for long enough.
+    pub(crate) fn hear(&self, intent: &Intent, said: &LookUp, elapsed: Duration) -> bool {
+        // Each change is one step, so that nothing is left half done by a panic.
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match said {
+            LookUp::CannotTell { .. } => return false,
+            LookUp::Found(_) => {
+                heard.remove(&intent.payment);
+                return false;
+            }
+            LookUp::NeverSeen => {}
+        }
         let first = Doubt { since: elapsed, deliveries: intent.deliveries };
-        let mut heard = self.heard();
         if heard.len() >= REMEMBERED_MAX && !heard.contains_key(&intent.payment) {
             heard.pop_first();
         }
@@ -47,15 +56,5 @@ impl Doubts {
             *doubt = first;
         }
         elapsed.saturating_sub(doubt.since) >= self.believe_after
-    }
-
-    /// Forgets a payment: it was seen.
-    pub(crate) fn seen(&self, payment: PaymentId) {
-        self.heard().remove(&payment);
-    }
-
-    fn heard(&self) -> MutexGuard<'_, BTreeMap<PaymentId, Doubt>> {
-        // Each change is one step, so that nothing is left half done by a panic.
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

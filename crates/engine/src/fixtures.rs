@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::account::{Account, AccountStatus, GatewayConfig, RetryRule, Stamps};
+use crate::account::{Account, AccountStatus, GatewayConfig, Stamps};
 use crate::document::{CreditMemo, Document, DocumentKind, DocumentStatus};
 use crate::ids::{AccountId, CreditMemoId, DocumentId, GatewayId, PaymentId, PaymentMethodId, RunId, UserId};
 use crate::money::Currency;
 use crate::payment::{GatewayAnswer, Payment, PaymentKind, PaymentState};
-use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind, PaymentMethodStatus};
+use crate::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use crate::plan::{AccountView, ChunkView, RunRules};
 use crate::ports::Ids;
 use crate::run::{Run, RunFilter, RunOptions, RunStatus};
@@ -84,23 +84,13 @@ pub(crate) fn rules() -> RunRules {
 }
 
 pub(crate) fn method(id: u128, account: u128) -> PaymentMethod {
-    PaymentMethod {
-        id: PaymentMethodId::from_u128(id),
-        account: Some(AccountId::from_u128(account)),
-        kind: PaymentMethodKind::CreditCard,
-        kind_name: "CreditCard".to_owned(),
-        status: PaymentMethodStatus::Active,
-        instrument: Instrument { token: Some(format!("tok_{id}")), ..Instrument::default() },
-        use_default_retry_rule: true,
-        retry_rule: RetryRule::default(),
-        consecutive_failures: 0,
-        last_failed_at: None,
-        last_transaction_at: None,
-        last_transaction: None,
-        processed_payments: 0,
-        error_payments: 0,
-        stamps: stamps(),
-    }
+    PaymentMethod::unused(
+        PaymentMethodId::from_u128(id),
+        Some(AccountId::from_u128(account)),
+        (PaymentMethodKind::CreditCard, "CreditCard".to_owned()),
+        Instrument { token: Some(format!("tok_{id}")), ..Instrument::default() },
+        stamps(),
+    )
 }
 
 /// An account that pays, with method `10 * id`.

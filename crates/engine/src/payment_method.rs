@@ -99,3 +99,33 @@ pub struct PaymentMethod {
     /// Who and when.
     pub stamps: Stamps,
 }
+
+impl PaymentMethod {
+    /// One that was never charged: active, without failures, and under the entity's retry rule. The kind is given with its
+    /// name as the caller wrote it.
+    pub fn unused(
+        id: PaymentMethodId,
+        account: Option<AccountId>,
+        (kind, kind_name): (PaymentMethodKind, String),
+        instrument: Instrument,
+        stamps: Stamps,
+    ) -> Self {
+        Self {
+            id,
+            account,
+            kind,
+            kind_name,
+            status: PaymentMethodStatus::Active,
+            instrument,
+            use_default_retry_rule: true,
+            retry_rule: RetryRule::default(),
+            consecutive_failures: 0,
+            last_failed_at: None,
+            last_transaction_at: None,
+            last_transaction: None,
+            processed_payments: 0,
+            error_payments: 0,
+            stamps,
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::collect::Collector;
 use crate::ids::EntityKey;
-use crate::ports::{Clock, Deadline, Intent, Settlement, StoreError, Work};
+use crate::ports::{Chain, Clock, Deadline, Intent, Settlement, StoreError, Work};
 use crate::stopping::Stopping;
 
 /// How payments in doubt are looked up.
@@ -68,7 +68,7 @@ pub async fn look_up_due(
             && has_begun.load(Ordering::Relaxed)
             && let Err(error) = work.end_delivery(&intent).await
         {
-            tracing::warn!(error = error.with_causes(), payment = %intent.payment, "the end of a delivery could not be noted");
+            tracing::warn!(error = %Chain(&error), payment = %intent.payment, "the end of a delivery could not be noted");
         }
         Some((intent.entity, Settlement { payment: intent.payment, outcome: outcome? }))
     };

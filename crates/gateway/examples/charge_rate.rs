@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use payment_runs_engine::ids::{GatewayId, PaymentId};
 use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::ports::{BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, Gateway, Outcome};
+use payment_runs_engine::ports::{
+    BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, Gateway, Outcome, since_epoch,
+};
 use payment_runs_gateway::measure::{ChargeRate, measure_charge_rate};
 use payment_runs_gateway::simulator::{JournalTotals, Simulator, SimulatorConfig};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
@@ -29,7 +31,7 @@ impl Clock for MachineClock {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+        since_epoch(self.now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use payment_runs_engine::ports::{BoxFuture, Clock, ClockIsLater, SettableClock};
+use payment_runs_engine::ports::{BoxFuture, Clock, ClockIsLater, SettableClock, since_epoch};
 use tokio::sync::watch;
 
 /// A clock that stands still until it is moved. Clones share the time.
@@ -12,9 +12,6 @@ use tokio::sync::watch;
 pub struct TestClock {
     now: Arc<watch::Sender<Timestamp>>,
 }
-
-/// What the count of passed time begins at.
-const COUNTED_FROM: Timestamp = Timestamp::UNIX_EPOCH;
 
 impl TestClock {
     /// A clock that stands at this time.
@@ -40,7 +37,7 @@ impl Clock for TestClock {
 
     /// Time passes here only as somebody moves it.
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(COUNTED_FROM)).unwrap_or_default()
+        since_epoch(self.now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

@@ -2,7 +2,7 @@
 
 use payment_runs_engine::command::Change;
 use payment_runs_engine::ports::Permission;
-use payment_runs_engine::run::{Run, RunOptions};
+use payment_runs_engine::run::RunOptions;
 use payment_runs_stubs::Rejection;
 
 use crate::call::Call;
@@ -23,13 +23,13 @@ pub(crate) fn flag(field: Option<Option<bool>>, default: bool) -> Option<bool> {
     field.map(|value| value.unwrap_or(default))
 }
 
-/// Refuses callers who may not charge where the run does: whatever they changed would change who is charged.
-pub(crate) fn require_charging(call: &Call<'_>, run: &Run) -> Result<(), Rejection> {
-    if !run.options.collect_payment {
-        return Ok(());
-    }
-    call.require(Permission::ProcessElectronicPayment, "change a payment run that charges payment methods")
+/// Refuses callers who may not charge where what they `change` does: whatever they changed would change who is charged.
+pub(crate) fn require_charging(call: &Call<'_>, options: RunOptions, change: &str) -> Result<(), Rejection> {
+    if options.collect_payment { call.require(Permission::ProcessElectronicPayment, change) } else { Ok(()) }
 }
+
+/// What callers are told who may not change a run that charges.
+pub(crate) const CHANGE_CHARGING_RUN: &str = "change a payment run that charges payment methods";
 
 /// Whether the run charges. From callers who may not charge the field is ignored, as documented: only a run that does not
 /// charge is theirs to change, and it stays so, also if somebody turns the flag on in between.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use payment_runs_engine::ports::{BoxFuture, Clock, Spawner};
+use payment_runs_engine::ports::{BoxFuture, Clock, Spawner, since_epoch};
 
 use crate::random::Random;
 
@@ -115,7 +115,7 @@ impl Clock for SimClock {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.true_now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+        since_epoch(self.true_now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
@@ -134,7 +134,7 @@ impl Clock for TimeOfDay {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+        since_epoch(self.now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

@@ -172,21 +172,14 @@ impl Draw<'_> {
         let id = self.id();
         let is_closed = self.random.happens(100);
         self.load.payment_methods.push(PaymentMethod {
-            id: PaymentMethodId::from_u128(id),
-            account: Some(AccountId::from_u128(account)),
-            kind: PaymentMethodKind::CreditCard,
-            kind_name: "CreditCard".to_owned(),
             status: if is_closed { PaymentMethodStatus::Closed } else { PaymentMethodStatus::Active },
-            instrument: Instrument { token: Some(format!("tok_{account}")), ..Instrument::default() },
-            use_default_retry_rule: true,
-            retry_rule: RetryRule::default(),
-            consecutive_failures: 0,
-            last_failed_at: None,
-            last_transaction_at: None,
-            last_transaction: None,
-            processed_payments: 0,
-            error_payments: 0,
-            stamps: stamps(),
+            ..PaymentMethod::unused(
+                PaymentMethodId::from_u128(id),
+                Some(AccountId::from_u128(account)),
+                (PaymentMethodKind::CreditCard, "CreditCard".to_owned()),
+                Instrument { token: Some(format!("tok_{account}")), ..Instrument::default() },
+                stamps(),
+            )
         });
         PaymentMethodId::from_u128(id)
     }

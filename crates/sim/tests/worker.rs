@@ -2,7 +2,7 @@
 //! The worker alone: batches, bounds, leases, stopping, and a store that gives up. The store here is a script that
 //! remembers what it was told; the real one is in the schedules.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ struct Script {
     /// The error that opening fails with.
     open_error: Mutex<Option<StoreError>>,
     loses_leases: bool,
+    /// Until when chunks were claimed.
+    leases: Mutex<BTreeMap<u32, Timestamp>>,
     is_stopping: Mutex<bool>,
     /// Whether leases can be renewed at all.
     fails_to_renew: bool,
@@ -122,12 +124,12 @@ impl Work for Script {
         }
         let Some(&(chunk, size)) = self.chunks.lock().unwrap().front() else { return Ok(None) };
         self.chunks.lock().unwrap().pop_front();
+        self.leases.lock().unwrap().insert(chunk, until);
         Ok(Some(ChunkClaim {
             entity: EntityKey::FIRST,
             run: RunId::from_u128(1),
             chunk: Some(chunk),
             epoch: u32::try_from(size).unwrap(),
-            lease_until: until,
             stage: ChunkStage::Ready,
         }))
     }
@@ -138,8 +140,9 @@ impl Work for Script {
         if self.fails_to_renew {
             return Err(StoreError::Write { doing: "renew", source: "disk".into() });
         }
-        let gives_back = until <= claim.lease_until;
         let chunk = chunk_of(claim);
+        // Leases are compared with the one that the chunk was claimed with.
+        let gives_back = until <= self.leases.lock().unwrap()[&chunk];
         self.tell(if gives_back { Told::GiveBack(chunk) } else { Told::Renew(chunk) });
         Ok(!self.loses_leases)
     }

@@ -117,7 +117,6 @@ async fn a_write_that_cannot_be_made_says_so() {
         run: payment_runs_engine::ids::RunId::from_u128(1),
         chunk: Some(0),
         epoch: 1,
-        lease_until: jiff::Timestamp::UNIX_EPOCH,
         stage: payment_runs_engine::ports::ChunkStage::Ready,
     };
     let error = store.close_chunk(&claim, jiff::Timestamp::UNIX_EPOCH).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use payment_runs_engine::account::{Account, AccountStatus, RetryRule, Stamps};
+use payment_runs_engine::account::{Account, AccountStatus, Stamps};
 use payment_runs_engine::command::Load;
 use payment_runs_engine::document::{Document, DocumentKind, DocumentStatus};
 use payment_runs_engine::ids::{AccountId, DocumentId, PaymentMethodId, UserId};
@@ -193,28 +193,24 @@ impl Dataset {
 
     fn payment_method(&self, customer: &Customer<'_>, manner: Manner) -> PaymentMethod {
         PaymentMethod {
-            id: PaymentMethodId::from_u128(METHOD_SPACE | key_part(customer.c_custkey)),
-            account: Some(account_id(customer.c_custkey)),
-            kind: PaymentMethodKind::CreditCardReferenceTransaction,
-            kind_name: "CreditCardReferenceTransaction".to_owned(),
             status: manner.status,
-            instrument: Instrument {
-                mask: Some(manner.mask.to_owned()),
-                brand: Some("Visa".to_owned()),
-                expiration_month: Some(12),
-                expiration_year: Some(2099),
-                holder_name: Some(customer.c_name.to_string()),
-                token: Some(manner.token.to_owned()),
-            },
-            use_default_retry_rule: true,
-            retry_rule: RetryRule::default(),
-            consecutive_failures: 0,
-            last_failed_at: None,
-            last_transaction_at: None,
-            last_transaction: None,
-            processed_payments: 0,
-            error_payments: 0,
-            stamps: self.stamps,
+            ..PaymentMethod::unused(
+                PaymentMethodId::from_u128(METHOD_SPACE | key_part(customer.c_custkey)),
+                Some(account_id(customer.c_custkey)),
+                (
+                    PaymentMethodKind::CreditCardReferenceTransaction,
+                    "CreditCardReferenceTransaction".to_owned(),
+                ),
+                Instrument {
+                    mask: Some(manner.mask.to_owned()),
+                    brand: Some("Visa".to_owned()),
+                    expiration_month: Some(12),
+                    expiration_year: Some(2099),
+                    holder_name: Some(customer.c_name.to_string()),
+                    token: Some(manner.token.to_owned()),
+                },
+                self.stamps,
+            )
         }
     }
 

@@ -1,29 +1,52 @@
 //! Gateways that cut, delay, repeat, refuse and forget.
 
-use payment_runs_gateway::simulator::{Simulator, SimulatorConfig};
+use jiff::SignedDuration;
+use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_types::ops::{PaymentState, Resolution, ResolvePaymentRequest};
+use tempfile::TempDir;
 
 use crate::check;
 use crate::ledger::SMALL;
 use crate::server::{Launch, Server, TestTime, until};
 
-/// A gateway with faults, collected through until nothing is in doubt.
-async fn collect_through(told: &str, bank: SimulatorConfig, arguments: &str) {
+/// A run that has completed through a gateway with faults, and what is left of it.
+struct Collected {
+    bank: SimulatorHandle,
+    time: TestTime,
+    server: Server,
+    run: String,
+    _folder: TempDir,
+}
+
+async fn collect(bank: SimulatorConfig, arguments: &str) -> Collected {
     let folder = SMALL.in_new_folder().await;
-    let faults = bank.faults.clone();
     let bank = Simulator::start(SimulatorConfig { seed: 7, ..bank }).await.unwrap();
     let mut time = TestTime::new();
     let launch = Launch::new(folder.path(), &bank.url()).with(arguments);
     let server = time.launch(&launch).start();
     let run = server.create_run().await;
     time.until_completed(&server, &run).await;
-    time.until_nothing_is_in_doubt(&server).await;
-    let summary = server.summary(&run).await;
-    server.kill();
-    check::tell(told, &bank);
-    check::everything_once(told, SMALL, &bank.journal(), &summary);
-    assert_eq!(faults.is_empty(), bank.faults().is_empty(), "{told}: the faults strike");
-    bank.stop().await;
+    Collected { bank, time, server, run, _folder: folder }
+}
+
+impl Collected {
+    /// Tells what struck, and ends.
+    async fn end(self, told: &str) {
+        check::tell(told, &self.bank);
+        self.server.kill();
+        self.bank.stop().await;
+    }
+}
+
+/// A gateway with faults, collected through until nothing is in doubt.
+async fn collect_through(told: &str, bank: SimulatorConfig, arguments: &str) {
+    let faults = bank.faults.clone();
+    let mut done = collect(bank, arguments).await;
+    done.time.until_nothing_is_in_doubt(&done.server).await;
+    let (journal, summary) = (done.bank.journal(), done.server.summary(&done.run).await);
+    check::everything_once(told, SMALL, &journal, &summary);
+    assert_eq!(faults.is_empty(), done.bank.faults().is_empty(), "{told}: the faults strike");
+    done.end(told).await;
 }
 
 fn faulty(faults: &str) -> SimulatorConfig {
@@ -63,21 +86,15 @@ async fn a_gateway_that_is_too_busy() {
 /// What the gateway repeats for a key is a failure without a charge: nobody but a person can end that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_the_key_repeats_is_left_to_a_person() {
-    let folder = SMALL.in_new_folder().await;
-    let bank = Simulator::start(SimulatorConfig { seed: 7, ..faulty("saved-500=0.2") }).await.unwrap();
-    let mut time = TestTime::new();
-    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
-    let run = server.create_run().await;
-    time.until_completed(&server, &run).await;
-    let in_doubt = server.count_in_doubt().await.unwrap();
+    let done = collect(faulty("saved-500=0.2"), "").await;
+    let in_doubt = done.server.count_in_doubt().await.unwrap();
     assert!(in_doubt > 0);
-    resolve_all(&server, Resolution::Declined).await;
-    assert_eq!(server.count_in_doubt().await, Ok(0));
-    check::tell("500 saved under the key, resolved by a person", &bank);
-    check::nothing_twice("saved 500", &bank.journal());
-    check::counters("saved 500", SMALL, &bank.journal(), &server.summary(&run).await);
-    server.kill();
-    bank.stop().await;
+    resolve_all(&done.server, Resolution::Declined).await;
+    assert_eq!(done.server.count_in_doubt().await, Ok(0));
+    let (journal, summary) = (done.bank.journal(), done.server.summary(&done.run).await);
+    check::nothing_twice("saved 500", &journal);
+    check::counters("saved 500", SMALL, &journal, &summary);
+    done.end("500 saved under the key, resolved by a person").await;
 }
 
 /// A gateway without keys charges at every delivery, so that a lost answer is looked up.
@@ -94,33 +111,26 @@ async fn a_gateway_that_ignores_keys_is_asked_instead() {
 /// Where nothing can be looked up either, what nobody knows stays unknown, and nothing is sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_ignores_keys_and_answers_no_look_ups_leaves_the_rest_to_a_person() {
-    let folder = SMALL.in_new_folder().await;
     let faults = "drop-before-charge=0.1,drop-after-charge=0.2,cut-answer=0.1";
-    let config = SimulatorConfig { honours_keys: false, supports_lookup: false, seed: 7, ..faulty(faults) };
-    let bank = Simulator::start(config).await.unwrap();
-    let mut time = TestTime::new();
-    let launch = Launch::new(folder.path(), &bank.url())
-        .with("--gateway-search none --gateway-key-life-s 0 --gateway-concurrency 16");
-    let server = time.launch(&launch).start();
-    let run = server.create_run().await;
-    time.until_completed(&server, &run).await;
-    let in_doubt = server.count_in_doubt().await.unwrap();
+    let bank = SimulatorConfig { honours_keys: false, supports_lookup: false, ..faulty(faults) };
+    let arguments = "--gateway-search none --gateway-key-life-s 0 --gateway-concurrency 16";
+    let mut done = collect(bank, arguments).await;
+    let in_doubt = done.server.count_in_doubt().await.unwrap();
     for _ in 0..30 {
-        time.tick(&server, jiff::SignedDuration::from_mins(10)).await;
+        done.time.tick(&done.server, SignedDuration::from_mins(10)).await;
     }
-    assert_eq!(server.count_in_doubt().await, Ok(in_doubt), "five hours later nobody knows more");
-    check::nothing_twice("keys ignored, no look-ups", &bank.journal());
-    let charged = bank.journal().len();
-    let lost: u64 =
-        bank.faults().into_iter().filter(|(fault, _)| *fault != "drop-before-charge").map(|(_, n)| n).sum();
-    let refused: u64 = bank.faults().into_iter().map(|(_, count)| count).sum::<u64>() - lost;
-    assert_eq!(u64::try_from(in_doubt).unwrap(), lost + refused, "each lost answer is one payment in doubt");
-    assert_eq!(u64::try_from(SMALL.count() - charged).unwrap(), refused);
-    resolve_all(&server, Resolution::Declined).await;
-    assert_eq!(server.count_in_doubt().await, Ok(0));
-    check::tell("keys ignored, no look-ups, resolved by a person", &bank);
-    server.kill();
-    bank.stop().await;
+    assert_eq!(done.server.count_in_doubt().await, Ok(in_doubt), "five hours later nobody knows more");
+    let journal = done.bank.journal();
+    check::nothing_twice("keys ignored, no look-ups", &journal);
+    let struck = done.bank.faults();
+    let refused: u64 =
+        struck.iter().filter(|(fault, _)| *fault == "drop-before-charge").map(|(_, count)| count).sum();
+    let lost: u64 = struck.iter().map(|(_, count)| count).sum();
+    assert_eq!(u64::try_from(in_doubt).unwrap(), lost, "each lost answer is one payment in doubt");
+    assert_eq!(u64::try_from(SMALL.count() - journal.len()).unwrap(), refused);
+    resolve_all(&done.server, Resolution::Declined).await;
+    assert_eq!(done.server.count_in_doubt().await, Ok(0));
+    done.end("keys ignored, no look-ups, resolved by a person").await;
 }
 
 /// A person settles everything that is unknown. What is being sent at this moment is refused, and asked for again.
@@ -137,8 +147,8 @@ async fn resolve_all(server: &Server, outcome: Resolution) {
                 gateway_code: None,
                 gateway_message: None,
             };
-            let resolved = server.client().ops().resolve_payment().key(&payment.id).body(body).send().await;
-            drop(resolved);
+            // One that is being sent at this moment is found again by the next look.
+            drop(server.client().ops().resolve_payment().key(&payment.id).body(body).send().await);
         }
         is_empty
     })

@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use jiff::civil::date;
-use payment_runs_engine::account::{Account, AccountStatus, RetryRule, Stamps};
+use payment_runs_engine::account::{Account, AccountStatus, Stamps};
 use payment_runs_engine::command::Load;
 use payment_runs_engine::document::{Document, DocumentKind, DocumentStatus};
 use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, PaymentMethodId};
 use payment_runs_engine::money::Currency;
-use payment_runs_engine::payment_method::{
-    Instrument, PaymentMethod, PaymentMethodKind, PaymentMethodStatus,
-};
+use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::ports::Ledger as _;
 use payment_runs_node::testing::{TestNode, USER};
 
@@ -81,23 +79,13 @@ impl Ledger {
                 credit_balance_minor: 0,
                 stamps,
             });
-            load.payment_methods.push(PaymentMethod {
-                id: method,
-                account: Some(id),
-                kind: PaymentMethodKind::CreditCard,
-                kind_name: "CreditCard".to_owned(),
-                status: PaymentMethodStatus::Active,
-                instrument: Instrument { token: Some(token.to_owned()), ..Instrument::default() },
-                use_default_retry_rule: true,
-                retry_rule: RetryRule::default(),
-                consecutive_failures: 0,
-                last_failed_at: None,
-                last_transaction_at: None,
-                last_transaction: None,
-                processed_payments: 0,
-                error_payments: 0,
+            load.payment_methods.push(PaymentMethod::unused(
+                method,
+                Some(id),
+                (PaymentMethodKind::CreditCard, "CreditCard".to_owned()),
+                Instrument { token: Some(token.to_owned()), ..Instrument::default() },
                 stamps,
-            });
+            ));
             load.documents
                 .extend((0..self.invoices).map(|n| invoice(id, account * self.invoices + n, stamps)));
         }

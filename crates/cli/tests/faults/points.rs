@@ -4,7 +4,7 @@ use payment_runs_gateway::simulator::{Simulator, SimulatorConfig};
 use payment_runs_node::crash_points::{CrashPoint, STEPS, VARIABLE};
 
 use crate::check;
-use crate::ledger::{Ledger, SMALL};
+use crate::ledger::SMALL;
 use crate::server::{Launch, Server, TestTime, until};
 
 /// Answers are lost so often that every run looks payments up.
@@ -13,14 +13,14 @@ const FAULTS: &str = "drop-before-charge=0.2,drop-after-charge=0.2";
 const ONLY_WITHOUT_KEYS: [&str; 4] = ["look-up", "begin-delivery", "end-delivery", "settle-look-ups"];
 /// A chunk is worked off too soon for its lease to be renewed, unless charges take long.
 const ONLY_WHEN_SLOW: &str = "renew";
-/// Steps that every run takes often.
-const OFTEN: [&str; 3] = ["settle", "charge", "look-up"];
 /// How long they take then.
 const SLOW_MS: u64 = 400;
+/// Steps that every run takes often.
+const OFTEN: [&str; 3] = ["settle", "charge", "look-up"];
 
 /// Crashes there, starts again, and lets everything come to its end. Says whether the point was reached.
-async fn crash_at(point: &CrashPoint, ledger: Ledger) -> bool {
-    let folder = ledger.in_new_folder().await;
+async fn crash_at(point: &CrashPoint) -> bool {
+    let folder = SMALL.in_new_folder().await;
     let has_keys = !ONLY_WITHOUT_KEYS.contains(&point.step);
     let is_slow = point.step == ONLY_WHEN_SLOW;
     let config = SimulatorConfig {
@@ -53,7 +53,7 @@ async fn crash_at(point: &CrashPoint, ledger: Ledger) -> bool {
     };
     time.until_completed(&server, &run).await;
     time.until_nothing_is_in_doubt(&server).await;
-    check::everything_once(&point.to_string(), ledger, &bank.journal(), &server.summary(&run).await);
+    check::everything_once(&point.to_string(), SMALL, &bank.journal(), &server.summary(&run).await);
     server.kill();
     bank.stop().await;
     has_crashed
@@ -77,7 +77,7 @@ async fn crash_at_all(is_after: bool) {
         let times: &[u32] = if OFTEN.contains(&step) { &[1, 3] } else { &[1] };
         for &time in times {
             let point = CrashPoint { step, is_after, time };
-            let was_reached = crash_at(&point, SMALL).await;
+            let was_reached = crash_at(&point).await;
             assert!(was_reached || time > 1, "{point} is never reached");
             reached += usize::from(was_reached);
         }

@@ -156,18 +156,8 @@ impl Server {
     pub(crate) async fn terminate(mut self) -> ExitStatus {
         let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(asked.success());
-        self.ended("the end after SIGTERM").await
-    }
-
-    /// Waits until the process has ended by itself.
-    pub(crate) async fn ended(&mut self, what: &str) -> ExitStatus {
-        let mut status = None;
-        until(what, async || {
-            status = self.process.try_wait().unwrap();
-            status.is_some()
-        })
-        .await;
-        status.unwrap()
+        until("the end after SIGTERM", async || self.has_ended()).await;
+        self.process.wait().unwrap()
     }
 
     /// Whether the process has ended.

@@ -19,7 +19,9 @@ use super::{
     WAITING_WITH_REPLAYS_MAX, Webhook, WebhookRequest,
 };
 use crate::ids::{DeliveryId, EntityKey, WebhookId};
-use crate::ports::{BoxFuture, Clock, EncodeNotification, Entropy, Ids, StoreError, WebhookSender, Webhooks};
+use crate::ports::{
+    BoxFuture, Chain, Clock, EncodeNotification, Entropy, Ids, StoreError, WebhookSender, Webhooks,
+};
 
 /// Notifications that are read and stored in one transaction at most.
 const BATCH_MAX: usize = 128;
@@ -102,7 +104,7 @@ impl Dispatcher {
                 Ok(wake_at) => wake_at,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
-                    tracing::warn!(error = error.with_causes(), "notifications wait for the store");
+                    tracing::warn!(error = %Chain(&error), "notifications wait for the store");
                     self.is_stale = true;
                     later(ports.clock.now(), STORE_PAUSE)
                 }
@@ -144,7 +146,7 @@ impl Dispatcher {
         }
         if let Err(error) = self.record().await {
             tracing::warn!(
-                error = error.with_causes(),
+                error = %Chain(&error),
                 "the last attempts of notifications were not recorded: they are sent again"
             );
         }
@@ -167,7 +169,7 @@ impl Dispatcher {
                 Ok(()) => {}
                 // Trying again would not help, and the other webhooks can go on.
                 Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(error = error.with_causes(), webhook = %key.1, "a webhook cannot be told what happened");
+                    tracing::error!(error = %Chain(&error), webhook = %key.1, "a webhook cannot be told what happened");
                 }
                 Err(error) => return Err(error),
             }

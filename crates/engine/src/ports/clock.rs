@@ -20,6 +20,16 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 }
 
+/// A time some while after another; the end of the calendar when it would lie beyond.
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The passed time of a clock whose time of day nobody sets back, as those of tests and simulations are.
+pub fn since_epoch(at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+}
+
 /// A moment some while ahead, by the time of day and by the count that nobody sets. It has passed as soon as either says so:
 /// the first is what others judge by, and the second goes on when the first is set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +41,7 @@ pub struct Deadline {
 impl Deadline {
     /// The moment that comes after this while.
     pub fn after(clock: &dyn Clock, by: Duration) -> Self {
-        let at = clock.now().checked_add(by).unwrap_or(Timestamp::MAX);
+        let at = later(clock.now(), by);
         Self { at, elapsed: clock.elapsed().saturating_add(by) }
     }
 

@@ -26,7 +26,7 @@ pub use access::{
     Permission, Session,
 };
 pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, Enqueued};
-pub use clock::{Clock, ClockIsLater, Deadline, Entropy, Ids, SettableClock, Spawner};
+pub use clock::{Clock, ClockIsLater, Deadline, Entropy, Ids, SettableClock, Spawner, since_epoch};
 pub use exports::Exports;
 pub use gateway::{
     Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,
@@ -85,9 +85,18 @@ pub enum StoreError {
     LeaseLost,
 }
 
-impl StoreError {
-    /// This error as a log wants it, which then tells the causes as well: that a disk is full, say.
-    pub fn with_causes(&self) -> &(dyn std::error::Error + 'static) {
-        self
+/// An error with all its causes, as a log wants it: that a disk is full, say.
+#[derive(Debug, Clone, Copy)]
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

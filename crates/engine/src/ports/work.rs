@@ -37,8 +37,6 @@ pub struct ChunkClaim {
     pub chunk: Option<u32>,
     /// Grows with every claim. A write under an older epoch is refused.
     pub epoch: u32,
-    /// When the lease ends (UTC).
-    pub lease_until: Timestamp,
     /// How far the chunk was when it was claimed.
     pub stage: ChunkStage,
 }

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::shared::Shared;
 use crate::ids::PaymentId;
-use crate::ports::{BoxFuture, ChunkClaim, Deadline, Intent, Outcome, Settlement, StoreError};
+use crate::ports::{BoxFuture, Chain, ChunkClaim, Deadline, Intent, Outcome, Settlement, StoreError};
 use crate::stopping::{Stopper, Stopping};
 
 /// Works a claimed chunk off. `LeaseLost` means that another worker has it now; any other error leaves the chunk to lapse.
@@ -168,7 +168,7 @@ impl<'a> Desk<'a> {
                 Ok(false) => return Err(StoreError::LeaseLost),
                 Err(error @ (StoreError::LeaseLost | StoreError::Closed)) => return Err(error),
                 Err(error) if !self.shared.has_ended(self.lease) => {
-                    tracing::warn!(error = error.with_causes(), run = %self.claim.run, "a lease could not be renewed");
+                    tracing::warn!(error = %Chain(&error), run = %self.claim.run, "a lease could not be renewed");
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -188,7 +188,7 @@ async fn run_stopped(shared: &Shared, claim: &ChunkClaim) {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(error = error.with_causes(), run = %claim.run, "it could not be asked whether a run was stopped");
+                tracing::warn!(error = %Chain(&error), run = %claim.run, "it could not be asked whether a run was stopped");
             }
         }
         tokio::select! {

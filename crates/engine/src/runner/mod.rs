@@ -20,8 +20,8 @@ pub use shared::WorkerPorts;
 use self::chunk::work_chunk;
 use self::selection::select_run;
 use self::shared::{Shared, is_passing};
-use crate::collect::later;
-use crate::ports::{BoxFuture, ChunkClaim, StoreError};
+use crate::ports::clock::later;
+use crate::ports::{BoxFuture, Chain, ChunkClaim, StoreError};
 use crate::recover::look_up_due;
 use crate::stopping::Stopping;
 
@@ -99,7 +99,7 @@ impl Crew {
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
                     tracing::warn!(
-                        error = error.with_causes(),
+                        error = %Chain(&error),
                         failures = self.failures,
                         "no work could be claimed"
                     );
@@ -230,15 +230,15 @@ async fn report(shared: &Shared, claim: Option<ChunkClaim>, error: StoreError) {
             tracing::info!(run = %claim.run, chunk = claim.chunk, "another worker has taken over");
         }
         (StoreError::Corrupt { .. }, Some(claim)) => {
-            tracing::error!(error = error.with_causes(), run = %claim.run, chunk = claim.chunk, "a payment run cannot go on");
+            tracing::error!(error = %Chain(&error), run = %claim.run, chunk = claim.chunk, "a payment run cannot go on");
             let message = error.to_string();
             let fail = || shared.ports.work.fail_run(claim, shared.now(), &message);
             if let Err(error) = shared.persist(fail).await {
-                tracing::error!(error = error.with_causes(), run = %claim.run, "the failure of a payment run could not be stored");
+                tracing::error!(error = %Chain(&error), run = %claim.run, "the failure of a payment run could not be stored");
             }
         }
         _ => tracing::warn!(
-            error = error.with_causes(),
+            error = %Chain(&error),
             is_passing = is_passing(&error),
             "work was left for later"
         ),

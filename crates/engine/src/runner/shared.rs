@@ -7,8 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::settings::WorkerSettings;
-use crate::collect::{Collector, later};
-use crate::ports::{BoxFuture, Clock, Deadline, EncodeCharge, Gateways, Ids, Spawner, StoreError, Work};
+use crate::collect::Collector;
+use crate::ports::clock::later;
+use crate::ports::{
+    BoxFuture, Chain, Clock, Deadline, EncodeCharge, Gateways, Ids, Spawner, StoreError, Work,
+};
 
 /// The ports a worker needs.
 #[derive(Clone)]
@@ -83,7 +86,7 @@ impl Shared {
                 Err(error) if is_passing(&error) && failures + 1 < self.settings.store_attempts_max => {
                     failures += 1;
                     tracing::warn!(
-                        error = error.with_causes(),
+                        error = %Chain(&error),
                         failures,
                         "a transaction failed and is tried again"
                     );

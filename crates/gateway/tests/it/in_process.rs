@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use payment_runs_engine::ports::{BoxFuture, Clock, Gateway, LookUp, Outcome, Spawner};
+use payment_runs_engine::ports::{BoxFuture, Clock, Gateway, LookUp, Outcome, Spawner, since_epoch};
 use payment_runs_gateway::simulator::JournalTotals;
 use payment_runs_gateway::simulator::bank::{Bank, BankSettings};
 use payment_runs_gateway::stripe::{InProcess, StripeGateway, default_settings};
@@ -25,7 +25,7 @@ impl Clock for JumpingClock {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+        since_epoch(self.now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

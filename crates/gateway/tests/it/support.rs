@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use payment_runs_engine::ids::{GatewayId, PaymentId};
 use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::ports::{BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge};
+use payment_runs_engine::ports::{BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, since_epoch};
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
 
@@ -20,7 +20,7 @@ impl Clock for MachineClock {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+        since_epoch(self.now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

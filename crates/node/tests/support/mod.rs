@@ -7,14 +7,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use payment_runs_engine::account::{Account, AccountStatus, RetryRule, Stamps};
+use payment_runs_engine::account::{Account, AccountStatus, Stamps};
 use payment_runs_engine::command::Load;
 use payment_runs_engine::document::{Document, DocumentKind, DocumentStatus};
 use payment_runs_engine::ids::{AccountId, DocumentId, PaymentMethodId, UserId};
 use payment_runs_engine::money::Currency;
-use payment_runs_engine::payment_method::{
-    Instrument, PaymentMethod, PaymentMethodKind, PaymentMethodStatus,
-};
+use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 
 /// An answer.
 #[derive(Debug)]
@@ -96,23 +94,13 @@ pub(crate) fn receivables(count: u128) -> Load {
             credit_balance_minor: 0,
             stamps,
         });
-        load.payment_methods.push(PaymentMethod {
-            id: method,
-            account: Some(account),
-            kind: PaymentMethodKind::CreditCardReferenceTransaction,
-            kind_name: "CreditCardReferenceTransaction".to_owned(),
-            status: PaymentMethodStatus::Active,
-            instrument: Instrument { token: Some("pm_card_visa".to_owned()), ..Instrument::default() },
-            use_default_retry_rule: true,
-            retry_rule: RetryRule::default(),
-            consecutive_failures: 0,
-            last_failed_at: None,
-            last_transaction_at: None,
-            last_transaction: None,
-            processed_payments: 0,
-            error_payments: 0,
+        load.payment_methods.push(PaymentMethod::unused(
+            method,
+            Some(account),
+            (PaymentMethodKind::CreditCardReferenceTransaction, "CreditCardReferenceTransaction".to_owned()),
+            Instrument { token: Some("pm_card_visa".to_owned()), ..Instrument::default() },
             stamps,
-        });
+        ));
         load.documents.push(invoice(DocumentId::from_u128(number), account, stamps));
     }
     load

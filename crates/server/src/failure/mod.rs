@@ -9,7 +9,7 @@ mod v2;
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use payment_runs_engine::ports::{LedgerError, StoreError};
+use payment_runs_engine::ports::{Chain, LedgerError, StoreError};
 use payment_runs_stubs::{Category, Fault, Location, Rejection, RequestContext};
 use serde::Serialize;
 
@@ -139,21 +139,6 @@ pub(crate) fn auth_failure(failure: &AuthFailure) -> Rejection {
             Rejection::new(Category::Permission, message)
         }
         AuthFailure::Store(error) => store_failure(error),
-    }
-}
-
-/// An error with all its causes, for the log.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

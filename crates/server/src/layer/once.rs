@@ -159,23 +159,22 @@ pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Re
     })
 }
 
-/// The ticket of a request under a key. Without a caller there is none: a key is one client's, and the answer to who has
-/// not proved who they are, which may be a token, is never kept.
-fn ticket_for(app: &App, key: &str, parts: &Parts, body: &Bytes) -> Option<OnceTicket> {
-    let caller = parts.extensions.get::<Caller>()?;
+/// The ticket of a request under a key.
+fn ticket_for(app: &App, caller: &Caller, key: &str, parts: &Parts, body: &Bytes) -> OnceTicket {
     let fingerprint = fingerprint(key, &parts.method, &parts.uri, &caller.scope, body);
     let key = OnceKey { client: caller.client.clone(), key: stored_form(key), fingerprint };
     let expires_at = app.now().saturating_add(IDEMPOTENCY_LIFE).unwrap_or(Timestamp::MAX);
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    Some(OnceTicket::new(key, expires_at, request_id))
+    OnceTicket::new(key, expires_at, request_id)
 }
 
-/// Answers a repeated request as it was answered before, and sees to it that a new one is remembered.
+/// Answers a repeated request as it was answered before, and sees to it that a new one is remembered. Without a caller
+/// nothing is: a key is one client's, and the answer to who has not proved who they are, which may be a token, is never kept.
 pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next) -> Response {
-    if request.extensions().get::<Caller>().is_none() {
-        return next.run(request).await;
-    }
     let (mut parts, body) = request.into_parts();
+    let Some(caller) = parts.extensions.get::<Caller>() else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
     let refusal = match key_of(&parts.method, &parts.headers) {
         Ok(None) => return next.run(Request::from_parts(parts, body)).await,
         Ok(Some(_)) if is_streamed(&parts) => {
@@ -184,9 +183,7 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
         }
         Ok(Some(key)) => {
             let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            let Some(ticket) = ticket_for(&app, &key, &parts, &bytes) else {
-                return next.run(Request::from_parts(parts, Body::from(bytes))).await;
-            };
+            let ticket = ticket_for(&app, caller, &key, &parts, &bytes);
             match known_answer(&app, &ticket).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => return answer,

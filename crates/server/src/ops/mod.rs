@@ -16,7 +16,7 @@ mod schedules;
 mod watch;
 
 use axum::response::Response as HttpResponse;
-use payment_runs_engine::ports::StoreError;
+use payment_runs_engine::ports::{Chain, StoreError};
 use payment_runs_stubs::ops::{
     cancel_payment_run, get_payment, list_audit_records, list_payment_run_payments, list_payments,
     resolve_payment, stop_payment_run, watch_payment_run,
@@ -578,7 +578,7 @@ fn not_ready(error: &StoreError) -> Rejection {
         StoreError::Closed => "the server is stopping",
         _ => "the database cannot be reached",
     };
-    tracing::warn!(error = %crate::failure::Chain(error), "the server is not ready");
+    tracing::warn!(error = %Chain(error), "the server is not ready");
     Rejection::new(Category::Temporary, message).retry_after_s(1)
 }
 

@@ -16,6 +16,7 @@ use payment_runs_types::ops::{CreateScheduleRequest, Schedule, SchedulePage, Upd
 use self::read::{Given, template};
 use self::write::whole;
 use crate::call::{Call, unexpected_output};
+use crate::change::require_charging;
 use crate::cursor;
 use crate::failure::store_failure;
 use crate::faults::Faults;
@@ -132,10 +133,8 @@ pub(super) async fn update(
     if schedule.status != ScheduleStatus::Active {
         return Err(has_ended());
     }
-    if schedule.template.options.collect_payment {
-        let what = "change a schedule whose payment runs charge payment methods";
-        call.require(Permission::ProcessElectronicPayment, what)?;
-    }
+    let what = "change a schedule whose payment runs charge payment methods";
+    require_charging(call, schedule.template.options, what)?;
     let settings = call.settings().await?;
     let mut faults = Faults::default();
     let given = Given::of_change(&body);

@@ -15,7 +15,7 @@ use super::fields::Selection;
 use super::resolve::Resolver;
 use super::{name, no_run, require_management};
 use crate::call::Call;
-use crate::change::{change, charging_flag, flag, require_charging};
+use crate::change::{CHANGE_CHARGING_RUN, change, charging_flag, flag, require_charging};
 use crate::failure::store_failure;
 use crate::refused::{Wording, faults, rejection};
 use crate::time::Zone;
@@ -37,7 +37,7 @@ pub(super) async fn update(
         let state = format!("{:?}", run.status);
         return Err(rejection(&[Refusal::WrongState { noun: Noun::PaymentRun, state }], &WORDING));
     }
-    require_charging(call, &run)?;
+    require_charging(call, run.options, CHANGE_CHARGING_RUN)?;
     let settings = call.settings().await?;
     let zone = Zone::of(&settings);
     let mut resolver = Resolver::new(call, &zone);

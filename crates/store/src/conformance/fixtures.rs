@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use payment_runs_engine::account::{Account, AccountStatus, GatewayConfig, RetryRule, Scope, Stamps};
+use payment_runs_engine::account::{Account, AccountStatus, GatewayConfig, Scope, Stamps};
 use payment_runs_engine::command::{Command, Load, NewRun, Output, Request};
 use payment_runs_engine::document::{CreditMemo, Document, DocumentKind, DocumentStatus};
 use payment_runs_engine::ids::{
@@ -13,9 +13,7 @@ use payment_runs_engine::ids::{
 };
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentState};
-use payment_runs_engine::payment_method::{
-    Instrument, PaymentMethod, PaymentMethodKind, PaymentMethodStatus,
-};
+use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::ports::{
     Access, Charge, ChunkClaim, EncodeCharge, Executed, Ids, Intent, Ledger, LedgerError, OnceStore, Outcome,
     Schedules, Search, Settlement, Webhooks, Work,
@@ -169,27 +167,17 @@ impl<'a> Stand<'a> {
     pub(super) fn account(&self, number: &str) -> (Account, PaymentMethod) {
         let stamps = Stamps::new(at(0), USER);
         let id = AccountId::from_u128(self.id());
-        let method = PaymentMethod {
-            id: PaymentMethodId::from_u128(self.id()),
-            account: Some(id),
-            kind: PaymentMethodKind::CreditCard,
-            kind_name: "CreditCard".to_owned(),
-            status: PaymentMethodStatus::Active,
-            instrument: Instrument {
+        let method = PaymentMethod::unused(
+            PaymentMethodId::from_u128(self.id()),
+            Some(id),
+            (PaymentMethodKind::CreditCard, "CreditCard".to_owned()),
+            Instrument {
                 mask: Some("************4242".to_owned()),
                 token: Some(format!("pm_{number}")),
                 ..Instrument::default()
             },
-            use_default_retry_rule: true,
-            retry_rule: RetryRule::default(),
-            consecutive_failures: 0,
-            last_failed_at: None,
-            last_transaction_at: None,
-            last_transaction: None,
-            processed_payments: 0,
-            error_payments: 0,
             stamps,
-        };
+        );
         let account = Account {
             id,
             number: number.to_owned(),

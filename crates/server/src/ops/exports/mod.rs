@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{Key, PaymentId, RunId};
-use payment_runs_engine::ports::StoreError;
 use payment_runs_engine::ports::ledger::{DecisionPosition, DecisionQuery};
+use payment_runs_engine::ports::{Chain, StoreError};
 use payment_runs_engine::run::Run;
 use payment_runs_stubs::{Location, Rejection, Stream};
 use payment_runs_types::ops::ExportFormat;
@@ -18,7 +18,7 @@ use payment_runs_types::ops::ExportFormat;
 use super::{decisions, no_run_at};
 use crate::app::App;
 use crate::call::Call;
-use crate::failure::{Chain, store_failure};
+use crate::failure::store_failure;
 use crate::time::Zone;
 use rows::{Format, Writer};
 

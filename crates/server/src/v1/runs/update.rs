@@ -14,7 +14,7 @@ use super::resolve::Resolver;
 use super::write::{self, View};
 use super::{find, name, require_management};
 use crate::call::{Call, unexpected_output};
-use crate::change::{change, charging_flag, flag, require_charging};
+use crate::change::{CHANGE_CHARGING_RUN, change, charging_flag, flag, require_charging};
 use crate::refused::{Wording, faults, rejection};
 use crate::time::Zone;
 
@@ -33,7 +33,7 @@ pub(in crate::v1) async fn update(
         let state = format!("{:?}", run.status);
         return Err(rejection(&[Refusal::WrongState { noun: Noun::PaymentRun, state }], &WORDING));
     }
-    require_charging(call, &run)?;
+    require_charging(call, run.options, CHANGE_CHARGING_RUN)?;
     let settings = call.settings().await?;
     let zone = Zone::of(&settings);
     let mut resolver = Resolver::new(call, &zone);

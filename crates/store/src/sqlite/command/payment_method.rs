@@ -1,6 +1,6 @@
 //! Commands on payment methods.
 
-use payment_runs_engine::account::{RetryRule, Stamps};
+use payment_runs_engine::account::Stamps;
 use payment_runs_engine::command::{NewPaymentMethod, Output, PaymentMethodChange};
 use payment_runs_engine::ids::{AccountId, Key};
 use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodStatus};
@@ -13,23 +13,7 @@ use crate::sqlite::row;
 
 /// The payment method as it is stored first: active, with no history.
 pub(super) fn from_new(new: NewPaymentMethod, account: Option<AccountId>, stamps: Stamps) -> PaymentMethod {
-    PaymentMethod {
-        id: new.id,
-        account,
-        kind: new.kind,
-        kind_name: new.kind_name,
-        status: PaymentMethodStatus::Active,
-        instrument: new.instrument,
-        use_default_retry_rule: true,
-        retry_rule: RetryRule::default(),
-        consecutive_failures: 0,
-        last_failed_at: None,
-        last_transaction_at: None,
-        last_transaction: None,
-        processed_payments: 0,
-        error_payments: 0,
-        stamps,
-    }
+    PaymentMethod::unused(new.id, account, (new.kind, new.kind_name), new.instrument, stamps)
 }
 
 pub(super) fn create(desk: &mut Desk<'_>, new: NewPaymentMethod) -> Result<Output, Failure> {

@@ -50,7 +50,7 @@ pub(crate) fn selection(
                WHERE entity = ?1 AND id = ?2 RETURNING selection_epoch";
     let epoch = first(db, sql, params![entity.0, run.to_blob(), time(lease_until)], |row| row.number())?
         .ok_or_else(|| Failure::broken("a run vanished while it was claimed"))?;
-    Ok(Some(ChunkClaim { entity, run, chunk: None, epoch, lease_until, stage: ChunkStage::Ready }))
+    Ok(Some(ChunkClaim { entity, run, chunk: None, epoch, stage: ChunkStage::Ready }))
 }
 
 /// Makes a pending run a processing one; one that is at work already stays as it is. A schedule goes on with its next run in
@@ -96,7 +96,7 @@ pub(crate) fn chunk(
     let values = params![entity.0, run.to_blob(), ordinal, time(lease_until)];
     let claimed = first(db, sql, values, |row| Ok((row.number()?, row.code()?)))?;
     let (epoch, stage) = claimed.ok_or_else(|| Failure::broken("a chunk vanished while it was claimed"))?;
-    Ok(Some(ChunkClaim { entity, run, chunk: Some(ordinal), epoch, lease_until, stage }))
+    Ok(Some(ChunkClaim { entity, run, chunk: Some(ordinal), epoch, stage }))
 }
 
 /// Prolongs a lease and says whether it is still ours.

@@ -21,21 +21,16 @@ pub(super) fn store(
     desk.checked()?;
     let Some(account) = account else { return Err(Failure::broken("a payment method without an account")) };
     let method = PaymentMethod {
-        id: line.id,
-        account: Some(account.id),
-        kind: line.kind,
-        kind_name: line.kind_name,
         status: if line.closed { PaymentMethodStatus::Closed } else { PaymentMethodStatus::Active },
-        instrument: line.instrument,
         use_default_retry_rule: line.retry_rule.is_none(),
         retry_rule: line.retry_rule.unwrap_or_default(),
-        consecutive_failures: 0,
-        last_failed_at: None,
-        last_transaction_at: None,
-        last_transaction: None,
-        processed_payments: 0,
-        error_payments: 0,
-        stamps: desk.stamps(),
+        ..PaymentMethod::unused(
+            line.id,
+            Some(account.id),
+            (line.kind, line.kind_name),
+            line.instrument,
+            desk.stamps(),
+        )
     };
     row::payment_method::insert(desk.db, entity, &method)?;
     if line.make_default {
