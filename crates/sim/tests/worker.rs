@@ -33,6 +33,7 @@ enum Told {
     GiveBack(u32),
     Close(u32),
     Finish,
+    Select(Timestamp),
     Fail(String),
 }
 
@@ -58,6 +59,10 @@ struct Script {
     /// How far the time of day is set back meanwhile.
     set_back: Duration,
     is_closed: bool,
+    /// When a run wants to start.
+    run_at: Mutex<Option<Timestamp>>,
+    /// How long the next look for runs that end takes.
+    finishing: Mutex<Option<(SimClock, Duration)>>,
     news: tokio::sync::Notify,
 }
 
@@ -99,14 +104,17 @@ impl Work for Script {
         Box::pin(self.news.notified())
     }
     async fn next_run_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(None)
+        Ok(*self.run_at.lock().unwrap())
     }
     async fn claim_selection(
         &self,
-        _: Timestamp,
+        now: Timestamp,
         _: Timestamp,
         _: Arc<dyn Ids>,
     ) -> Result<Option<ChunkClaim>, StoreError> {
+        if self.run_at.lock().unwrap().take_if(|at| *at <= now).is_some() {
+            self.tell(Told::Select(now));
+        }
         Ok(None)
     }
     async fn extend_selection(
@@ -184,6 +192,10 @@ impl Work for Script {
         Ok(())
     }
     async fn finish_runs(&self, _: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        let finishing = self.finishing.lock().unwrap().take();
+        if let Some((clock, takes)) = finishing {
+            clock.sleep_until(clock.now().checked_add(takes).unwrap()).await;
+        }
         self.tell(Told::Finish);
         Ok(Vec::new())
     }
@@ -450,6 +462,27 @@ fn a_chunk_that_took_longer_to_open_than_its_lease_is_renewed_before_anything_is
     let told: Vec<_> = bench.script.told().into_iter().filter(|told| *told != Told::Finish).collect();
     assert_eq!(told[..2], [Told::Open(0), Told::Renew(0)], "{told:?}");
     assert_eq!(bench.script.settled(), 5);
+}
+
+#[test]
+fn a_run_whose_time_comes_during_a_round_starts_right_after_it() {
+    let takes = Duration::from_millis(500);
+    for due_after in [Duration::from_millis(1), takes / 2, takes] {
+        let mut bench = Bench::new(Script::default(), FAST, &settings());
+        // An idle worker: the only thing that wakes it is its poll.
+        bench.until(|bench| bench.script.count(|told| *told == Told::Finish) == 3);
+        *bench.script.finishing.lock().unwrap() = Some((bench.pool.clock.clone(), takes));
+        bench.until(|bench| bench.script.finishing.lock().unwrap().is_none());
+        let began = bench.pool.clock.now();
+        *bench.script.run_at.lock().unwrap() = Some(began.checked_add(due_after).unwrap());
+        bench.until(|bench| bench.script.count(|told| matches!(told, Told::Select(_))) == 1);
+        let ended = began.checked_add(takes).unwrap();
+        assert!(
+            bench.script.told().contains(&Told::Select(ended)),
+            "{due_after:?}: {:?}",
+            bench.script.told()
+        );
+    }
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Crew {
     /// Claims what there is room for, and says when to look again.
     async fn give_out(&mut self) -> Result<Timestamp, StoreError> {
         let shared = self.shared.clone();
-        // One time for the whole round: what comes due in its course is found by the next round, which then follows at once.
+        // What comes due in the course of the round is found by the next one, which then follows at once.
         let now = shared.now();
         let work = &shared.ports.work;
         while self.chunks < shared.settings.chunks_at_once {
@@ -167,7 +167,7 @@ impl Crew {
         for run in work.finish_runs(shared.now()).await? {
             tracing::info!(%run, "a payment run has ended");
         }
-        next_wake(&shared).await
+        next_wake(&shared, now).await
     }
 
     /// Starts a round of look-ups when one is due.
@@ -214,13 +214,13 @@ impl Crew {
     }
 }
 
-/// When there may be something to do though nothing was heard.
-async fn next_wake(shared: &Shared) -> Result<Timestamp, StoreError> {
-    let now = shared.now();
-    let poll = later(now, shared.settings.idle_poll);
+/// When there may be something to do though nothing was heard, after a round that began at the given time.
+async fn next_wake(shared: &Shared, began: Timestamp) -> Result<Timestamp, StoreError> {
+    let poll = later(began, shared.settings.idle_poll);
     let next = shared.ports.work.next_run_at().await?;
-    // A run whose time has come but that was not claimed is somebody else's, or waits for our selection to end.
-    Ok(next.filter(|&at| at > now).map_or(poll, |at| at.min(poll)))
+    // A run whose time had come but that was not claimed is somebody else's, or waits for our selection to end. One whose
+    // time has come since was not seen by this round, however long it is past.
+    Ok(next.filter(|&at| at > began).map_or(poll, |at| at.min(poll)))
 }
 
 /// Tells what went wrong. Data that cannot be read ends its run, since trying again would not help.
