@@ -131,7 +131,12 @@ fn steps(root: &Path, full: bool) -> Result<Vec<Step>> {
     if full {
         let mut long = tests(root)?;
         "tests with many generated cases, a minute of overload, and 500 kills".clone_into(&mut long.title);
-        long.environment = vec![("PROPTEST_CASES", "4096"), ("OVERLOAD_SECONDS", "60"), ("KILLS", "500")];
+        long.environment = vec![
+            ("NEXTEST_PROFILE", "long"),
+            ("PROPTEST_CASES", "4096"),
+            ("OVERLOAD_SECONDS", "60"),
+            ("KILLS", "500"),
+        ];
         steps.push(long);
         steps.push(cargo("an import of a million documents", MILLION, "find what keeps the lines in memory"));
     }
