@@ -38,6 +38,8 @@ pub enum Category {
     Conflict,
     /// What is sent leaves a gap after what was sent before.
     Gap,
+    /// The idempotency key is that of a request that is under way.
+    IdempotencyKeyInUse,
     /// The idempotency key was used before for another request.
     IdempotencyMismatch,
     /// The server failed.
@@ -58,7 +60,7 @@ pub enum Category {
 
 impl Category {
     /// Every category with its HTTP status.
-    pub const STATUSES: [(Self, StatusCode); 23] = [
+    pub const STATUSES: [(Self, StatusCode); 24] = [
         (Self::Permission, StatusCode::FORBIDDEN),
         (Self::Authentication, StatusCode::UNAUTHORIZED),
         (Self::InvalidValue, StatusCode::BAD_REQUEST),
@@ -74,6 +76,7 @@ impl Category {
         (Self::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
         (Self::Conflict, StatusCode::CONFLICT),
         (Self::Gap, StatusCode::CONFLICT),
+        (Self::IdempotencyKeyInUse, StatusCode::CONFLICT),
         (Self::IdempotencyMismatch, StatusCode::UNPROCESSABLE_ENTITY),
         (Self::Internal, StatusCode::INTERNAL_SERVER_ERROR),
         (Self::Temporary, StatusCode::SERVICE_UNAVAILABLE),

@@ -59,6 +59,7 @@ const CATEGORIES: &[(Category, i64)] = &[
     (Category::UnsupportedMediaType, 45),
     (Category::NotImplemented, 45),
     (Category::Conflict, 50),
+    (Category::IdempotencyKeyInUse, 50),
     (Category::Gap, 50),
     (Category::Internal, 60),
     (Category::Temporary, 61),

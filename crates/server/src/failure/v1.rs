@@ -49,15 +49,11 @@ pub(super) fn documented(status: StatusCode) -> StatusCode {
 
 /// Whether the fault is about what was asked and not about how: old versions answer these with 200.
 fn is_logical(rejection: &Rejection) -> bool {
-    let is_about_a_key = match rejection.category {
-        Category::IdempotencyMismatch => true,
-        // Whose key is in use is told when to come back; whose document a payment holds is not.
-        Category::Conflict => rejection.retry_after_s.is_some(),
-        _ => false,
-    };
-    let is_about_how = matches!(
+    !matches!(
         rejection.category,
         Category::Authentication
+            | Category::IdempotencyKeyInUse
+            | Category::IdempotencyMismatch
             | Category::MethodNotAllowed
             | Category::NotAcceptable
             | Category::UnsupportedMediaType
@@ -65,8 +61,7 @@ fn is_logical(rejection: &Rejection) -> bool {
             | Category::OverLimit
             | Category::NotImplemented
             | Category::TimedOut
-    );
-    !is_about_a_key && !is_about_how
+    )
 }
 
 /// Sixteen upper-case hexadecimal digits, taken from the request's identifier.
@@ -90,8 +85,11 @@ mod tests {
         let of = |category| is_logical(&Rejection::new(category, "no"));
         assert!(of(Category::NotFound) && of(Category::BusinessRule) && of(Category::Internal));
         assert!(of(Category::Conflict), "a document that a payment holds");
-        assert!(!is_logical(&Rejection::new(Category::Conflict, "no").retry_after_s(1)));
-        assert!(!of(Category::IdempotencyMismatch) && !of(Category::OverLimit));
+        assert!(
+            !of(Category::IdempotencyKeyInUse)
+                && !of(Category::IdempotencyMismatch)
+                && !of(Category::OverLimit)
+        );
     }
 
     #[test]

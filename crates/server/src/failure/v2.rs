@@ -22,7 +22,7 @@ pub(super) fn words(category: Category) -> (&'static str, &'static str) {
         Category::NotAcceptable => ("bad_request", "not_acceptable"),
         Category::UnsupportedMediaType => ("unsupported_media_type", "unsupported_media_type"),
         Category::BodyTooLarge => ("content_too_large", "body_too_large"),
-        Category::Conflict => ("conflict", "request_in_progress"),
+        Category::Conflict | Category::IdempotencyKeyInUse => ("conflict", "request_in_progress"),
         Category::Gap => ("conflict", "gap"),
         Category::IdempotencyMismatch => ("unprocessable_content", "idempotency_mismatch"),
         Category::OverLimit => ("too_many_requests", "too_many_requests"),
@@ -53,7 +53,8 @@ pub(super) fn write(status: StatusCode, rejection: &Rejection) -> Response {
     let body = ErrorResponse {
         type_: words(rejection.category).0.into(),
         errors,
-        retryable: (!waiting).then_some(rejection.category == Category::Conflict),
+        retryable: (!waiting)
+            .then_some(matches!(rejection.category, Category::Conflict | Category::IdempotencyKeyInUse)),
     };
     json_response(status, &body)
 }

@@ -153,10 +153,13 @@ pub(crate) fn stored_parts(stored: &StoredResponse) -> Option<(StatusCode, Strin
 pub(crate) fn stored_success<T: DeserializeOwned>(stored: &StoredResponse) -> Result<T, Rejection> {
     let packed = serde_json::from_slice::<Packed>(&stored.0).ok().filter(|packed| packed.status < 300);
     let body = packed.and_then(|packed| serde_json::from_str(&packed.body).ok());
-    body.ok_or_else(|| {
-        Rejection::new(Category::Conflict, "a request with this idempotency key is under way")
-            .retry_after_s(1)
-    })
+    body.ok_or_else(key_in_use)
+}
+
+/// The refusal of a request whose key is that of another that is not answered yet.
+fn key_in_use() -> Rejection {
+    Rejection::new(Category::IdempotencyKeyInUse, "a request with this idempotency key is under way")
+        .retry_after_s(1)
 }
 
 /// The ticket of a request under a key.
@@ -211,19 +214,11 @@ async fn known_answer(app: &App, ticket: &OnceTicket) -> Result<Option<Response>
 pub(crate) fn known_replay(known: Replay) -> Result<Response, Rejection> {
     match known {
         Replay::Answered(stored) => Ok(unpack(&stored)),
-        Replay::Mismatch => Err(Rejection::at(
+        Replay::Mismatch => Err(Rejection::new(
             Category::IdempotencyMismatch,
-            Location::None,
-            "",
             "the idempotency key was used for another request",
         )),
-        Replay::InFlight | Replay::Settled(_) | Replay::New => Err(Rejection::at(
-            Category::Conflict,
-            Location::None,
-            "",
-            "a request with this idempotency key is under way",
-        )
-        .retry_after_s(1)),
+        Replay::InFlight | Replay::Settled(_) | Replay::New => Err(key_in_use()),
     }
 }
 

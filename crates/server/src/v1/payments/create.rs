@@ -108,7 +108,9 @@ async fn send_and_settle(
     match call.execute(Command::SettlePayment(settlement), &WORDING, answer).await {
         Ok(body) => Ok(Some(body)),
         // The charge is out; that its outcome could not be recorded makes the payment no failure.
-        Err(rejection) if rejection.category != Category::Conflict => {
+        Err(rejection)
+            if !matches!(rejection.category, Category::Conflict | Category::IdempotencyKeyInUse) =>
+        {
             tracing::error!(payment = %payment.id, "the outcome of a payment waits for a look-up");
             Ok(None)
         }
