@@ -8,8 +8,9 @@ use std::time::Duration;
 use payment_runs_engine::ports::GatewaySettings;
 use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_node::testing::{TestNode, TestNodeBuilder};
-use payment_runs_tests::TestServer;
+
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
+use payment_runs_tests::{TestServer, wait_until};
 use serde_json::{Value, json};
 
 use crate::administration::logged_in;
@@ -212,9 +213,7 @@ async fn a_stop_survives_a_crash() {
     let run = server.caller.create("/v1/payment-runs", json!({ "targetDate": "2024-07-28" })).await;
     let run = text(&run, "id");
     let progress = format!("/ops/payment-runs/{run}/progress");
-    while server.charges().len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    wait_until("two charges are under way", async || server.charges().len() >= 2).await;
     let stopped = server.caller.post(&format!("/ops/payment-runs/{run}/stop"), Value::Null).await;
     assert_eq!(stopped.status, 200);
     // The two that are under way are waited for; everything else is given up at once.

@@ -1,9 +1,10 @@
 //! A request that is repeated has one effect and one answer.
 
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, ENTITY};
-use payment_runs_tests::TestServer;
+
 use payment_runs_tests::caller::Answer;
 use payment_runs_tests::world::{CARD_APPROVED, World};
+use payment_runs_tests::{TestServer, wait_until};
 use serde_json::{Value, json};
 
 /// Makes every new payment fail in the store, as a full disk would.
@@ -93,12 +94,7 @@ async fn an_answer_that_is_forgotten_leaves_the_database() {
     server.advance_to("2026-03-02T09:59:00Z").await;
     assert_eq!(kept(), 1);
     server.advance_to("2026-03-02T10:00:10Z").await;
-    let forgotten = async {
-        while kept() > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_mins(1), forgotten).await.unwrap();
+    wait_until("the answer is forgotten", async || kept() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

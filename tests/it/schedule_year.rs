@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::ports::Work as _;
 use payment_runs_node::testing::TestNode;
-use payment_runs_tests::TestServer;
 use payment_runs_tests::world::text;
+use payment_runs_tests::{TestServer, wait_until};
 use serde_json::{Value, json};
 
 const TABLE: &str = include_str!("schedule_year.txt");
@@ -86,9 +86,8 @@ async fn live_through(server: &TestServer) {
         assert!(at < end, "{at} is after the year");
         clock.set(at);
         // All that is due begins before the clock goes on: each leaves its next run behind it, which is later.
-        while store.next_run_at().await.unwrap().is_some_and(|next| next <= at) {
-            tokio::task::yield_now().await;
-        }
+        let has_begun = async || store.next_run_at().await.unwrap().is_none_or(|next| next > at);
+        wait_until(&format!("the run of {at} begins"), has_begun).await;
     }
     clock.set(end);
 }

@@ -18,7 +18,22 @@ pub mod server;
 pub mod watching;
 pub mod world;
 
+use std::time::Duration;
+
 pub use server::TestServer;
+
+/// How long anything that a test waits for may take, in real time: many times what it takes on a busy machine.
+const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// Waits until something holds, asking again at once and yielding in between; panics when it does not come to that.
+pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let held = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_MAX, held).await.is_ok(), "it never came to this: {what}");
+}
 
 /// An HTTP client that inflates answers and uses no proxy.
 pub fn http_client() -> reqwest::Client {

@@ -10,7 +10,7 @@ use payment_runs_gateway::simulator::{JournalTotals, SimulatorConfig};
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, TestNode, TestNodeError};
 use payment_runs_node::{Credentials, NodeError};
 
-use support::{ask_token, create_run, get, receivables, wait_for_status};
+use support::{ask_token, create_run, get, receivables, wait_for_status, wait_until};
 
 /// How long the bank takes where a test needs to catch it at work, in milliseconds.
 const LATENCY_MS: u64 = 300;
@@ -135,9 +135,7 @@ async fn a_stop_lets_charges_end_and_the_next_start_finishes_the_run() {
     first.store().load(EntityKey::FIRST, receivables(40)).await.unwrap();
     let token = token_of(&first).await;
     let run = create_run(&first.url(), &token).await.text("number");
-    while charges(&first).charges == 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_until(async || charges(&first).charges > 0).await;
     first.stop().await;
 
     let second = start(0).await;

@@ -65,12 +65,17 @@ pub(crate) async fn create_run(url: &str, token: &str) -> Answer {
 /// Waits until the run has the status, for at most a minute of real time.
 pub(crate) async fn wait_for_status(url: &str, token: &str, run: &str, status: &str) {
     let path = format!("{url}/v1/payment-runs/{run}");
-    let reached = async {
-        while get(&path, Some(token)).await.text("status") != status {
+    wait_until(async || get(&path, Some(token)).await.text("status") == status).await;
+}
+
+/// Waits until something holds, for at most a minute of real time.
+pub(crate) async fn wait_until(mut holds: impl AsyncFnMut() -> bool) {
+    let held = async {
+        while !holds().await {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_mins(1), reached).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_mins(1), held).await.unwrap();
 }
 
 /// So many accounts with a good card and one posted invoice of 10.00 each, due at the end of 2025.
