@@ -47,8 +47,8 @@ impl HyperExchange {
             let url = format!("{base_url}{path}");
             url.parse().map_err(|source| ConfigError::Address { url, source })
         };
-        let timeout = CONNECT_TIMEOUT.min(config.settings.timeout);
-        let connector = Connector::new(&uri("")?, config.ca_file.as_deref(), timeout)?;
+        let connect_timeout = connect_timeout(config.settings.timeout);
+        let connector = Connector::new(&uri("")?, config.ca_file.as_deref(), connect_timeout)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(config.settings.concurrency)
@@ -94,6 +94,12 @@ impl HyperExchange {
         })?;
         read(response).await
     }
+}
+
+/// How long a connection may take where a call may take so long: less, so that a call that ends before there is a connection is
+/// known not to have been sent, and is not taken for one whose answer is missing.
+fn connect_timeout(timeout: Duration) -> Duration {
+    CONNECT_TIMEOUT.min(timeout / 2)
 }
 
 fn not_sent(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ExchangeError {
