@@ -37,24 +37,26 @@ pub async fn work_off_async_requests(app: App, stop: impl Future<Output = ()> + 
     let mut stop = pin!(stop);
     loop {
         // Only waiting is cut short, which is why the stop is asked for between requests.
-        let worked = work_off_one(&app, &router).await;
+        let began = app.now();
+        let worked = work_off_one(&app, &router, began).await;
         tokio::select! {
             biased;
             () = &mut stop => return,
-            () = wait_unless(&app, worked) => {}
+            () = wait_unless(&app, worked, began) => {}
         }
     }
 }
 
-async fn wait_unless(app: &App, worked: bool) {
+async fn wait_unless(app: &App, worked: bool, began: Timestamp) {
     if !worked {
-        wait(app).await;
+        wait(app, began).await;
     }
 }
 
-/// Waits until a request is due, or one was accepted here.
-async fn wait(app: &App) {
-    let again = later(app.now(), LOOK_AGAIN);
+/// Waits until a request is due, one was accepted here, or a while has passed since the last look began: what has come to its
+/// end since then, that look has not seen.
+async fn wait(app: &App, began: Timestamp) {
+    let again = later(began, LOOK_AGAIN);
     let due = match app.ports.async_requests.next_async_at().await {
         Ok(due) => due.map_or(again, |due| due.min(again)),
         Err(error) => {
@@ -70,8 +72,7 @@ async fn wait(app: &App) {
 }
 
 /// Carries the oldest request that is due out; says whether there was one.
-async fn work_off_one(app: &App, router: &Router) -> bool {
-    let now = app.now();
+async fn work_off_one(app: &App, router: &Router, now: Timestamp) -> bool {
     let queue = &app.ports.async_requests;
     let worked = match queue.claim_async(now, later(now, LEASE)).await {
         Ok(Some(record)) => finish(app, router, record).await.map(|()| true),
