@@ -10,7 +10,7 @@ use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_node::testing::{TestNode, TestNodeBuilder};
 
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
-use payment_runs_tests::{TestServer, wait_until};
+use payment_runs_tests::{TestServer, memory_folder, wait_until};
 use serde_json::{Value, json};
 
 use crate::administration::logged_in;
@@ -165,7 +165,9 @@ async fn a_stopped_run_sends_nothing_more_and_its_numbers_add_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_quick_though_hundreds_of_chunks_are_left() {
     const INVOICES: usize = 300;
-    let builder = slow(TestNode::builder().with_system_clock(), 200, 1);
+    // Hundreds of commits follow the stop, and this is not about the disk.
+    let folder = memory_folder();
+    let builder = slow(TestNode::builder().with_system_clock().in_folder(folder.path()), 2_000, 1);
     let server = TestServer::start_with(builder).await;
     let (caller, world) = (&server.caller, World::new(&server.caller));
     let account = world.account("Large", CARD_APPROVED).await;
@@ -182,8 +184,8 @@ async fn a_stop_is_quick_though_hundreds_of_chunks_are_left() {
     assert!(planned < 100, "two hundred are left at least: {}", stopped.body);
     assert_eq!(world.ended(&run).await["status"], "Canceled");
     let took = stopped_at.elapsed();
-    // Charging the rest would have taken half a minute.
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // Charging the rest would have taken more than six minutes.
+    assert!(took < Duration::from_mins(1), "{took:?}");
     let numbers = caller.get(&progress).await.body;
     assert_eq!(numbers["documents_planned"], json!(INVOICES));
     assert_eq!(numbers["chunks_done"], numbers["chunks_total"]);

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use payment_runs_engine::ports::Work as _;
 use payment_runs_node::testing::TestNode;
 use payment_runs_tests::world::text;
-use payment_runs_tests::{TestServer, wait_until};
+use payment_runs_tests::{TestServer, memory_folder, wait_until};
 use serde_json::{Value, json};
 
 const TABLE: &str = include_str!("schedule_year.txt");
@@ -73,11 +73,6 @@ fn body(expected: &Expected) -> Value {
     body
 }
 
-/// A database in memory where the machine has a folder for that, since this is about the calendar and not the disk.
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
 /// Moves the clock from one start to the next until the year is over.
 async fn live_through(server: &TestServer) {
     let (clock, store) = (server.node().clock(), server.node().store());
@@ -110,7 +105,8 @@ async fn all_runs(server: &TestServer) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_schedules_is_as_the_calendar_says() {
-    let folder = folder();
+    // This is about the calendar and not the disk.
+    let folder = memory_folder();
     let begin = BEGIN.parse().unwrap();
     let server = TestServer::start_with(TestNode::builder().at(begin).in_folder(folder.path())).await;
     let table = table();

@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 use crate::administration::logged_in;
 
 const NOW: &str = "2026-01-31T08:00:00Z";
-/// What a test waits for an endpoint that hangs.
-const TIMEOUT: Duration = Duration::from_millis(300);
+/// How long a delivery waits for its answer: longer than any answer takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// The same where an endpoint hangs, and a test waits for it.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(3);
 const EVERYTHING: [&str; 3] = ["payment_run_completed", "payment_processed", "payment_declined"];
 
 fn builder() -> TestNodeBuilder {

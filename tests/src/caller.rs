@@ -1,10 +1,13 @@
 //! A caller of a running server, whose every answer is judged by the contract.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::PATIENCE;
 use crate::contract::contract;
 
 /// Calls a server and judges what it answers.
@@ -121,18 +124,27 @@ impl Caller {
         answer.body
     }
 
-    /// Waits until an object says so, asking again at once; gives up after a bounded number of questions.
+    /// Waits until an object says so, asking again and again; panics when it cannot be read, or does not come to that in time.
     pub async fn wait_for(&self, path: &str, what: impl Fn(&Value) -> bool) -> Value {
-        /// More than any test needs; each question takes a millisecond or more, and yields to the server.
-        const QUESTIONS_MAX: usize = 20_000;
-        let mut last = Value::Null;
-        for _ in 0..QUESTIONS_MAX {
-            last = self.get(path).await.body;
-            if what(&last) {
-                return last;
+        /// So many questions follow each other at once, in order to see what does not last.
+        const EAGER: u32 = 2_000;
+        /// The pause between later ones, which keeps them within the quotas of a clock that stands still.
+        const PAUSE: Duration = Duration::from_millis(5);
+        let began = Instant::now();
+        let mut beat = interval(PAUSE);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for question in 0_u32.. {
+            let Answer { status, body, .. } = self.get(path).await;
+            assert_eq!(status, 200, "{path}: {body}");
+            if what(&body) {
+                return body;
+            }
+            assert!(began.elapsed() < PATIENCE, "{path} never came to be as awaited: {body}");
+            if question >= EAGER {
+                beat.tick().await;
             }
         }
-        panic!("{path} never came to be as awaited: {last}")
+        unreachable!("the time is up long before the questions are")
     }
 }
 

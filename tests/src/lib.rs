@@ -22,8 +22,14 @@ use std::time::Duration;
 
 pub use server::TestServer;
 
-/// How long anything that a test waits for may take, in real time: many times what it takes on a busy machine.
-const WAIT_MAX: Duration = Duration::from_mins(1);
+/// How long anything that a test waits for may take, in real time: many times what it takes on a busy machine. It costs nothing
+/// while things work.
+pub const PATIENCE: Duration = Duration::from_mins(3);
+
+/// A folder in memory where the machine has a place for that, for tests of what is not the disk.
+pub fn memory_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
+}
 
 /// Waits until something holds, asking again at once and yielding in between; panics when it does not come to that.
 pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -32,7 +38,7 @@ pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(WAIT_MAX, held).await.is_ok(), "it never came to this: {what}");
+    assert!(tokio::time::timeout(PATIENCE, held).await.is_ok(), "it never came to this: {what}");
 }
 
 /// An HTTP client that inflates answers and uses no proxy.

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// How long a test waits for a delivery until it fails.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+use crate::PATIENCE;
+
 /// Bytes of a request at most.
 const REQUEST_BYTES_MAX: usize = 128 * 1024;
 
@@ -136,7 +136,7 @@ impl Receiver {
     /// Waits until it got so many; gives all.
     pub async fn received(&self, count: usize) -> Vec<Received> {
         let mut seen = self.count.clone();
-        let waited = tokio::time::timeout(WAIT_MAX, seen.wait_for(|seen| *seen >= count)).await;
+        let waited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| *seen >= count)).await;
         let so_far = self.so_far();
         assert!(waited.is_ok(), "only {} of {count} came: {so_far:#?}", so_far.len());
         so_far

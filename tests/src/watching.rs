@@ -1,15 +1,12 @@
 //! A stream of server-sent events, read piece by piece, whose every event is judged by the contract.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::caller::Caller;
 use crate::contract::contract;
-
-/// Longer than anything a test waits for: what takes this long never comes.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One event.
 #[derive(Debug, Clone, PartialEq)]

@@ -97,7 +97,8 @@ async fn every_payment_of_a_longer_run_is_told_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_taken_is_tried_again_before_what_follows() {
-    let server = start().await;
+    let server =
+        TestServer::start_with(builder().configure(|config| config.webhook_timeout = SHORT_TIMEOUT)).await;
     let world = World::new(&server.caller);
     let endpoint = Receiver::start().await;
     let (id, secret) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
@@ -293,10 +294,7 @@ fn what_was_sent_and_not_recorded_is_sent_again_under_the_same_id() {
     let endpoint = outer.block_on(Receiver::start());
     let inner = tokio::runtime::Runtime::new().unwrap();
     let run = inner.block_on(async {
-        let patient = builder().in_folder(folder.path()).configure(|config| {
-            config.webhook_timeout = Duration::from_mins(1);
-        });
-        let server = TestServer::start_with(patient).await;
+        let server = TestServer::start_with(builder().in_folder(folder.path())).await;
         make(&server.caller, endpoint.url(), &EVERYTHING).await;
         // The answer never arrives, so nothing can be recorded.
         endpoint.answer([Reply::Status(200), Reply::Hang]);

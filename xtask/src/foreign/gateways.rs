@@ -15,7 +15,7 @@ const LOCALSTRIPE: &str = "localstripe==1.15.10";
 const STATEFUL_MOCK: &str = "stripe-stateful-mock@0.0.16";
 
 /// How often a peer is asked whether it is up, and how long one waits in between.
-const ATTEMPTS_MAX: u32 = 300;
+const ATTEMPTS_MAX: u32 = 1_800;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the tests that charge through both peers.

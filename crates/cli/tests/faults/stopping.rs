@@ -7,7 +7,7 @@ use crate::ledger::LARGE;
 use crate::server::{Launch, until};
 
 /// When the server is asked to stop, in charges.
-const MOMENTS: [usize; 3] = [5, 600, 2_000];
+const MOMENTS: [usize; 3] = [5, 600, 1_800];
 
 /// A stop in order leaves nothing in doubt: what was sent is recorded before the process ends, so that the next one has
 /// nothing to send again and nothing to ask.
@@ -15,7 +15,8 @@ const MOMENTS: [usize; 3] = [5, 600, 2_000];
 async fn a_server_that_is_asked_to_stop_records_what_it_has_sent() {
     for moment in MOMENTS {
         let folder = LARGE.in_new_folder().await;
-        let config = SimulatorConfig { latency_ms: 40, ..SimulatorConfig::default() };
+        // So slow that what is left at the last moment takes much longer than to ask the server to stop.
+        let config = SimulatorConfig { latency_ms: 400, ..SimulatorConfig::default() };
         let bank = Simulator::start(config).await.unwrap();
         let launch = Launch::new(folder.path(), &bank.url());
         let server = launch.start();
