@@ -8,6 +8,7 @@ use std::sync::Arc;
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{EntityKey, Key};
 use payment_runs_engine::ports::{Ids, Ledger, Schedules, StoreError, Work};
+use payment_runs_engine::run::RunStatus;
 use payment_runs_store::conformance::{Encoder, Numbers, Stand, large, schedules, work};
 use payment_runs_store::{Executor, OpenError, Sequence, SqliteStore};
 
@@ -163,4 +164,32 @@ async fn an_occurrence_starts_together_with_the_next_one_or_not_at_all() {
     assert_eq!(again.run, pending.run, "the selection that was left behind goes on");
     assert_eq!(begun().await.started, 1, "without starting anything anew");
     assert_eq!(store.next_run_at().await.unwrap(), begun().await.next.map(|next| next.at));
+}
+
+/// A run that cannot be read keeps no other from ending, and does not come up again.
+#[tokio::test]
+async fn a_run_that_cannot_be_read_ends_in_error_and_others_end_as_they_should() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let [broken, sound] = work::two_runs_at_their_end(Stand::new(&open(&path))).await;
+    let edit = |sql: &str| {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        assert_eq!(file.execute(sql, [broken.to_bytes()]).unwrap(), 1);
+    };
+    edit("UPDATE run SET target_date = 'never' WHERE id = ?1");
+    let now = jiff::Timestamp::from_second(4_000_000_000).unwrap();
+    let store = open(&path);
+    assert_eq!(store.finish_runs(now).await.unwrap().len(), 2);
+    assert!(store.finish_runs(now).await.unwrap().is_empty());
+    drop(store);
+    edit("UPDATE run SET target_date = '2026-01-01' WHERE id = ?1");
+    let store = open(&path);
+    let run = async |id: payment_runs_engine::ids::RunId| {
+        let scope = Scope::entity(EntityKey::FIRST);
+        store.find_run(&scope, &Key::new(id.to_string())).await.unwrap().unwrap()
+    };
+    assert_eq!((run(sound).await.status, run(sound).await.completed_at), (RunStatus::Completed, Some(now)));
+    let failed = run(broken).await;
+    assert_eq!((failed.status, failed.completed_at), (RunStatus::Error, Some(now)));
+    assert!(failed.error_message.unwrap().contains("never"));
 }

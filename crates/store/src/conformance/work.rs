@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use jiff::ToSpan;
+use payment_runs_engine::account::Scope;
 use payment_runs_engine::command::{Command, Load, NewRun};
-use payment_runs_engine::ids::{BillRunId, GatewayId};
+use payment_runs_engine::ids::{BillRunId, EntityKey, GatewayId, RunId};
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::ledger::{DecisionQuery, PaymentQuery};
@@ -365,4 +366,86 @@ pub async fn waiting_ends_with_new_work(stand: Stand<'_>) {
     assert_eq!(next.as_mut().poll(&mut context), Poll::Ready(()), "a change is told once to who comes later");
     let mut last = pin!(stand.work.changed());
     assert!(last.as_mut().poll(&mut context).is_pending());
+}
+
+/// The sum of what a run leaves may be larger than any number there is. It ends all the same, and keeps no other from ending.
+pub async fn a_run_too_large_to_add_up_ends_like_any_other(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[0, 0, 0]).await;
+    let documents = made
+        .iter()
+        .enumerate()
+        .map(|(index, (account, _))| stand.invoice(account, &format!("INV{index:08}"), i64::MAX / 2));
+    stand.load(Load { documents: documents.collect(), ..Load::default() }).await;
+    let large = stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 1).await;
+    let other = stand.create_run(3, NewRun { target_date: Some(today() - 1.day()), ..stand.new_run() }).await;
+    stand.select(4, 10).await;
+    assert_eq!(stand.work_off(5, approved).await.len(), 3);
+    for run in [large.id, other.id] {
+        let tallies = stand.ledger.run_tallies(ENTITY, run).await.unwrap();
+        let paid = tallies.get(&Currency::USD).map_or(Count::default(), |tally| tally.payments);
+        let expected = if run == large.id { (3, i64::MAX) } else { (0, 0) };
+        assert_eq!((paid.number, paid.amount_minor), expected, "the largest number there is");
+    }
+    for run in [&large, &other] {
+        assert_eq!(stand.run(run).await.status, RunStatus::Completed);
+    }
+}
+
+/// What a worker has left may hold documents, and charges that nobody has recorded.
+pub async fn what_was_left_behind_comes_before_what_is_fresh(stand: Stand<'_>) {
+    stand.add_accounts(&[1, 1, 1]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 1).await;
+    let first = stand.claim(3).await.unwrap();
+    let intents = stand.open(&first, 3).await;
+    let second = stand.claim(3).await.unwrap();
+    assert_ne!(second.chunk, first.chunk);
+    // The second is given back at once; the lease of the first runs out later.
+    assert!(stand.work.renew(&second, at(4)).await.unwrap());
+    let after = 3 + LEASE_S;
+    for left in [&second, &first] {
+        let claim = stand.claim(after).await.unwrap();
+        assert_eq!(
+            (claim.chunk, claim.epoch),
+            (left.chunk, left.epoch + 1),
+            "the one left first comes first"
+        );
+    }
+    let third = stand.claim(after).await.unwrap();
+    assert!(third.chunk != first.chunk && third.chunk != second.chunk, "and then what nobody has begun");
+    assert_eq!(intents.len(), 1);
+}
+
+/// A large run of one entity does not keep the small run of another waiting.
+pub async fn entities_take_turns(stand: Stand<'_>) {
+    let second = EntityKey(2);
+    stand.add_accounts(&[1, 1, 1, 1]).await;
+    let (account, method) = stand.account("B00000001");
+    let documents = [1, 2].map(|number| stand.invoice(&account, &format!("INV9{number:07}"), 1_000));
+    let (accounts, payment_methods) = (vec![account], vec![method]);
+    let load = Load { accounts, payment_methods, documents: documents.into(), ..Load::default() };
+    stand.ledger.load(second, load).await.unwrap();
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 1).await;
+    let mut request = stand.request(3, Command::CreateRun(stand.new_run()));
+    request.scope = Scope::entity(second);
+    stand.try_execute(request).await.unwrap();
+    stand.select(4, 1).await;
+    let mut turns = Vec::new();
+    while let Some(claim) = stand.claim(5).await {
+        // What follows in the same account waits until this is open.
+        stand.open(&claim, 5).await;
+        turns.push(claim.entity.0);
+    }
+    assert_eq!(turns, [1, 2, 1, 2, 1, 1]);
+}
+
+/// Makes two runs that have nothing left to do, and so are to be ended.
+pub async fn two_runs_at_their_end(stand: Stand<'_>) -> [RunId; 2] {
+    let first = stand.create_run(1, stand.new_run()).await.id;
+    stand.select(2, 10).await;
+    let second = stand.create_run(3, stand.new_run()).await.id;
+    stand.select(4, 10).await;
+    [first, second]
 }

@@ -72,15 +72,22 @@ impl Engine {
         }
     }
 
-    /// Runs a job in one transaction that is durable when this returns `Ok`.
+    /// Runs a job in one transaction that is durable when this returns `Ok`. `then` follows it in any case, also when the caller
+    /// has gone away meanwhile.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        then: impl FnOnce(&Result<T, Failure>) + Send + 'static,
     ) -> Result<T, Failure> {
-        self.run(true, move |db| in_transaction(db, TransactionBehavior::Immediate, job)).await
+        let job = move |db: &mut Connection| {
+            let done = in_transaction(db, TransactionBehavior::Immediate, job);
+            then(&done);
+            done
+        };
+        self.run(true, job).await
     }
 
-    /// Runs a job over one snapshot.
+    /// Runs a job over one snapshot. Nobody reads for a caller who has gone away before its turn came.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
@@ -104,8 +111,10 @@ impl Engine {
                 let lane = if writes { &lanes.writer } else { &lanes.readers };
                 let (answer, answered) = oneshot::channel();
                 let job: Job = Box::new(move |db| {
-                    // The caller may have gone away; the transaction stands all the same.
-                    drop(answer.send(job(db)));
+                    // The caller may have gone away: what is to be written is written all the same.
+                    if writes || !answer.is_closed() {
+                        drop(answer.send(job(db)));
+                    }
                 });
                 lane.send(job).await.map_err(|_| Failure::Closed)?;
                 answered.await.unwrap_or(Err(Failure::Panicked))

@@ -22,7 +22,7 @@ use payment_runs_engine::run::{Decision, Run, Tallies};
 use super::row::account::is_account_visible;
 use super::sql::first;
 use super::work::preview;
-use super::{SqliteStore, command, read, row};
+use super::{Signals, SqliteStore, command, read, row};
 
 /// Whether the command may change what there is to do next.
 fn is_work(command: &Command) -> bool {
@@ -49,15 +49,15 @@ impl Ledger for SqliteStore {
         ids: Arc<dyn Ids>,
     ) -> Result<Executed, LedgerError> {
         let is_work = is_work(&request.command);
-        let executed = self
-            .try_write(move |db| command::execute(db, request, once, &*encoder, &*ids))
-            .await
-            .map_err(|failure| failure.into_ledger("carry out a command"))?;
-        if is_work {
-            self.wake();
-        }
-        self.inner.bells.ring_events();
-        Ok(executed)
+        let job = move |db: &rusqlite::Connection| command::execute(db, request, once, &*encoder, &*ids);
+        let tell = move |signals: &Signals, _: Option<&Executed>| {
+            if is_work {
+                signals.wake();
+            }
+            signals.bells.ring_events();
+        };
+        let executed = self.try_write_and_tell(job, tell).await;
+        executed.map_err(|failure| failure.into_ledger("carry out a command"))
     }
 
     async fn load(&self, entity: EntityKey, load: Load) -> Result<(), StoreError> {

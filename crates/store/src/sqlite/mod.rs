@@ -28,12 +28,14 @@ mod schedules;
 mod schema;
 mod search;
 mod sequence;
+#[cfg(test)]
+mod signals_tests;
 mod sql;
 mod webhook;
 mod work;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::ports::StoreError;
@@ -54,8 +56,24 @@ pub struct SqliteStore {
 
 struct Inner {
     engine: Engine,
+    signals: Arc<Signals>,
+    /// The entity whose chunk was claimed last.
+    served: Mutex<Option<EntityKey>>,
+}
+
+/// Who waits for what others write. It is told by whoever commits, and not by the caller, who may be gone by then.
+#[derive(Debug, Default)]
+struct Signals {
     changed: Notify,
     bells: webhook::Bells,
+}
+
+impl Signals {
+    /// Wakes everybody who waits for work, and whoever waits next.
+    fn wake(&self) {
+        self.changed.notify_waiters();
+        self.changed.notify_one();
+    }
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -69,9 +87,7 @@ impl SqliteStore {
     /// another store has open is refused: two writers would not see each other's leases in time.
     pub fn open(path: impl AsRef<Path>, executor: Executor) -> Result<Self, OpenError> {
         let engine = Engine::open(path.as_ref(), executor)?;
-        Ok(Self {
-            inner: Arc::new(Inner { engine, changed: Notify::new(), bells: webhook::Bells::default() }),
-        })
+        Ok(Self { inner: Arc::new(Inner { engine, signals: Arc::default(), served: Mutex::default() }) })
     }
 
     /// Sets the next number that an entity's sequence gives. For data sets and tests whose numbers are known beforehand.
@@ -90,15 +106,33 @@ impl SqliteStore {
         doing: &'static str,
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.try_write(job).await.map_err(|failure| failure.into_store(doing))
+        self.inner.engine.write(job, |_| ()).await.map_err(|failure| failure.into_store(doing))
     }
 
-    /// Like [`Self::write`], with the failure as it is.
-    async fn try_write<T: Send + 'static>(
+    /// The same, and then tells who waits for it, whether or not the caller is still there: with the value, or with none when
+    /// nobody knows whether it was stored.
+    async fn write_and_tell<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        tell: impl FnOnce(&Signals, Option<&T>) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.try_write_and_tell(job, tell).await.map_err(|failure| failure.into_store(doing))
+    }
+
+    /// Like [`Self::write_and_tell`], with the failure as it is.
+    async fn try_write_and_tell<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        tell: impl FnOnce(&Signals, Option<&T>) + Send + 'static,
     ) -> Result<T, Failure> {
-        self.inner.engine.write(job).await
+        let signals = Arc::clone(&self.inner.signals);
+        let then = move |done: &Result<T, Failure>| match done {
+            Ok(value) => tell(&signals, Some(value)),
+            Err(Failure::Commit(_)) => tell(&signals, None),
+            Err(_) => {}
+        };
+        self.inner.engine.write(job, then).await
     }
 
     /// Runs `job` over one snapshot of the committed data.
@@ -108,11 +142,5 @@ impl SqliteStore {
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.inner.engine.read(job).await.map_err(|failure| failure.into_store_read(doing))
-    }
-
-    /// Wakes everybody who waits for work, and whoever waits next.
-    fn wake(&self) {
-        self.inner.changed.notify_waiters();
-        self.inner.changed.notify_one();
     }
 }

@@ -101,9 +101,10 @@ pub(crate) fn keep_others_out(db: &Connection, path: &std::path::Path) -> Result
 }
 
 /// Ends every lease. Whoever holds the file's lock is alone with it, so a lease that is still running belonged to a worker
-/// that is gone, and its work need not wait until the lease runs out. Epochs stay, so that nothing old can be written.
+/// that is gone, and its work need not wait until the lease runs out. Epochs stay, so that nothing old can be written. The lease
+/// of a chunk ends at the first moment there is and not at none, which would make it one that nobody has begun.
 fn end_leases(db: &Connection) -> rusqlite::Result<()> {
-    db.execute("UPDATE chunk SET lease_until = 0 WHERE stage < 2 AND lease_until > 0", [])?;
+    db.execute("UPDATE chunk SET lease_until = 1 WHERE stage < 2 AND lease_until > 1", [])?;
     db.execute(
         "UPDATE run SET selection_lease_until = 0 WHERE selection_complete = 0 AND selection_lease_until > 0",
         [],

@@ -8,7 +8,7 @@ use payment_runs_engine::run::{Count, Tallies, Tally};
 use rusqlite::{Connection, params_from_iter, types::Value};
 
 use crate::sqlite::failure::Failure;
-use crate::sqlite::sql::{BlobId, all, execute, params_of};
+use crate::sqlite::sql::{BlobId, Columns, all, execute, params_of};
 
 /// The chunk under which the counters of an ended run are folded.
 const FOLDED: i64 = -1;
@@ -41,6 +41,10 @@ const NAMES: [&str; 25] = [
     "chunk",
     "currency",
 ];
+/// Bits of half a number.
+const HALF_BITS: u32 = 32;
+/// The bits of its lower half.
+const LOWER_HALF: i64 = (1 << HALF_BITS) - 1;
 /// How many of [`NAMES`] are counters.
 const COUNTERS: usize = 23;
 
@@ -56,8 +60,11 @@ static ADD: LazyLock<String> = LazyLock::new(|| {
         sums.join(", ")
     )
 });
+/// A sum of amounts may be larger than SQLite's numbers, which is an error there. So the upper and the lower half of each number
+/// are summed apart.
 static SUM: LazyLock<String> = LazyLock::new(|| {
-    let sums: Vec<String> = NAMES[..COUNTERS].iter().map(|name| format!("sum({name})")).collect();
+    let halves = |name| format!("sum({name} >> {HALF_BITS}), sum({name} & {LOWER_HALF})");
+    let sums: Vec<String> = NAMES[..COUNTERS].iter().map(halves).collect();
     format!(
         "SELECT currency, {} FROM chunk_tally WHERE entity = ?1 AND run = ?2 GROUP BY currency",
         sums.join(", ")
@@ -133,16 +140,23 @@ fn add_to(
     execute(db, &ADD, params_from_iter(values)).map(drop)
 }
 
+/// The next two columns as one sum; the largest number there is where it is larger.
+fn whole(row: &mut Columns<'_>) -> Result<i64, Failure> {
+    let (upper, lower): (i64, i64) = (row.get()?, row.get()?);
+    let sum = (i128::from(upper) << HALF_BITS) + i128::from(lower);
+    Ok(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX }))
+}
+
 /// The counters of a run: the sum of its chunks'.
 pub(crate) fn sum(db: &Connection, entity: EntityKey, run: RunId) -> Result<Tallies, Failure> {
     let rows = all(db, &SUM, params_of(entity, run), |row| {
         let currency = row.currency()?;
-        let mut tally = Tally { skipped: row.get()?, ..Tally::default() };
+        let mut tally = Tally { skipped: whole(row)?, ..Tally::default() };
         for count in counts(&mut tally) {
-            *count = Count { number: row.get()?, amount_minor: row.get()? };
+            *count = Count { number: whole(row)?, amount_minor: whole(row)? };
         }
-        tally.processed_records = row.get()?;
-        tally.error_records = row.get()?;
+        tally.processed_records = whole(row)?;
+        tally.error_records = whole(row)?;
         Ok((currency, tally))
     })?;
     Ok(rows.into_iter().collect())

@@ -13,8 +13,8 @@ use payment_runs_engine::notify::{
 use payment_runs_engine::ports::{BoxFuture, StoreError, Webhooks};
 use tokio::sync::Notify;
 
-use super::SqliteStore;
 use super::events::{Event, EventKind};
+use super::{Signals, SqliteStore};
 
 #[cfg(test)]
 pub(crate) use deliver::{FORGET, WAITING};
@@ -33,11 +33,11 @@ impl Bells {
     pub(crate) fn ring_events(&self) {
         self.events.notify_one();
     }
+}
 
-    /// A webhook or a delivery was changed by a caller.
-    fn ring_webhooks(&self) {
-        self.webhooks.notify_one();
-    }
+/// A webhook or a delivery was changed by a caller.
+pub(crate) fn ring_webhooks<T>(signals: &Signals, _: Option<&T>) {
+    signals.bells.webhooks.notify_one();
 }
 
 /// What happened to a webhook, for the audit trail.
@@ -49,17 +49,16 @@ fn audit(kind: EventKind, user: UserId, detail: String) -> Event {
 #[async_trait]
 impl Webhooks for SqliteStore {
     fn webhooks_changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.inner.bells.webhooks.notified())
+        Box::pin(self.inner.signals.bells.webhooks.notified())
     }
 
     fn events_written(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.inner.bells.events.notified())
+        Box::pin(self.inner.signals.bells.events.notified())
     }
 
     async fn create_webhook(&self, entity: EntityKey, webhook: Webhook) -> Result<bool, StoreError> {
-        let done = self.write("create a webhook", move |db| manage::create(db, entity, &webhook)).await?;
-        self.inner.bells.ring_webhooks();
-        Ok(done)
+        let job = move |db: &rusqlite::Connection| manage::create(db, entity, &webhook);
+        self.write_and_tell("create a webhook", job, ring_webhooks).await
     }
 
     async fn find_webhook(&self, entity: EntityKey, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
@@ -79,9 +78,7 @@ impl Webhooks for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let job = move |db: &rusqlite::Connection| manage::update(db, entity, id, &change, user, now);
-        let changed = self.write("change a webhook", job).await?;
-        self.inner.bells.ring_webhooks();
-        Ok(changed)
+        self.write_and_tell("change a webhook", job, ring_webhooks).await
     }
 
     async fn delete_webhook(
@@ -92,9 +89,7 @@ impl Webhooks for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let job = move |db: &rusqlite::Connection| manage::delete(db, entity, id, user, now);
-        let deleted = self.write("delete a webhook", job).await?;
-        self.inner.bells.ring_webhooks();
-        Ok(deleted)
+        self.write_and_tell("delete a webhook", job, ring_webhooks).await
     }
 
     async fn list_deliveries(
@@ -115,9 +110,7 @@ impl Webhooks for SqliteStore {
         now: Timestamp,
     ) -> Result<Replayed, StoreError> {
         let job = move |db: &rusqlite::Connection| deliver::replay(db, entity, webhook, delivery, user, now);
-        let replayed = self.write("repeat a delivery", job).await?;
-        self.inner.bells.ring_webhooks();
-        Ok(replayed)
+        self.write_and_tell("repeat a delivery", job, ring_webhooks).await
     }
 
     async fn active_webhooks(&self) -> Result<Vec<(EntityKey, Webhook, i64)>, StoreError> {

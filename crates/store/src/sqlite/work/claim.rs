@@ -21,10 +21,17 @@ pub(crate) const LEFT: &str = "SELECT entity, id FROM run WHERE status = 1 AND s
 /// A pending run whose time has come.
 pub(crate) const WAITING: &str = "SELECT entity, id FROM run WHERE status = 0 AND is_deleted = 0 \
      AND start_at <= ?1 ORDER BY start_at LIMIT 1";
-/// A chunk that nobody works on and that waits for no other: the oldest lease first, then the oldest run.
-pub(crate) const CLAIMABLE: &str = "SELECT entity, run, ordinal FROM chunk \
-     WHERE stage < 2 AND is_blocked = 0 AND lease_until <= ?1 \
+/// A chunk that was left behind: the oldest lease first. It comes before any other, since it may hold documents, and charges
+/// that nobody has recorded.
+pub(crate) const LEFT_CHUNK: &str = "SELECT entity, run, ordinal FROM chunk \
+     WHERE stage < 2 AND is_blocked = 0 AND lease_until > 0 AND lease_until <= ?1 \
      ORDER BY lease_until, entity, run, ordinal LIMIT 1";
+/// A chunk that nobody has worked on and that waits for no other, of an entity beyond another: its oldest run first.
+pub(crate) const FRESH_CHUNK: &str = "SELECT entity, run, ordinal FROM chunk \
+     WHERE stage < 2 AND is_blocked = 0 AND lease_until = 0 AND entity > ?1 \
+     ORDER BY entity, run, ordinal LIMIT 1";
+/// What is less than every entity.
+const NO_ENTITY: i64 = -1;
 
 /// When the next pending run wants to start.
 pub(crate) fn next_run_at(db: &Connection) -> Result<Option<Timestamp>, Failure> {
@@ -81,16 +88,33 @@ fn start(
     }
 }
 
-/// Claims one chunk that is ready or was left behind.
+/// The chunk to work on next: one that was left behind, or else a fresh one. The entities take turns with these, so that the
+/// large runs of one do not keep the small ones of another waiting.
+fn next_chunk(
+    db: &Connection,
+    now: Timestamp,
+    served: Option<EntityKey>,
+) -> Result<Option<(EntityKey, RunId, u32)>, Failure> {
+    let served = served.map_or(NO_ENTITY, |entity| i64::from(entity.0));
+    for (sql, value) in [(LEFT_CHUNK, time(now)), (FRESH_CHUNK, served), (FRESH_CHUNK, NO_ENTITY)] {
+        let found = first(db, sql, params![value], |row| {
+            Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.number::<u32>()?))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Claims one chunk that was left behind or is ready, after one of the given entity.
 pub(crate) fn chunk(
     db: &Connection,
     now: Timestamp,
     lease_until: Timestamp,
+    served: Option<EntityKey>,
 ) -> Result<Option<ChunkClaim>, Failure> {
-    let found = first(db, CLAIMABLE, params![time(now)], |row| {
-        Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.number::<u32>()?))
-    })?;
-    let Some((entity, run, ordinal)) = found else { return Ok(None) };
+    let Some((entity, run, ordinal)) = next_chunk(db, now, served)? else { return Ok(None) };
     let sql = "UPDATE chunk SET epoch = epoch + 1, lease_until = ?4 \
                WHERE entity = ?1 AND run = ?2 AND ordinal = ?3 RETURNING epoch, stage";
     let values = params![entity.0, run.to_blob(), ordinal, time(lease_until)];

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, RunId};
 use payment_runs_engine::ports::{ChunkClaim, ChunkStage};
-use payment_runs_engine::run::{Run, RunEvent};
+use payment_runs_engine::run::{Run, RunEvent, RunStatus};
 use rusqlite::{Connection, params};
 
 use super::{chunk, claim};
@@ -48,14 +48,21 @@ fn count_done(db: &Connection, entity: EntityKey, run: RunId, count: usize) -> R
     execute_one(db, sql, params![entity.0, run.to_blob(), count], "count a chunk that is done")
 }
 
-/// Ends every run that has nothing left to do.
+/// Ends every run that has nothing left to do. One that cannot be read is ended in error, since it would come up again for ever
+/// and keep the others from ending.
 pub(crate) fn finish_runs(db: &Connection, now: Timestamp) -> Result<Vec<RunId>, Failure> {
     let finished = all(db, FINISHED, params![RUNS_MAX], |row| {
         Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.get::<bool>()?))
     })?;
     for (entity, run, is_stopping) in &finished {
         let event = if *is_stopping { RunEvent::Stop } else { RunEvent::Complete };
-        end(db, *entity, *run, event, now, None)?;
+        match within_savepoint(db, || end(db, *entity, *run, event, now, None)) {
+            Err(Failure::Corrupt(what)) => {
+                tracing::error!(%run, what, "a payment run cannot be read and ends in error");
+                end_unread(db, *entity, *run, now, &what)?;
+            }
+            ended => ended?,
+        }
     }
     Ok(finished.into_iter().map(|(_, run, _)| run).collect())
 }
@@ -76,6 +83,33 @@ pub(crate) fn fail_run(
         "UPDATE run SET selection_complete = 1, selection_lease_until = 0 WHERE entity = ?1 AND id = ?2";
     execute_one(db, sql, params_of(entity, run), "end a selection")?;
     end(db, entity, run, RunEvent::Fail, now, Some(message))
+}
+
+/// Ends a run in error that cannot be read, and so without a look at it.
+fn end_unread(
+    db: &Connection,
+    entity: EntityKey,
+    run: RunId,
+    now: Timestamp,
+    what: &str,
+) -> Result<(), Failure> {
+    let sql =
+        "UPDATE run SET status = ?3, completed_at = ?4, error_message = ?5 WHERE entity = ?1 AND id = ?2";
+    let values = params![entity.0, run.to_blob(), RunStatus::Error.code(), time(now), what];
+    execute_one(db, sql, values, "end a run")?;
+    let failed = Event { detail: Some(what.to_owned()), ..Event::run(EventKind::RunFailed, run, None) };
+    append(db, entity, now, &[failed])
+}
+
+/// Carries something out whole or not at all, within a transaction that goes on either way.
+fn within_savepoint(db: &Connection, job: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    execute(db, "SAVEPOINT one_of_many", [])?;
+    let done = job();
+    if done.is_err() {
+        execute(db, "ROLLBACK TO one_of_many", [])?;
+    }
+    execute(db, "RELEASE one_of_many", [])?;
+    done
 }
 
 fn end(

@@ -1,6 +1,6 @@
 //! The port [`Work`].
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,13 +10,13 @@ use payment_runs_engine::ports::{
 };
 
 use super::{claim, finish, look_up, open, select, settle};
-use crate::sqlite::{SqliteStore, row};
+use crate::sqlite::{Signals, SqliteStore, row};
 
 #[async_trait]
 impl Work for SqliteStore {
     fn changed(&self) -> BoxFuture<'_, ()> {
         // Made here and not inside the future: it counts from this call on, even before it is first polled.
-        let notified = self.inner.changed.notified();
+        let notified = self.inner.signals.changed.notified();
         Box::pin(notified)
     }
 
@@ -42,9 +42,7 @@ impl Work for SqliteStore {
     ) -> Result<bool, StoreError> {
         let claim = claim.clone();
         let job = move |db: &rusqlite::Connection| select::extend(db, &claim, now, chunks_max, documents_max);
-        let is_complete = self.write("cut a run into chunks", job).await?;
-        self.wake();
-        Ok(is_complete)
+        self.write_and_tell("cut a run into chunks", job, |signals, _| signals.wake()).await
     }
 
     async fn claim_chunk(
@@ -52,7 +50,13 @@ impl Work for SqliteStore {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<ChunkClaim>, StoreError> {
-        self.write("claim a chunk", move |db| claim::chunk(db, now, lease_until)).await
+        let served = *self.inner.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let job = move |db: &rusqlite::Connection| claim::chunk(db, now, lease_until, served);
+        let claimed = self.write("claim a chunk", job).await?;
+        if let Some(claim) = &claimed {
+            *self.inner.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim.entity);
+        }
+        Ok(claimed)
     }
 
     async fn is_stopping(&self, claim: &ChunkClaim) -> Result<bool, StoreError> {
@@ -74,10 +78,8 @@ impl Work for SqliteStore {
     ) -> Result<Opened, StoreError> {
         let claim = claim.clone();
         let job = move |db: &rusqlite::Connection| open::open(db, &claim, now, &*encoder, &*ids);
-        let opened = self.write("open a chunk", job).await?;
         // The chunk that follows this one may be claimed now.
-        self.wake();
-        Ok(opened)
+        self.write_and_tell("open a chunk", job, |signals, _| signals.wake()).await
     }
 
     async fn settle(
@@ -92,33 +94,33 @@ impl Work for SqliteStore {
             let mode = settle::Mode::Chunk(claim.run, claim::chunk_of(&claim)?);
             settle::settle_all(db, claim.entity, now, &settlements, mode)
         };
-        let changed = self.write("record outcomes", job).await?;
-        self.inner.bells.ring_events();
-        Ok(changed)
+        self.write_and_tell("record outcomes", job, |signals, _| signals.bells.ring_events()).await
     }
 
     async fn close_chunk(&self, claim: &ChunkClaim, _now: Timestamp) -> Result<(), StoreError> {
         let claim = claim.clone();
-        self.write("close a chunk", move |db| finish::close_chunk(db, &claim)).await?;
-        self.wake();
-        Ok(())
+        let job = move |db: &rusqlite::Connection| finish::close_chunk(db, &claim);
+        self.write_and_tell("close a chunk", job, |signals, _| signals.wake()).await
     }
 
     async fn finish_runs(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        let ended = self.write("end runs", move |db| finish::finish_runs(db, now)).await?;
-        if !ended.is_empty() {
-            self.inner.bells.ring_events();
-            self.wake();
-        }
-        Ok(ended)
+        let tell = |signals: &Signals, ended: Option<&Vec<RunId>>| {
+            if ended.is_none_or(|ended| !ended.is_empty()) {
+                signals.bells.ring_events();
+                signals.wake();
+            }
+        };
+        self.write_and_tell("end runs", move |db| finish::finish_runs(db, now), tell).await
     }
 
     async fn fail_run(&self, claim: &ChunkClaim, now: Timestamp, message: &str) -> Result<(), StoreError> {
         let (claim, message) = (claim.clone(), message.to_owned());
-        self.write("end a run in error", move |db| finish::fail_run(db, &claim, now, &message)).await?;
-        self.inner.bells.ring_events();
-        self.wake();
-        Ok(())
+        let job = move |db: &rusqlite::Connection| finish::fail_run(db, &claim, now, &message);
+        let tell = |signals: &Signals, _: Option<&()>| {
+            signals.bells.ring_events();
+            signals.wake();
+        };
+        self.write_and_tell("end a run in error", job, tell).await
     }
 
     async fn due_look_ups(
@@ -151,8 +153,7 @@ impl Work for SqliteStore {
         let job = move |db: &rusqlite::Connection| {
             settle::settle_all(db, entity, now, &settlements, settle::Mode::LookUp)
         };
-        let changed = self.write("record what look-ups found", job).await?;
-        self.inner.bells.ring_events();
-        Ok(changed)
+        let tell = |signals: &Signals, _: Option<&usize>| signals.bells.ring_events();
+        self.write_and_tell("record what look-ups found", job, tell).await
     }
 }
