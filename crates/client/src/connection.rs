@@ -229,7 +229,7 @@ impl ConnectionBuilder {
 }
 
 /// TLS by ring, whatever the process's default provider is, against the machine's certificates.
-fn tls(secure: bool) -> Result<rustls::ClientConfig, rustls::Error> {
+pub(crate) fn tls(secure: bool) -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

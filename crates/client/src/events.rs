@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use futures_util::future::ready;
 use futures_util::{Stream, StreamExt, stream};
 use serde::de::DeserializeOwned;
 
@@ -32,7 +33,7 @@ pub enum EventError {
     /// An event is longer than any event of this API.
     #[error("an event has more than {EVENT_BYTES_MAX} bytes")]
     TooLong,
-    /// Connections end without an event.
+    /// Connections end without an event, and without a sign that the server goes on watching.
     #[error("{connections} connections in a row ended without an event")]
     Silent {
         /// How many there were.
@@ -59,14 +60,37 @@ pub enum EventError {
 pub fn events<T: DeserializeOwned>(
     body: impl Stream<Item = Result<Bytes, reqwest::Error>> + Unpin,
 ) -> impl Stream<Item = Result<Event<T>, EventError>> {
+    heard(body).filter_map(|heard| ready(heard.map(Heard::event).transpose()))
+}
+
+/// What a stream tells.
+pub(crate) enum Heard<T> {
+    Event(Event<T>),
+    /// A comment, or another block without data: the server is well and has nothing to tell.
+    Comment,
+}
+
+impl<T> Heard<T> {
+    fn event(self) -> Option<Event<T>> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Comment => None,
+        }
+    }
+}
+
+/// Like [`events`], with the comments.
+pub(crate) fn heard<T: DeserializeOwned>(
+    body: impl Stream<Item = Result<Bytes, reqwest::Error>> + Unpin,
+) -> impl Stream<Item = Result<Heard<T>, EventError>> {
     let reader = Reader { body: Some(body), rest: Vec::new(), blocks: VecDeque::new() };
     stream::unfold(reader, |mut reader| async move {
-        let event = reader.next().await?;
-        if event.is_err() {
+        let heard = reader.next().await?;
+        if heard.is_err() {
             reader.body = None;
             reader.blocks.clear();
         }
-        Some((event, reader))
+        Some((heard, reader))
     })
 }
 
@@ -79,12 +103,10 @@ struct Reader<B> {
 }
 
 impl<B: Stream<Item = Result<Bytes, reqwest::Error>> + Unpin> Reader<B> {
-    async fn next<T: DeserializeOwned>(&mut self) -> Option<Result<Event<T>, EventError>> {
+    async fn next<T: DeserializeOwned>(&mut self) -> Option<Result<Heard<T>, EventError>> {
         loop {
-            while let Some(block) = self.blocks.pop_front() {
-                if let Some(event) = parse(&block) {
-                    return Some(event);
-                }
+            if let Some(block) = self.blocks.pop_front() {
+                return Some(parse(&block));
             }
             match self.body.as_mut()?.next().await? {
                 Ok(bytes) => self.take(&bytes),
@@ -109,8 +131,8 @@ impl<B: Stream<Item = Result<Bytes, reqwest::Error>> + Unpin> Reader<B> {
     }
 }
 
-/// Reads a block; one without data, such as a comment, is no event.
-fn parse<T: DeserializeOwned>(block: &[u8]) -> Option<Result<Event<T>, EventError>> {
+/// Reads a block; one without data is no event.
+fn parse<T: DeserializeOwned>(block: &[u8]) -> Result<Heard<T>, EventError> {
     let text = String::from_utf8_lossy(block);
     let field = |name: &str| {
         let values = text.lines().filter_map(move |line| {
@@ -121,10 +143,10 @@ fn parse<T: DeserializeOwned>(block: &[u8]) -> Option<Result<Event<T>, EventErro
     };
     let data = field("data");
     if data.is_empty() {
-        return None;
+        return Ok(Heard::Comment);
     }
-    let parsed = serde_json::from_str(&data.join("\n")).map_err(EventError::Malformed);
-    Some(parsed.map(|data| Event { id: field("id").pop(), name: field("event").pop(), data }))
+    let data = serde_json::from_str(&data.join("\n")).map_err(EventError::Malformed)?;
+    Ok(Heard::Event(Event { id: field("id").pop(), name: field("event").pop(), data }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Bearer tokens: fetched once, shared by all calls, renewed before they expire and when the server refuses them.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -17,6 +17,10 @@ const RENEW_BEFORE_MAX: Duration = Duration::from_mins(5);
 
 /// A token that claims to live longer is renewed after this long all the same.
 const LIFE_MAX: Duration = Duration::from_hours(24);
+
+/// After an attempt to renew a token that is still good, the next one waits this long: often enough for tokens that live for
+/// minutes, and seldom enough that calls hardly notice an endpoint that fails.
+const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Why no bearer token could be had.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +70,9 @@ pub(crate) struct Cache {
     headers: HeaderMap,
     retry: RetryPolicy,
     current: RwLock<Option<Token>>,
-    /// Held while a token is fetched, so that many calls at once fetch one.
-    fetching: tokio::sync::Mutex<()>,
+    /// Held while a token is fetched, so that many calls at once fetch one. It holds the last failure, for those who waited
+    /// meanwhile.
+    fetching: tokio::sync::Mutex<Option<Failure>>,
 }
 
 #[derive(Clone)]
@@ -75,6 +80,18 @@ struct Token {
     header: HeaderValue,
     renew_at: Instant,
     expires_at: Instant,
+}
+
+impl Token {
+    fn is_good(&self) -> bool {
+        system::now() < self.expires_at
+    }
+}
+
+/// A fetch that failed.
+struct Failure {
+    error: Arc<TokenError>,
+    at: Instant,
 }
 
 impl Cache {
@@ -85,7 +102,7 @@ impl Cache {
         retry: RetryPolicy,
     ) -> Self {
         let url = format!("{base_url}{TOKEN_PATH}");
-        let (current, fetching) = (RwLock::new(None), tokio::sync::Mutex::new(()));
+        let (current, fetching) = (RwLock::new(None), tokio::sync::Mutex::new(None));
         Self { credentials, url, headers, retry, current, fetching }
     }
 
@@ -93,33 +110,64 @@ impl Cache {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A token that is good for a while. When renewing fails, one that has not expired still is.
-    async fn header(&self, http: &reqwest::Client) -> Result<HeaderValue, TokenError> {
-        if let Some(token) = self.current().filter(|token| system::now() < token.renew_at) {
+    fn set(&self, token: Token) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
+    }
+
+    /// A token that is good. One that is still good is used rather than waited for, whatever becomes of its renewal.
+    async fn header(&self, http: &reqwest::Client) -> Result<HeaderValue, Arc<TokenError>> {
+        match self.current() {
+            Some(token) if system::now() < token.renew_at => Ok(token.header),
+            Some(token) if token.is_good() => self.renew(http).await.unwrap_or(Ok(token.header)),
+            _ => self.other_than(http, None).await,
+        }
+    }
+
+    /// Renews a token that is still good. One call tries it, and none again for a while; `None` tells that the token in hand
+    /// is to be used.
+    async fn renew(&self, http: &reqwest::Client) -> Option<Result<HeaderValue, Arc<TokenError>>> {
+        let mut last = self.fetching.try_lock().ok()?;
+        let token = self.current().filter(|token| system::now() >= token.renew_at)?;
+        // Before the fetch, since the call that does it may be given up meanwhile.
+        let renew_at = token.expires_at.min(system::now() + RENEW_AGAIN_AFTER);
+        self.set(Token { renew_at, ..token.clone() });
+        let fetched = self.fetch(http, &mut last).await;
+        (fetched.is_ok() || !token.is_good()).then_some(fetched)
+    }
+
+    /// A token that is good and not the one that the server refused. Whoever waited while a fetch failed gets its failure: if
+    /// each fetched anew, the last one would wait for the fetches of all.
+    async fn other_than(
+        &self,
+        http: &reqwest::Client,
+        refused: Option<&HeaderValue>,
+    ) -> Result<HeaderValue, Arc<TokenError>> {
+        let began_at = system::now();
+        let mut last = self.fetching.lock().await;
+        let current = self.current().filter(Token::is_good);
+        if let Some(token) = current.filter(|token| Some(&token.header) != refused) {
             return Ok(token.header);
         }
-        let _one_at_a_time = self.fetching.lock().await;
-        let current = self.current();
-        if let Some(token) = current.as_ref().filter(|token| system::now() < token.renew_at) {
-            return Ok(token.header.clone());
+        if let Some(failure) = last.as_ref().filter(|failure| failure.at > began_at) {
+            return Err(Arc::clone(&failure.error));
         }
-        match (self.fetch(http).await, current) {
-            (Ok(header), _) => Ok(header),
-            (Err(_), Some(token)) if system::now() < token.expires_at => Ok(token.header),
-            (Err(error), _) => Err(error),
-        }
+        self.fetch(http, &mut last).await
     }
 
-    /// Another token than the one the server refused, which a call at the same time may have fetched already.
-    async fn after(&self, http: &reqwest::Client, refused: &HeaderValue) -> Result<HeaderValue, TokenError> {
-        let _one_at_a_time = self.fetching.lock().await;
-        match self.current() {
-            Some(token) if token.header != *refused => Ok(token.header),
-            _ => self.fetch(http).await,
+    async fn fetch(
+        &self,
+        http: &reqwest::Client,
+        last: &mut Option<Failure>,
+    ) -> Result<HeaderValue, Arc<TokenError>> {
+        let fetched = self.exchange(http).await.map_err(Arc::new);
+        if let Err(error) = &fetched {
+            *last = Some(Failure { error: Arc::clone(error), at: system::now() });
         }
+        fetched
     }
 
-    async fn fetch(&self, http: &reqwest::Client) -> Result<HeaderValue, TokenError> {
+    /// Exchanges the credentials for a token, which is the current one from then on.
+    async fn exchange(&self, http: &reqwest::Client) -> Result<HeaderValue, TokenError> {
         let asked_at = system::now();
         let response = self.ask(http).await?;
         let status = response.status();
@@ -134,8 +182,7 @@ impl Cache {
         let life = Duration::from_secs(u64::try_from(answer.expires_in).unwrap_or(0)).min(LIFE_MAX);
         let expires_at = asked_at + life;
         let renew_at = asked_at + life.saturating_sub(RENEW_BEFORE_MAX.min(life / 10));
-        let token = Token { header: header.clone(), renew_at, expires_at };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        self.set(Token { header: header.clone(), renew_at, expires_at });
         Ok(header)
     }
 
@@ -167,7 +214,7 @@ impl Cache {
 
 impl Tokens {
     /// The `Authorization` of a call.
-    pub(crate) async fn header(&self, http: &reqwest::Client) -> Result<HeaderValue, TokenError> {
+    pub(crate) async fn header(&self, http: &reqwest::Client) -> Result<HeaderValue, Arc<TokenError>> {
         match self {
             Self::Given(header) => Ok(header.clone()),
             Self::Fetched(cache) => cache.header(http).await,
@@ -178,7 +225,7 @@ impl Tokens {
     pub(crate) async fn after(&self, http: &reqwest::Client, refused: &HeaderValue) -> Option<HeaderValue> {
         match self {
             Self::Given(_) => None,
-            Self::Fetched(cache) => cache.after(http, refused).await.ok(),
+            Self::Fetched(cache) => cache.other_than(http, Some(refused)).await.ok(),
         }
     }
 }
@@ -189,3 +236,7 @@ pub(crate) fn bearer(token: &str) -> Result<HeaderValue, http::header::InvalidHe
     header.set_sensitive(true);
     Ok(header)
 }
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ pub(crate) enum PrepareError {
     #[error("the operation `{0}` is not in the contract")]
     Unknown(String),
     #[error("no bearer token: {}", chain(.0))]
-    Token(TokenError),
+    Token(Arc<TokenError>),
     #[error("the body could not be compressed: {0}")]
     Compress(std::io::Error),
 }

@@ -87,6 +87,21 @@ async fn token_requests_are_repeated() {
 }
 
 #[tokio::test]
+async fn calls_that_wait_for_a_token_share_its_failure() {
+    let server = Server::start([]).await.answer_tokens((0..100).map(|_| json(503, "{}")));
+    let connection = server.connect();
+    let call = || connection.v1().get_payment_run().payment_run_key("1").send();
+    for answer in join_all((0..8).map(|_| call())).await {
+        let told = Error::from(answer.unwrap_err()).to_string();
+        assert!(told.contains("no bearer token") && told.contains("503"), "{told}");
+    }
+    assert_eq!(server.tokens().len(), 4, "as often as one call asks");
+    call().await.unwrap_err();
+    assert_eq!(server.tokens().len(), 8, "a call that comes later asks anew");
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
 async fn a_post_is_repeated_under_one_key() {
     let server =
         Server::start([json(503, BUSY), json(429, BUSY).with("retry-after", "0"), json(200, RUN)]).await;
