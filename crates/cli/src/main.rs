@@ -61,7 +61,12 @@ fn default_level(command: &Command) -> &'static str {
 
 fn log_to_stderr(format: LogFormat, default_level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost. To complain about that on standard error would end whoever logged it, since that is
+    // where it could not be written.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(wants_color()).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -12,6 +12,7 @@ mod encoder;
 mod error;
 mod first_start;
 mod node;
+mod running;
 mod seams;
 mod system;
 mod test_clock;

@@ -9,8 +9,8 @@ use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::notify::{Dispatcher, DispatcherPorts};
 use payment_runs_engine::ports::{
-    Access, AsyncRequests, BoxFuture, EncodeCharge, Exports, Gateway, Gateways, Imports, Ledger, OnceStore,
-    Schedules, Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
+    Access, AsyncRequests, EncodeCharge, Exports, Gateway, Gateways, Imports, Ledger, OnceStore, Schedules,
+    Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_engine::stopping::{Stopper, Stopping};
@@ -19,13 +19,13 @@ use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandl
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
 use payment_runs_server::{App, NotificationWriter, Ports, ServerSettings, router, work_off_async_requests};
 use payment_runs_store::{Executor, SqliteStore};
-use tokio::sync::oneshot;
 
 use crate::acceptor::{Acceptor, Service};
 use crate::config::{Credentials, Database, GatewayChoice, NodeConfig};
 use crate::encoder::EncodeByGateway;
 use crate::error::NodeError;
 use crate::first_start::{Prepared, STRIPE_KIND, prepare};
+use crate::running::RunningWorker;
 use crate::seams::Seams;
 use crate::system::{SystemClock, SystemSpawner};
 use crate::test_clock::TestClock;
@@ -50,45 +50,6 @@ pub struct Node {
     simulator: Option<SimulatorHandle>,
     store: SqliteStore,
     drain: Duration,
-}
-
-/// A worker at work, and the way to end it.
-struct RunningWorker {
-    stop: oneshot::Sender<()>,
-    ended: oneshot::Receiver<()>,
-}
-
-impl RunningWorker {
-    /// Runs `work` in the background, with a future that is ready when it is to end.
-    fn start<F>(
-        name: &'static str,
-        spawner: &SystemSpawner,
-        work: impl FnOnce(BoxFuture<'static, ()>) -> F,
-    ) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let (stop, stopped) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        // A sender that is gone means that the node was dropped without a stop: the work ends all the same.
-        let work = work(Box::pin(async { drop(stopped.await) }));
-        let task = async move {
-            work.await;
-            // Nobody may be waiting any more.
-            let _ = end.send(());
-        };
-        spawner.spawn(name, Box::pin(task));
-        Self { stop, ended }
-    }
-
-    /// Lets what is in hand end, at most this long.
-    async fn stop(self, at_most: Duration) {
-        // Sending fails only when the work has ended, which is what is wanted.
-        let _ = self.stop.send(());
-        if tokio::time::timeout(at_most, self.ended).await.is_err() {
-            tracing::warn!("a worker did not end in time; its work is taken up at the next start");
-        }
-    }
 }
 
 impl fmt::Debug for Node {
@@ -138,14 +99,18 @@ impl Node {
         let (stopper, stopping) = Stopping::pair();
         let app = App::new(parts.server_ports(&spawner), settings).until(stopping);
         let queued = app.clone();
-        let queue = RunningWorker::start("queue", &spawner, |stop| work_off_async_requests(queued, stop));
+        let queue = RunningWorker::start("queue", &spawner, move |stop| {
+            work_off_async_requests(queued.clone(), stop)
+        });
         let is_encrypted = tls.is_some();
         let service = Service::new(router(app), tls, config.connections);
         let acceptor = Acceptor::start(listener, service, config.drain).map_err(listen_error)?;
         let worker =
             config.worker.map(|settings| start_worker(parts.worker_ports(&spawner), &spawner, &settings));
-        let dispatcher = Dispatcher::new(parts.dispatcher_ports());
-        let notifications = RunningWorker::start("notifications", &spawner, |stop| dispatcher.run(stop));
+        let told = parts.dispatcher_ports();
+        let notifications = RunningWorker::start("notifications", &spawner, move |stop| {
+            Dispatcher::new(told.clone()).run(stop)
+        });
         Ok(Self {
             address: acceptor.address(),
             is_encrypted,
@@ -337,6 +302,6 @@ impl Parts<'_> {
 }
 
 fn start_worker(ports: WorkerPorts, spawner: &SystemSpawner, settings: &WorkerSettings) -> RunningWorker {
-    let worker = Worker::new(ports, *settings);
-    RunningWorker::start("worker", spawner, |stop| async move { worker.run(stop).await })
+    let settings = *settings;
+    RunningWorker::start("worker", spawner, move |stop| Worker::new(ports.clone(), settings).run(stop))
 }

@@ -36,18 +36,36 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        let way = Way::towards(at, Timestamp::now(), self.elapsed());
         Box::pin(async move {
-            while let Some(step) = step_towards(at, Timestamp::now()) {
+            while let Some(step) = way.step(Timestamp::now(), SystemClock.elapsed()) {
                 tokio::time::sleep(step).await;
             }
         })
     }
 }
 
-/// How long to sleep now on the way to `at`; `None` when it has come.
-fn step_towards(at: Timestamp, now: Timestamp) -> Option<Duration> {
-    let left = Duration::try_from(at.duration_since(now)).ok()?;
-    (!left.is_zero()).then(|| left.min(SLEEP_STEP_MAX))
+/// The way to a time. It is over when the time has come, and also when as much time has passed as lay before it: then the clock
+/// was set back meanwhile, and whoever waited, most often for a pause to end, has waited long enough. Who waits for the time of
+/// day itself looks at it again.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    at: Timestamp,
+    ends: Duration,
+}
+
+impl Way {
+    fn towards(at: Timestamp, now: Timestamp, elapsed: Duration) -> Self {
+        let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+        Self { at, ends: elapsed.saturating_add(left) }
+    }
+
+    /// How long to sleep now; `None` at its end.
+    fn step(&self, now: Timestamp, elapsed: Duration) -> Option<Duration> {
+        let by_day = Duration::try_from(self.at.duration_since(now)).ok()?;
+        let left = by_day.min(self.ends.saturating_sub(elapsed));
+        (!left.is_zero()).then(|| left.min(SLEEP_STEP_MAX))
+    }
 }
 
 /// Identifiers of version 7: later ones are larger, and two machines never make the same one.
@@ -106,13 +124,28 @@ mod tests {
     #[test]
     fn a_wait_ends_exactly_at_its_time_and_long_ones_come_in_steps() {
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(step_towards(now, now), None);
-        assert_eq!(step_towards(now - SignedDuration::from_secs(1), now), None);
+        let first_step = |at, now| {
+            let elapsed = Duration::from_secs(5);
+            Way::towards(at, now, elapsed).step(now, elapsed)
+        };
+        assert_eq!(first_step(now, now), None);
+        assert_eq!(first_step(now - SignedDuration::from_secs(1), now), None);
         let soon = now + SignedDuration::from_millis(5);
-        assert_eq!(step_towards(soon, now), Some(Duration::from_millis(5)));
+        assert_eq!(first_step(soon, now), Some(Duration::from_millis(5)));
         let far = now + SignedDuration::from_hours(24);
-        assert_eq!(step_towards(far, now), Some(SLEEP_STEP_MAX));
-        assert_eq!(step_towards(Timestamp::MAX, Timestamp::MIN), Some(SLEEP_STEP_MAX));
+        assert_eq!(first_step(far, now), Some(SLEEP_STEP_MAX));
+        assert_eq!(first_step(Timestamp::MAX, Timestamp::MIN), Some(SLEEP_STEP_MAX));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_wait_longer() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(9);
+        let passed = Duration::from_secs;
+        let way = Way::towards(now + SignedDuration::from_secs(30), now, passed(100));
+        let earlier = now - SignedDuration::from_hours(8);
+        assert_eq!(way.step(earlier, passed(110)), Some(passed(20)), "so much is left of it");
+        assert_eq!(way.step(earlier, passed(130)), None);
+        assert_eq!(way.step(now + SignedDuration::from_secs(30), passed(101)), None, "set forward");
     }
 
     #[test]

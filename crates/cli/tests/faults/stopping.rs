@@ -3,7 +3,7 @@
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig};
 
 use crate::check;
-use crate::ledger::LARGE;
+use crate::ledger::{LARGE, SMALL};
 use crate::server::{Launch, until};
 
 /// When the server is asked to stop, in charges.
@@ -71,4 +71,21 @@ async fn a_second_server_on_the_same_file_is_refused_and_the_first_one_goes_on()
     check::everything_once("two servers", LARGE, &bank.journal(), &summary);
     assert!(launch.start().has_completed(&run).await, "the file is free again");
     bank.stop().await;
+}
+
+/// Closes the program's log after its first byte, and becomes the program.
+const UNREAD_LOG: &str = r#"exec 2> >(head -c 1 >/dev/null); exec "$@""#;
+
+/// Whoever read the log has gone, as `serve 2>&1 | head` does: runs are collected all the same, and callers are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_log_nobody_reads_goes_on() {
+    let folder = SMALL.in_new_folder().await;
+    let bank = Simulator::start(SimulatorConfig::default()).await.unwrap();
+    let launch = Launch::new(folder.path(), &bank.url()).with_variable("RUST_LOG", &"info");
+    let server = launch.within(&["bash", "-c", UNREAD_LOG, "bash"]).start();
+    let run = server.create_run().await;
+    server.until_completed(&run).await;
+    let summary = server.summary(&run).await;
+    server.kill();
+    check::everything_once("a log that nobody reads", SMALL, &bank.journal(), &summary);
 }

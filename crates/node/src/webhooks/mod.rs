@@ -42,8 +42,8 @@ pub struct HttpWebhookSender {
     allows_private: bool,
     timeout: Duration,
     /// Made when first used, since reading the machine's certificates takes a while.
-    secure: OnceLock<Option<Client>>,
-    plain: OnceLock<Option<Client>>,
+    secure: OnceLock<Client>,
+    plain: OnceLock<Client>,
 }
 
 impl HttpWebhookSender {
@@ -55,14 +55,13 @@ impl HttpWebhookSender {
 
     fn client(&self, secure: bool) -> Option<&Client> {
         let cell = if secure { &self.secure } else { &self.plain };
-        let client = cell.get_or_init(|| match build(secure, self.allows_private, self.timeout) {
+        once_made(cell, || match build(secure, self.allows_private, self.timeout) {
             Ok(client) => Some(client),
             Err(error) => {
                 tracing::error!(error = &*error, "the HTTP client of webhooks could not be set up");
                 None
             }
-        });
-        client.as_ref()
+        })
     }
 
     async fn exchange(&self, request: WebhookRequest) -> Result<u16, &'static str> {
@@ -102,6 +101,18 @@ impl WebhookSender for HttpWebhookSender {
             Err(why) => Attempt::Unanswered { why: why.to_owned() },
         }
     }
+}
+
+/// What a cell holds, made now if need be. What could not be made is tried again the next time: the machine may have been short of
+/// files for a moment.
+fn once_made<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Option<T>) -> Option<&T> {
+    if cell.get().is_none()
+        && let Some(made) = make()
+    {
+        // Somebody else may have made one meanwhile, which is as good.
+        let _ = cell.set(made);
+    }
+    cell.get()
 }
 
 /// The event as the contract names it.

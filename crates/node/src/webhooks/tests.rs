@@ -117,3 +117,11 @@ fn tls_comes_up() {
         [true, false].map(|secure| build(secure, !secure, Duration::from_secs(1)).is_ok()) == [true, true]
     );
 }
+
+#[test]
+fn what_could_not_be_made_is_tried_again() {
+    let cell = OnceLock::new();
+    assert_eq!(once_made(&cell, || None), None);
+    assert_eq!(once_made(&cell, || Some(1)), Some(&1));
+    assert_eq!(once_made(&cell, || Some(2)), Some(&1));
+}
