@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use payment_runs_engine::ids::GatewayId;
 use payment_runs_engine::ports::{BoxFuture, Clock, Gateway, Gateways};
 use tokio::sync::Semaphore;
@@ -33,16 +32,21 @@ struct Place {
 /// Calls spaced evenly, so that no second ever sees more than its share.
 struct Pace {
     gap: Duration,
-    next: Mutex<Timestamp>,
+    /// When the next call may go out, by the time that has passed: the time of day may be set back.
+    next: Mutex<Duration>,
 }
 
 impl Pace {
-    /// Takes the next free moment, which is now or later.
-    fn take(&self, now: Timestamp) -> Timestamp {
+    fn new(gap: Duration) -> Self {
+        Self { gap, next: Mutex::default() }
+    }
+
+    /// Takes the next free moment, and says how long it is until then.
+    fn take(&self, elapsed: Duration) -> Duration {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = now.max(*next);
-        *next = at.checked_add(self.gap).unwrap_or(at);
-        at
+        let at = elapsed.max(*next);
+        *next = at.saturating_add(self.gap);
+        at.saturating_sub(elapsed)
     }
 }
 
@@ -57,10 +61,8 @@ impl GatewayRegistry {
     pub fn insert(&self, id: GatewayId, gateway: Arc<dyn Gateway>) {
         let settings = gateway.settings();
         let under_way = Arc::new(Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        let pace = settings.rate_per_s.map(|rate_per_s| Pace {
-            gap: Duration::from_secs(1) / rate_per_s.max(1),
-            next: Mutex::new(Timestamp::UNIX_EPOCH),
-        });
+        let gap = |rate_per_s: u32| Duration::from_secs(1) / rate_per_s.max(1);
+        let pace = settings.rate_per_s.map(|rate_per_s| Pace::new(gap(rate_per_s)));
         let entry = Arc::new(Place { gateway, under_way, pace });
         self.places.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
     }
@@ -82,10 +84,10 @@ impl Gateways for GatewayRegistry {
             let Some(place) = place else { return Box::new(()) as Box<dyn Send> };
             let permit = Arc::clone(&place.under_way).acquire_owned().await;
             if let Some(pace) = &place.pace {
-                let now = self.clock.now();
-                let at = pace.take(now);
-                if at > now {
-                    self.clock.sleep_until(at).await;
+                let wait = pace.take(self.clock.elapsed());
+                if !wait.is_zero() {
+                    let now = self.clock.now();
+                    self.clock.sleep_until(now.checked_add(wait).unwrap_or(now)).await;
                 }
             }
             Box::new(permit)
@@ -99,10 +101,8 @@ mod tests {
 
     #[test]
     fn a_pace_spaces_calls_and_forgets_idle_time() {
-        let at = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
-        let pace = Pace { gap: Duration::from_millis(10), next: Mutex::new(Timestamp::UNIX_EPOCH) };
-        let taken: Vec<_> =
-            [1_000, 1_000, 1_005, 1_500].iter().map(|now| pace.take(at(*now)).as_millisecond()).collect();
-        assert_eq!(taken, [1_000, 1_010, 1_020, 1_500]);
+        let pace = Pace::new(Duration::from_millis(10));
+        let wait = |elapsed_ms| pace.take(Duration::from_millis(elapsed_ms)).as_millis();
+        assert_eq!([1_000, 1_000, 1_005, 1_500].map(wait), [0, 10, 15, 0]);
     }
 }
