@@ -262,3 +262,34 @@ async fn what_a_process_left_behind_is_carried_out_by_the_next_one_and_only_once
         "one run, not two"
     );
 }
+
+/// A store that cannot be written is left alone for a while, and not asked without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_written_is_asked_again_after_a_while() {
+    const QUESTIONS: usize = 50;
+    let server = still().await;
+    let edit = |sql: &str| {
+        let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+        file.busy_timeout(payment_runs_tests::PATIENCE).unwrap();
+        file.execute_batch(sql).unwrap();
+    };
+    edit("CREATE TRIGGER full BEFORE UPDATE ON async_request BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    let accepted =
+        send(&server, "POST", RUNS, Some(json!({ "payment_run_date": "2024-08-01 11:00:00" }))).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+    let request = text(&accepted.body, "request_id");
+    let status = async || {
+        let path = format!("/ops/async-requests/{request}");
+        text(&server.caller.get(&path).await.body, "status")
+    };
+    // It has been tried by the time that so many other requests are answered.
+    for _ in 0..QUESTIONS {
+        assert_eq!(status().await, "queued");
+    }
+    edit("DROP TRIGGER full");
+    for _ in 0..QUESTIONS {
+        assert_eq!(status().await, "queued", "nobody asks before the time has come");
+    }
+    server.node().clock().advance(jiff::SignedDuration::from_secs(5));
+    assert_eq!(answered(&server, &request).await["status"], "succeeded");
+}

@@ -1,16 +1,22 @@
 //! What a payment run would do.
 
+use std::sync::Arc;
+
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::ledger::DecisionPosition;
-use payment_runs_engine::ports::{self, PREVIEW_DOCUMENTS_MAX, PreviewQuery, Previewed, PreviewedDecision};
+use payment_runs_engine::ports::{
+    self, LedgerError, PREVIEW_DOCUMENTS_MAX, PreviewQuery, Previewed, PreviewedDecision, StoreError,
+};
 use payment_runs_engine::run::{Tallies, Tally};
 use payment_runs_engine::runner::DOCUMENTS_PER_CHUNK;
 use payment_runs_stubs::ops::preview_payment_run::Query;
 use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::ops::{Preview, PreviewDecision, PreviewTotals};
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use super::decisions::{self, foreign_cursor, page_size, read_position, write_position};
+use crate::app::App;
 use crate::call::Call;
 use crate::cursor;
 use crate::failure::ledger_failure;
@@ -41,13 +47,25 @@ pub(super) async fn preview(call: &Call<'_>, query: Query) -> Result<Preview, Re
         after,
         limit: size + 1,
     };
-    let permit = call.app.previews.acquire().await;
-    let previewed = call.app.ports.ledger.preview_run(asked).await;
-    drop(permit);
-    match previewed.map_err(|error| ledger_failure(&error, &v1::RUN_WORDING))? {
+    match work_out(call.app, asked).await.map_err(|error| ledger_failure(&error, &v1::RUN_WORDING))? {
         Previewed::Plan(plan) => Ok(write(plan, size, |position| list.sign(signing_key, position))),
         Previewed::TooLarge => Err(too_large()),
     }
+}
+
+/// Works a preview out when it is its turn. Its place is kept until that is done, also when the caller hangs up: the store goes on
+/// with what it has begun, and more callers who do so would take all of its readers.
+async fn work_out(app: &App, asked: PreviewQuery) -> Result<Previewed, LedgerError> {
+    let place = Arc::clone(&app.previews).acquire_owned().await;
+    let (tell, told) = oneshot::channel();
+    let ledger = Arc::clone(&app.ports.ledger);
+    let task = async move {
+        // Nobody may be there any more to hear it.
+        let _ = tell.send(ledger.preview_run(asked).await);
+        drop(place);
+    };
+    app.ports.spawner.spawn("preview a payment run", Box::pin(task));
+    told.await.unwrap_or(Err(LedgerError::Store(StoreError::Closed)))
 }
 
 fn too_large() -> Rejection {

@@ -38,31 +38,34 @@ pub async fn work_off_async_requests(app: App, stop: impl Future<Output = ()> + 
     loop {
         // Only waiting is cut short, which is why the stop is asked for between requests.
         let began = app.now();
-        let worked = work_off_one(&app, &router, began).await;
+        let found = work_off_one(&app, &router, began).await;
         tokio::select! {
             biased;
             () = &mut stop => return,
-            () = wait_unless(&app, worked, began) => {}
+            () = wait_after(&app, found, began) => {}
         }
     }
 }
 
-async fn wait_unless(app: &App, worked: bool, began: Timestamp) {
-    if !worked {
-        wait(app, began).await;
-    }
+/// What a look at the queue has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// A request, which was carried out or put back.
+    Request,
+    /// Nothing that is due.
+    Nothing,
+    /// That the store fails.
+    Failure,
 }
 
-/// Waits until a request is due, one was accepted here, or a while has passed since the last look began: what has come to its
-/// end since then, that look has not seen.
-async fn wait(app: &App, began: Timestamp) {
+/// Waits until another look may find something. What has come to its end since the last look began, that look has not seen.
+async fn wait_after(app: &App, found: Found, began: Timestamp) {
     let again = later(began, LOOK_AGAIN);
-    let due = match app.ports.async_requests.next_async_at().await {
-        Ok(due) => due.map_or(again, |due| due.min(again)),
-        Err(error) => {
-            store_failure(&error);
-            again
-        }
+    let due = match found {
+        Found::Request => return,
+        Found::Nothing => next_due(app).await.map_or(again, |due| due.min(again)),
+        // What is due stays due: asking for it at once would ask without end.
+        Found::Failure => return app.ports.clock.sleep_until(again).await,
     };
     tokio::select! {
         biased;
@@ -71,17 +74,25 @@ async fn wait(app: &App, began: Timestamp) {
     }
 }
 
-/// Carries the oldest request that is due out; says whether there was one.
-async fn work_off_one(app: &App, router: &Router, now: Timestamp) -> bool {
+/// When the next request is due.
+async fn next_due(app: &App) -> Option<Timestamp> {
+    app.ports.async_requests.next_async_at().await.unwrap_or_else(|error| {
+        store_failure(&error);
+        None
+    })
+}
+
+/// Carries the oldest request that is due out.
+async fn work_off_one(app: &App, router: &Router, now: Timestamp) -> Found {
     let queue = &app.ports.async_requests;
     let worked = match queue.claim_async(now, later(now, LEASE)).await {
-        Ok(Some(record)) => finish(app, router, record).await.map(|()| true),
-        Ok(None) => forget(app, now).await.map(|()| false),
+        Ok(Some(record)) => finish(app, router, record).await.map(|()| Found::Request),
+        Ok(None) => forget(app, now).await.map(|()| Found::Nothing),
         Err(error) => Err(error),
     };
     worked.unwrap_or_else(|error| {
         store_failure(&error);
-        false
+        Found::Failure
     })
 }
 
@@ -123,6 +134,10 @@ async fn answer(
         // An earlier attempt had its effect, but ended before its answer was recorded.
         let status = stored_parts(&stored).map_or(StatusCode::INTERNAL_SERVER_ERROR, |(status, _)| status);
         return Ok((status, stored));
+    }
+    if record.attempts > ATTEMPTS_MAX {
+        // It was claimed again and again without an answer, so that carrying it out ends whoever does.
+        return Ok(packed(&key.key, refused(id, "the request was tried too often without an answer")).await);
     }
     if record.attempts > 1 && later(record.request.accepted_at, ANSWER_LIFE) <= now {
         // The record of an effect may be forgotten by now.
