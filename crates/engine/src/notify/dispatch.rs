@@ -81,6 +81,8 @@ pub struct Dispatcher {
     ended: Vec<Sent>,
     /// Whether the webhooks are to be read anew.
     is_stale: bool,
+    /// When they were read last.
+    loaded_at: Timestamp,
     /// The webhook that is served first in the next round, so that none is always the last.
     turn: usize,
 }
@@ -89,7 +91,8 @@ impl Dispatcher {
     /// A dispatcher over these ports.
     pub fn new(ports: DispatcherPorts) -> Self {
         let (queues, in_flight) = (BTreeMap::new(), FuturesUnordered::new());
-        Self { ports, queues, in_flight, ended: Vec::new(), is_stale: true, turn: 0 }
+        let loaded_at = ports.clock.now();
+        Self { ports, queues, in_flight, ended: Vec::new(), is_stale: true, loaded_at, turn: 0 }
     }
 
     /// Works until `stop` is ready; then what is under way ends and is recorded, and this returns. It also returns when the
@@ -113,7 +116,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                Some(sent) = self.in_flight.next() => self.ended.push(sent),
+                // Heard before what has ended, since something may always just have. That is collected below in any case.
                 () = &mut changed => {
                     changed = ports.webhooks.webhooks_changed();
                     self.is_stale = true;
@@ -123,7 +126,12 @@ impl Dispatcher {
                     written = ports.webhooks.events_written();
                     self.expect_events();
                 }
-                () = ports.clock.sleep_until(wake_at) => self.expect_events(),
+                Some(sent) = self.in_flight.next() => self.ended.push(sent),
+                () = ports.clock.sleep_until(wake_at) => {
+                    // Another process may have changed a webhook.
+                    self.is_stale |= later(self.loaded_at, IDLE_POLL) <= ports.clock.now();
+                    self.expect_events();
+                }
             }
             // What has ended by now is recorded together.
             while let Some(Some(sent)) = self.in_flight.next().now_or_never() {
@@ -186,16 +194,20 @@ impl Dispatcher {
     /// Reads the webhooks and what waits for them. What is under way stays so.
     async fn load(&mut self) -> Result<(), StoreError> {
         let webhooks = &self.ports.webhooks;
-        let mut queues = BTreeMap::new();
+        let mut read = Vec::new();
         for (entity, webhook, stored) in webhooks.active_webhooks().await? {
-            let key = (entity, webhook.id);
             let waiting = webhooks.waiting_deliveries(entity, webhook.id, WAITING_WITH_REPLAYS_MAX).await?;
             let waiting = waiting.into_iter().map(|one| (one.ordinal, one)).collect();
-            let in_flight = self.queues.remove(&key).map(|queue| queue.in_flight).unwrap_or_default();
-            let queue = Queue { webhook, stored, read_upto: stored, may_have_more: true, waiting, in_flight };
-            queues.insert(key, queue);
+            read.push(((entity, webhook.id), webhook, stored, waiting));
         }
-        self.queues = queues;
+        // Only now, so that a reading that fails half way forgets nothing of what is under way.
+        let mut before = std::mem::take(&mut self.queues);
+        for (key, webhook, stored, waiting) in read {
+            let in_flight = before.remove(&key).map(|queue| queue.in_flight).unwrap_or_default();
+            let queue = Queue { webhook, stored, read_upto: stored, may_have_more: true, waiting, in_flight };
+            self.queues.insert(key, queue);
+        }
+        self.loaded_at = self.ports.clock.now();
         Ok(())
     }
 
