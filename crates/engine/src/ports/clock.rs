@@ -16,7 +16,8 @@ pub trait Clock: Send + Sync + 'static {
     /// How much time has passed since some moment before, by a count that nobody sets: two readings tell how long it was,
     /// though the time of day may have been set back meanwhile.
     fn elapsed(&self) -> Duration;
-    /// Waits until the time has come; returns at once when it is past.
+    /// Waits until the time has come; returns at once when it is past. It may also return when as much time has passed as lay
+    /// before it at the call: then the clock was set back, and whoever waits for the time of day itself looks at it again.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 }
 

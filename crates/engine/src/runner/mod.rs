@@ -21,7 +21,7 @@ use self::chunk::work_chunk;
 use self::selection::select_run;
 use self::shared::{Shared, is_passing};
 use crate::ports::clock::later;
-use crate::ports::{BoxFuture, Chain, ChunkClaim, StoreError};
+use crate::ports::{BoxFuture, Chain, ChunkClaim, Deadline, StoreError};
 use crate::recover::look_up_due;
 use crate::stopping::Stopping;
 
@@ -63,15 +63,14 @@ struct Crew {
     chunks: usize,
     is_selecting: bool,
     is_looking_up: bool,
-    /// When payments in doubt are looked up next.
-    look_up_at: Timestamp,
+    /// When payments in doubt are looked up next, also if the time of day is set back meanwhile; at once where there is none.
+    look_up_at: Option<Deadline>,
     /// Failures of the store in a row.
     failures: u32,
 }
 
 impl Crew {
     fn new(shared: Arc<Shared>, stopping: Stopping) -> Self {
-        let look_up_at = shared.now();
         Self {
             shared,
             stopping,
@@ -79,7 +78,7 @@ impl Crew {
             chunks: 0,
             is_selecting: false,
             is_looking_up: false,
-            look_up_at,
+            look_up_at: None,
             failures: 0,
         }
     }
@@ -172,11 +171,12 @@ impl Crew {
 
     /// Starts a round of look-ups when one is due.
     fn give_out_look_ups(&mut self) {
-        if self.is_looking_up || self.shared.now() < self.look_up_at {
+        let clock = self.shared.ports.clock.as_ref();
+        if self.is_looking_up || self.look_up_at.is_some_and(|at| !at.has_passed(clock)) {
             return;
         }
         self.is_looking_up = true;
-        self.look_up_at = later(self.shared.now(), self.shared.settings.look_ups.every);
+        self.look_up_at = Some(Deadline::after(clock, self.shared.settings.look_ups.every));
         let (shared, stopping) = (self.shared.clone(), self.stopping.clone());
         let round = async move {
             let ports = &shared.ports;

@@ -31,6 +31,7 @@ pub(crate) enum Told {
     GiveBack(u32),
     Close(u32),
     Finish,
+    LookUp,
     Select(Timestamp),
     Fail(String),
 }
@@ -208,6 +209,7 @@ impl Work for Script {
         _: Timestamp,
         _: usize,
     ) -> Result<Vec<Intent>, StoreError> {
+        self.tell(Told::LookUp);
         Ok(Vec::new())
     }
     async fn begin_delivery(&self, _: &Intent, _: Timestamp) -> Result<bool, StoreError> {

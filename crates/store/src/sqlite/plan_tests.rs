@@ -69,6 +69,7 @@ fn the_work_reads_only_what_it_needs() {
         (work::finish::ANY_INTENT, "INDEX payment_intent (entity=? AND run=? AND chunk=?)"),
         (work::finish::FINISHED, "INDEX run_working"),
         (&work::look_up::DUE, "INDEX payment_look_up (next_look_up_at>? AND next_look_up_at<?)"),
+        (&work::look_up::ASTRAY, "INDEX payment_look_up (next_look_up_at>?)"),
         (work::claim::NEXT, "INDEX run_waiting"),
         (work::claim::LEFT, "INDEX run_selecting (selection_lease_until<?)"),
         (work::claim::WAITING, "INDEX run_waiting (start_at<?)"),

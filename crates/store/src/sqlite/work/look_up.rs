@@ -15,14 +15,18 @@ use crate::sqlite::sql::{BlobId, all, execute, execute_one, first, time};
 const HANDED_OUT_MAX: usize = 1_000;
 
 /// Payments whose time for a look-up has come. An intent is here only if it is of no run.
-pub(crate) static DUE: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static DUE: LazyLock<String> = LazyLock::new(|| select("next_look_up_at <= ?1"));
+/// Payments whose look-up lies further ahead than any is put: the time of day was set back since.
+pub(crate) static ASTRAY: LazyLock<String> = LazyLock::new(|| select("next_look_up_at > ?1"));
+
+fn select(time: &str) -> String {
     format!(
         "SELECT {} FROM payment INDEXED BY payment_look_up WHERE next_look_up_at IS NOT NULL \
-         AND next_look_up_at <= ?1 AND (state IN (1, 2) OR (state = 0 AND created_at <= ?2)) \
+         AND {time} AND (state IN (1, 2) OR (state = 0 AND created_at <= ?2)) \
          ORDER BY next_look_up_at LIMIT ?3",
         row::payment::INTENT_SELECTED
     )
-});
+}
 
 pub(crate) fn due(
     db: &Connection,
@@ -32,8 +36,13 @@ pub(crate) fn due(
     limit: usize,
 ) -> Result<Vec<Intent>, Failure> {
     let limit = i64::try_from(limit.min(HANDED_OUT_MAX)).unwrap_or(i64::MAX);
-    let values = params![time(now), time(single_before), limit];
-    let intents = all(db, &DUE, values, row::payment::read_intent)?;
+    let find = |sql: &str, at| {
+        all(db, sql, params![time(at), time(single_before), limit], row::payment::read_intent)
+    };
+    let mut intents = find(&DUE, now)?;
+    if intents.is_empty() {
+        intents = find(&ASTRAY, again_at)?;
+    }
     for intent in &intents {
         let sql =
             "UPDATE payment SET look_ups = look_ups + 1, next_look_up_at = ?3 WHERE entity = ?1 AND id = ?2";
