@@ -57,7 +57,10 @@ const FROST_MAX: Duration = Duration::from_hours(3);
 const FROST_BACK_AFTER: Duration = Duration::from_hours(1);
 
 /// How often it is, in thousandths.
-const FROST_BACK_PER_MILLE: u64 = 500;
+const FROST_BACK_PER_MILLE: u64 = 700;
+
+/// How often nothing else goes wrong where there is frost, in thousandths: other trouble mostly hides what the frost does.
+const FROST_ALONE_PER_MILLE: u64 = 500;
 
 /// The step that opens a chunk.
 pub const OPEN: &str = "open";
@@ -141,14 +144,26 @@ pub enum Signal {
     Die(Group, Duration),
 }
 
+/// Somebody stands still, and the clock is to be set back meanwhile.
+#[derive(Debug, Clone, Copy)]
+struct Frost {
+    /// When it may be, by the true clock.
+    from: Timestamp,
+    /// When the frost ends, by the true clock.
+    until: Timestamp,
+    /// How long it lasts in all.
+    length: Duration,
+}
+
 struct State {
     rates: Rates,
     budget: u64,
     back_left: Duration,
     forward_left: Duration,
     storm: Option<Storm>,
-    /// From when until when the clock may be set back while somebody stands still, by the true clock.
-    frost: Option<(Timestamp, Timestamp)>,
+    frost: Option<Frost>,
+    /// Whether nothing but frost goes wrong.
+    is_quiet: bool,
     ordinals: BTreeMap<&'static str, u64>,
     record: Vec<(Place, Fault)>,
     signals: Vec<Signal>,
@@ -187,9 +202,13 @@ impl Chaos {
     /// Draws how bad this schedule is.
     pub fn new(clock: SimClock, setup: Setup) -> Self {
         let mut random = Random::new(setup.seed);
+        let rates = Rates::draw(&mut random);
+        let budget = random.below(FAULTS_MAX);
+        let is_quiet = setup.limits.is_frosty && random.happens(FROST_ALONE_PER_MILLE);
         let state = State {
-            rates: Rates::draw(&mut random),
-            budget: random.below(FAULTS_MAX),
+            rates,
+            budget,
+            is_quiet,
             back_left: setup.limits.back,
             forward_left: setup.limits.forward,
             storm: None,
@@ -220,7 +239,7 @@ impl Chaos {
     pub fn drain(&self) -> Option<Duration> {
         let draw = |state: &mut State, place: &Place| {
             let mut random = self.random_of(place);
-            let drains = state.budget > 0 && random.happens(300);
+            let drains = state.budget > 0 && !state.is_quiet && random.happens(300);
             let length = random.pause(Duration::from_millis(1), DRAIN_MAX);
             drains.then(|| {
                 state.budget -= 1;
@@ -269,9 +288,11 @@ impl Chaos {
         {
             return Some(self.frost(state, &mut random));
         }
-        if self.is_to_be_set_back(state) {
-            state.budget -= 1;
-            return Some(measure(state, FaultKind::Back, &mut random));
+        if let Some(frost) = self.is_to_be_set_back(state) {
+            return Some(set_back(state, frost, &mut random));
+        }
+        if state.is_quiet {
+            return None;
         }
         if let Some(kind) = self.storm(state, whose, &mut random) {
             return Some(measure(state, kind, &mut random));
@@ -297,19 +318,19 @@ impl Chaos {
         let length = random.pause(FROST_MIN, FROST_MAX);
         let now = self.clock.true_now();
         let after = |by: Duration| now.checked_add(by).unwrap_or(Timestamp::MAX);
-        state.frost = random.happens(FROST_BACK_PER_MILLE).then(|| (after(FROST_BACK_AFTER), after(length)));
+        let frost = Frost { from: after(FROST_BACK_AFTER), until: after(length), length };
+        if state.frost.is_none_or(|frost| frost.until <= now) {
+            state.frost = random.happens(FROST_BACK_PER_MILLE).then_some(frost);
+        }
         Fault::new(FaultKind::FreezeAfter, length)
     }
 
     /// Whether the clock is to be set back at this step, while somebody stands still.
-    fn is_to_be_set_back(&self, state: &mut State) -> bool {
+    fn is_to_be_set_back(&self, state: &mut State) -> Option<Frost> {
         let now = self.clock.true_now();
-        let is_time = state.frost.is_some_and(|(from, until)| (from..until).contains(&now));
-        let is_to_be = is_time && state.back_left > Duration::from_millis(1);
-        if is_to_be {
-            state.frost = None;
-        }
-        is_to_be
+        state.frost.take_if(|frost| {
+            (frost.from..frost.until).contains(&now) && state.back_left > Duration::from_millis(1)
+        })
     }
 
     /// What the storm does to this step, if there is one. A storm costs one fault, and ends by itself.
@@ -383,6 +404,17 @@ impl Chaos {
     pub fn record(&self) -> Vec<(Place, Fault)> {
         lock(&self.state).record.clone()
     }
+}
+
+/// Sets the clock back during a frost: mostly so far that it shows an earlier time at the end of the frost than at its beginning.
+fn set_back(state: &mut State, frost: Frost, random: &mut Random) -> Fault {
+    state.budget -= 1;
+    if frost.length >= state.back_left || random.happens(200) {
+        return measure(state, FaultKind::Back, random);
+    }
+    let by = random.pause(frost.length, state.back_left);
+    state.back_left -= by;
+    Fault::new(FaultKind::Back, by)
 }
 
 /// A fault of this kind with its length.

@@ -207,7 +207,8 @@ impl Freezer {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether nobody stands still.
+    pub fn is_empty(&self) -> bool {
         lock(&self.0).is_empty()
     }
 

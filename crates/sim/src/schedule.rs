@@ -44,7 +44,7 @@ const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
 const BACK_MAX: Duration = Duration::from_hours(6);
 
 /// How many schedules have frost, in thousandths.
-const FROSTY_PER_MILLE: u64 = 100;
+const FROSTY_PER_MILLE: u64 = 150;
 
 /// Directories that this process has named, so that no two simulations share one.
 static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
@@ -155,6 +155,7 @@ struct Stage {
     ids: Arc<SimIds>,
     mutant: Option<Mutant>,
     manners: Manners,
+    is_frosty: bool,
     workers: Group,
     memories: Vec<Arc<Memory>>,
 }
@@ -205,6 +206,7 @@ pub fn run_script(
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
         manners,
+        is_frosty,
         workers: Group::try_from(random.between(if is_frosty { 2 } else { 1 }, 3)).unwrap_or(1),
     };
     let mut pool = Pool::with_order(clock, parts.contains(&Part::Order).then_some(order));
@@ -236,6 +238,7 @@ impl Stage {
         let mut crashes = 0;
         let mut steps = 0;
         let mut check_at = self.clock.true_now();
+        let mut was_frozen = false;
         let mut violations = loop {
             steps += 1;
             let progress = pool.step();
@@ -267,7 +270,11 @@ impl Stage {
             }
             if progress == Step::Waited && now >= check_at {
                 check_at = now.checked_add(Duration::from_mins(10)).unwrap_or(now);
-                let is_over = self.memories.iter().all(|memory| memory.is_done());
+                // Whoever wakes from a frost has time to do harm before the books are checked.
+                let is_frozen = self.is_frosty && !pool.freezer.is_empty();
+                let is_calm = !is_frozen && !was_frozen;
+                was_frozen = is_frozen;
+                let is_over = is_calm && self.memories.iter().all(|memory| memory.is_done());
                 if is_over && has_ended(&store, &self.world, self.manners)? {
                     break Vec::new();
                 }
