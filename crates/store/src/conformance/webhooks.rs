@@ -291,3 +291,21 @@ pub async fn deliveries_are_forgotten_beyond_those_kept(stand: Stand<'_>) {
     assert_eq!(all.len(), usize::try_from(DELIVERIES_KEPT).unwrap() + 1);
     assert_eq!((all[all.len() - 1].ordinal, all[all.len() - 1].state), (1, DeliveryState::Waiting));
 }
+
+/// Makes webhooks that are to be told of so many payments of one run.
+pub async fn webhooks_with_much_to_tell(
+    stand: Stand<'_>,
+    webhooks: usize,
+    payments: usize,
+) -> Vec<WebhookId> {
+    stand.access.ensure_entity(ENTITY, ENTITY_ID, "First").await.unwrap();
+    let mut made = Vec::new();
+    for _ in 0..webhooks {
+        made.push(stand.add_webhook(&[PaymentProcessed]).await);
+    }
+    stand.add_accounts(&vec![1; payments]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 100).await;
+    assert_eq!(stand.work_off(3, approved).await.len(), payments);
+    made
+}
