@@ -54,7 +54,7 @@ impl Ledger for SqliteStore {
             if is_work {
                 signals.wake();
             }
-            signals.bells.ring_events();
+            signals.ring_events();
         };
         let executed = self.try_write_and_tell(job, tell).await;
         executed.map_err(|failure| failure.into_ledger("carry out a command"))

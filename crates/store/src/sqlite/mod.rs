@@ -65,7 +65,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Signals {
     changed: Notify,
-    bells: webhook::Bells,
+    webhooks: Notify,
+    events: Notify,
 }
 
 impl Signals {
@@ -73,6 +74,16 @@ impl Signals {
     fn wake(&self) {
         self.changed.notify_waiters();
         self.changed.notify_one();
+    }
+
+    /// Something happened that webhooks may be told.
+    fn ring_events(&self) {
+        self.events.notify_one();
+    }
+
+    /// A webhook or a delivery was changed by a caller.
+    fn ring_webhooks(&self) {
+        self.webhooks.notify_one();
     }
 }
 

@@ -11,34 +11,14 @@ use payment_runs_engine::notify::{
     AttemptRecord, Delivery, DeliveryQuery, NewDelivery, Replayed, Upcoming, Waiting, Webhook, WebhookChange,
 };
 use payment_runs_engine::ports::{BoxFuture, StoreError, Webhooks};
-use tokio::sync::Notify;
 
+use super::SqliteStore;
 use super::events::{Event, EventKind};
-use super::{Signals, SqliteStore};
 
 #[cfg(test)]
 pub(crate) use deliver::{FORGET, WAITING};
 #[cfg(test)]
 pub(crate) use upcoming::AFTER;
-
-/// Who waits for webhooks and for what they are told.
-#[derive(Debug, Default)]
-pub(crate) struct Bells {
-    webhooks: Notify,
-    events: Notify,
-}
-
-impl Bells {
-    /// Something happened that may be told.
-    pub(crate) fn ring_events(&self) {
-        self.events.notify_one();
-    }
-}
-
-/// A webhook or a delivery was changed by a caller.
-pub(crate) fn ring_webhooks<T>(signals: &Signals, _: Option<&T>) {
-    signals.bells.webhooks.notify_one();
-}
 
 /// What happened to a webhook, for the audit trail.
 fn audit(kind: EventKind, user: UserId, detail: String) -> Event {
@@ -49,16 +29,16 @@ fn audit(kind: EventKind, user: UserId, detail: String) -> Event {
 #[async_trait]
 impl Webhooks for SqliteStore {
     fn webhooks_changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.inner.signals.bells.webhooks.notified())
+        Box::pin(self.inner.signals.webhooks.notified())
     }
 
     fn events_written(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.inner.signals.bells.events.notified())
+        Box::pin(self.inner.signals.events.notified())
     }
 
     async fn create_webhook(&self, entity: EntityKey, webhook: Webhook) -> Result<bool, StoreError> {
         let job = move |db: &rusqlite::Connection| manage::create(db, entity, &webhook);
-        self.write_and_tell("create a webhook", job, ring_webhooks).await
+        self.write_and_tell("create a webhook", job, |signals, _| signals.ring_webhooks()).await
     }
 
     async fn find_webhook(&self, entity: EntityKey, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
@@ -78,7 +58,7 @@ impl Webhooks for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let job = move |db: &rusqlite::Connection| manage::update(db, entity, id, &change, user, now);
-        self.write_and_tell("change a webhook", job, ring_webhooks).await
+        self.write_and_tell("change a webhook", job, |signals, _| signals.ring_webhooks()).await
     }
 
     async fn delete_webhook(
@@ -89,7 +69,7 @@ impl Webhooks for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let job = move |db: &rusqlite::Connection| manage::delete(db, entity, id, user, now);
-        self.write_and_tell("delete a webhook", job, ring_webhooks).await
+        self.write_and_tell("delete a webhook", job, |signals, _| signals.ring_webhooks()).await
     }
 
     async fn list_deliveries(
@@ -110,7 +90,7 @@ impl Webhooks for SqliteStore {
         now: Timestamp,
     ) -> Result<Replayed, StoreError> {
         let job = move |db: &rusqlite::Connection| deliver::replay(db, entity, webhook, delivery, user, now);
-        self.write_and_tell("repeat a delivery", job, ring_webhooks).await
+        self.write_and_tell("repeat a delivery", job, |signals, _| signals.ring_webhooks()).await
     }
 
     async fn active_webhooks(&self) -> Result<Vec<(EntityKey, Webhook, i64)>, StoreError> {

@@ -95,8 +95,9 @@ fn next_chunk(
     now: Timestamp,
     served: Option<EntityKey>,
 ) -> Result<Option<(EntityKey, RunId, u32)>, Failure> {
-    let served = served.map_or(NO_ENTITY, |entity| i64::from(entity.0));
-    for (sql, value) in [(LEFT_CHUNK, time(now)), (FRESH_CHUNK, served), (FRESH_CHUNK, NO_ENTITY)] {
+    let beyond = served.map(|entity| i64::from(entity.0)).into_iter().chain([NO_ENTITY]);
+    let fresh = beyond.map(|entity| (FRESH_CHUNK, entity));
+    for (sql, value) in [(LEFT_CHUNK, time(now))].into_iter().chain(fresh) {
         let found = first(db, sql, params![value], |row| {
             Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.number::<u32>()?))
         })?;

@@ -93,12 +93,34 @@ fn end_unread(
     now: Timestamp,
     what: &str,
 ) -> Result<(), Failure> {
+    put_end(db, (entity, run), RunStatus::Error, now, Some(what))?;
+    append_end(db, (entity, run), EventKind::RunFailed, now, Some(what))
+}
+
+/// Stores that a run has ended, how and when.
+fn put_end(
+    db: &Connection,
+    (entity, run): (EntityKey, RunId),
+    status: RunStatus,
+    now: Timestamp,
+    message: Option<&str>,
+) -> Result<(), Failure> {
     let sql =
         "UPDATE run SET status = ?3, completed_at = ?4, error_message = ?5 WHERE entity = ?1 AND id = ?2";
-    let values = params![entity.0, run.to_blob(), RunStatus::Error.code(), time(now), what];
-    execute_one(db, sql, values, "end a run")?;
-    let failed = Event { detail: Some(what.to_owned()), ..Event::run(EventKind::RunFailed, run, None) };
-    append(db, entity, now, &[failed])
+    let values = params![entity.0, run.to_blob(), status.code(), time(now), message];
+    execute_one(db, sql, values, "end a run")
+}
+
+/// Records the event that a run has ended.
+fn append_end(
+    db: &Connection,
+    (entity, run): (EntityKey, RunId),
+    kind: EventKind,
+    now: Timestamp,
+    message: Option<&str>,
+) -> Result<(), Failure> {
+    let event = Event { detail: message.map(str::to_owned), ..Event::run(kind, run, None) };
+    append(db, entity, now, &[event])
 }
 
 /// Carries something out whole or not at all, within a transaction that goes on either way.
@@ -125,16 +147,12 @@ fn end(
     let Some(status) = run.status.after(event) else {
         return Err(Failure::broken(format!("a run that is {:?} cannot end with {event:?}", run.status)));
     };
-    let sql =
-        "UPDATE run SET status = ?3, completed_at = ?4, error_message = ?5 WHERE entity = ?1 AND id = ?2";
-    let values = params![entity.0, id.to_blob(), status.code(), time(now), message];
-    execute_one(db, sql, values, "end a run")?;
+    put_end(db, (entity, id), status, now, message)?;
     row::tally::fold(db, entity, id)?;
     let kind = match event {
         RunEvent::Fail => EventKind::RunFailed,
         RunEvent::Stop => EventKind::RunStopped,
         RunEvent::Start | RunEvent::Complete | RunEvent::Cancel => EventKind::RunEnded,
     };
-    let event = Event { detail: message.map(str::to_owned), ..Event::run(kind, id, None) };
-    append(db, entity, now, &[event])
+    append_end(db, (entity, id), kind, now, message)
 }

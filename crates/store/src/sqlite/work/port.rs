@@ -94,7 +94,7 @@ impl Work for SqliteStore {
             let mode = settle::Mode::Chunk(claim.run, claim::chunk_of(&claim)?);
             settle::settle_all(db, claim.entity, now, &settlements, mode)
         };
-        self.write_and_tell("record outcomes", job, |signals, _| signals.bells.ring_events()).await
+        self.write_and_tell("record outcomes", job, |signals, _| signals.ring_events()).await
     }
 
     async fn close_chunk(&self, claim: &ChunkClaim, _now: Timestamp) -> Result<(), StoreError> {
@@ -106,7 +106,7 @@ impl Work for SqliteStore {
     async fn finish_runs(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
         let tell = |signals: &Signals, ended: Option<&Vec<RunId>>| {
             if ended.is_none_or(|ended| !ended.is_empty()) {
-                signals.bells.ring_events();
+                signals.ring_events();
                 signals.wake();
             }
         };
@@ -117,7 +117,7 @@ impl Work for SqliteStore {
         let (claim, message) = (claim.clone(), message.to_owned());
         let job = move |db: &rusqlite::Connection| finish::fail_run(db, &claim, now, &message);
         let tell = |signals: &Signals, _: Option<&()>| {
-            signals.bells.ring_events();
+            signals.ring_events();
             signals.wake();
         };
         self.write_and_tell("end a run in error", job, tell).await
@@ -153,7 +153,6 @@ impl Work for SqliteStore {
         let job = move |db: &rusqlite::Connection| {
             settle::settle_all(db, entity, now, &settlements, settle::Mode::LookUp)
         };
-        let tell = |signals: &Signals, _: Option<&usize>| signals.bells.ring_events();
-        self.write_and_tell("record what look-ups found", job, tell).await
+        self.write_and_tell("record what look-ups found", job, |signals, _| signals.ring_events()).await
     }
 }
