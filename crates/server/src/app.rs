@@ -9,7 +9,7 @@ use payment_runs_engine::ports::{
     Schedules, Search, SettableClock, Spawner, WebhookSender, Webhooks,
 };
 use payment_runs_engine::stopping::Stopping;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::limits::{Limiter, Limits};
 use crate::ops::preview::PREVIEWS_AT_ONCE;
@@ -130,6 +130,22 @@ impl App {
     /// Waits until a request was accepted here since the last wait.
     pub(crate) async fn queue_changed(&self) {
         self.queue.notified().await;
+    }
+
+    /// Carries something out to its end in the background, also when the caller hangs up, and waits for what comes of it; `None`
+    /// when it was cut off.
+    pub(crate) async fn carry_out<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        let task = async move {
+            // Nobody may be there any more to hear it.
+            let _ = tell.send(work.await);
+        };
+        self.ports.spawner.spawn(name, Box::pin(task));
+        told.await.ok()
     }
 
     /// The time now (UTC).

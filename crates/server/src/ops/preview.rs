@@ -13,7 +13,6 @@ use payment_runs_stubs::ops::preview_payment_run::Query;
 use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::ops::{Preview, PreviewDecision, PreviewTotals};
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 
 use super::decisions::{self, foreign_cursor, page_size, read_position, write_position};
 use crate::app::App;
@@ -57,15 +56,14 @@ pub(super) async fn preview(call: &Call<'_>, query: Query) -> Result<Preview, Re
 /// with what it has begun, and more callers who do so would take all of its readers.
 async fn work_out(app: &App, asked: PreviewQuery) -> Result<Previewed, LedgerError> {
     let place = Arc::clone(&app.previews).acquire_owned().await;
-    let (tell, told) = oneshot::channel();
     let ledger = Arc::clone(&app.ports.ledger);
-    let task = async move {
-        // Nobody may be there any more to hear it.
-        let _ = tell.send(ledger.preview_run(asked).await);
+    let work = async move {
+        let previewed = ledger.preview_run(asked).await;
         drop(place);
+        previewed
     };
-    app.ports.spawner.spawn("preview a payment run", Box::pin(task));
-    told.await.unwrap_or(Err(LedgerError::Store(StoreError::Closed)))
+    let previewed = app.carry_out("preview a payment run", work).await;
+    previewed.unwrap_or(Err(LedgerError::Store(StoreError::Closed)))
 }
 
 fn too_large() -> Rejection {

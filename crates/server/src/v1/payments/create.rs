@@ -74,23 +74,17 @@ async fn charge(
     (intent, deliver_by): (Intent, Deadline),
     answer: impl Fn(&Output) -> Option<PaymentResponse> + Clone + Send + Sync + 'static,
 ) -> Result<PaymentResponse, Rejection> {
-    let (tell, told) = tokio::sync::oneshot::channel();
     let (app, context) = (call.app.clone(), call.context.clone());
     let as_intended = response(&payment, zone);
-    let task = async move {
-        let done = match Call::new(&app, &context) {
-            Ok(call) => send_and_settle(&call, &payment, (&intent, deliver_by), answer).await,
-            Err(rejection) => Err(rejection),
-        };
-        // Nobody may be there any more to hear it.
-        let _ = tell.send(done);
+    let work = async move {
+        let call = Call::new(&app, &context)?;
+        send_and_settle(&call, &payment, (&intent, deliver_by), answer).await
     };
-    call.app.ports.spawner.spawn("charge a payment", Box::pin(task));
-    match told.await {
-        Ok(Ok(Some(settled))) => Ok(settled),
-        // The task was cut off, or could not record the outcome: a look-up will, and until then nobody knows it.
-        Ok(Ok(None)) | Err(_) => Ok(as_intended),
-        Ok(Err(rejection)) => Err(rejection),
+    match call.app.carry_out("charge a payment", work).await {
+        Some(Ok(Some(settled))) => Ok(settled),
+        // The work was cut off, or could not record the outcome: a look-up will, and until then nobody knows it.
+        Some(Ok(None)) | None => Ok(as_intended),
+        Some(Err(rejection)) => Err(rejection),
     }
 }
 
