@@ -268,11 +268,7 @@ async fn what_a_process_left_behind_is_carried_out_by_the_next_one_and_only_once
 async fn a_store_that_cannot_be_written_is_asked_again_after_a_while() {
     const QUESTIONS: usize = 50;
     let server = still().await;
-    let edit = |sql: &str| {
-        let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
-        file.busy_timeout(payment_runs_tests::PATIENCE).unwrap();
-        file.execute_batch(sql).unwrap();
-    };
+    let edit = |sql: &str| server.open_database().execute_batch(sql).unwrap();
     edit("CREATE TRIGGER full BEFORE UPDATE ON async_request BEGIN SELECT RAISE(ABORT, 'no room'); END");
     let accepted =
         send(&server, "POST", RUNS, Some(json!({ "payment_run_date": "2024-08-01 11:00:00" }))).await;

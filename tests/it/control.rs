@@ -8,7 +8,6 @@ use std::time::Duration;
 use payment_runs_engine::ports::GatewaySettings;
 use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_node::testing::{TestNode, TestNodeBuilder};
-
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use payment_runs_tests::{TestServer, memory_folder, wait_until};
 use serde_json::{Value, json};

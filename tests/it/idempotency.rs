@@ -1,7 +1,6 @@
 //! A request that is repeated has one effect and one answer.
 
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, ENTITY};
-
 use payment_runs_tests::caller::Answer;
 use payment_runs_tests::world::{CARD_APPROVED, World};
 use payment_runs_tests::{TestServer, wait_until};
@@ -87,7 +86,7 @@ async fn an_answer_that_is_forgotten_leaves_the_database() {
     let server = TestServer::start_at("2026-03-01T10:00:00Z").await;
     create_run(&server, "key", &json!({ "targetDate": "2026-03-01" })).await;
     let kept = || {
-        let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+        let file = server.open_database();
         file.query_row("SELECT count(*) FROM once", [], |row| row.get::<_, i64>(0)).unwrap()
     };
     assert_eq!(kept(), 1);
@@ -150,7 +149,7 @@ async fn a_failure_that_may_pass_is_not_remembered_for_an_old_version() {
     let world = World::new(&server.caller);
     let account = world.account("Busy", CARD_APPROVED).await;
     let invoice = world.invoice(&account, json!(30), "2024-07-01").await;
-    let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+    let file = server.open_database();
     file.execute_batch(REFUSE_PAYMENTS).unwrap();
     let body = json!({
         "accountId": account, "amount": 30, "currency": "USD", "type": "Electronic",

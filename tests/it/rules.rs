@@ -312,7 +312,7 @@ async fn the_credit_balance_pays_where_invoices_are_not_settled_with_memos() {
     let store = server.node().store();
     let scope = Scope::entity(EntityKey::FIRST);
     // No operation of this server gives an account a credit balance.
-    let file = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+    let file = server.open_database();
     assert_eq!(file.execute("UPDATE account SET credit_balance_minor = 400", []).unwrap(), 1);
     let run = world.run(body).await;
     let summary = server.caller.get(&format!("/v1/payment-runs/{}/summary", text(&run, "id"))).await.body;

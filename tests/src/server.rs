@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use payment_runs_gateway::simulator::JournalEntry;
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, TestNode, TestNodeBuilder};
 
+use crate::PATIENCE;
 use crate::caller::Caller;
 
 /// A real node on a free port, with its own database file and its own bank.
@@ -40,6 +41,13 @@ impl TestServer {
     /// The node.
     pub fn node(&self) -> &TestNode {
         &self.node
+    }
+
+    /// The database's file, beside the server: to arrange what no API makes, and to look.
+    pub fn open_database(&self) -> rusqlite::Connection {
+        let file = rusqlite::Connection::open(self.node.folder().join("node.db")).expect("the file is there");
+        file.busy_timeout(PATIENCE).expect("a wait can be set");
+        file
     }
 
     /// An address on the server.

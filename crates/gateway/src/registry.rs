@@ -61,8 +61,8 @@ impl GatewayRegistry {
     pub fn insert(&self, id: GatewayId, gateway: Arc<dyn Gateway>) {
         let settings = gateway.settings();
         let under_way = Arc::new(Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        let gap = |rate_per_s: u32| Duration::from_secs(1) / rate_per_s.max(1);
-        let pace = settings.rate_per_s.map(|rate_per_s| Pace::new(gap(rate_per_s)));
+        let pace =
+            settings.rate_per_s.map(|rate_per_s| Pace::new(Duration::from_secs(1) / rate_per_s.max(1)));
         let entry = Arc::new(Place { gateway, under_way, pace });
         self.places.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
     }

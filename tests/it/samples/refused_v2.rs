@@ -166,7 +166,7 @@ async fn who_asks_too_often_is_told_so_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_of_the_server_is_told_as_documented() {
     let server = still().await;
-    let database = rusqlite::Connection::open(server.node().folder().join("node.db")).unwrap();
+    let database = server.open_database();
     database.execute_batch("PRAGMA foreign_keys = OFF; ALTER TABLE run RENAME TO gone").unwrap();
     let answer = server.caller.get(RUNS).await;
     assert_as_documented(&sample("listPaymentRuns/server-failure"), &answer);
