@@ -1,12 +1,14 @@
 //! The simulated bank behind the simulated gateway. It outlives every crash, and its books are the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use payment_runs_engine::ports::{Charge, EncodeCharge, LookUp, Outcome};
 
+use crate::fault::UnknownPart;
 use crate::pool::lock;
 use crate::random::{Random, digest};
 
@@ -16,9 +18,70 @@ const KEY_LIFE: Duration = Duration::from_hours(24);
 /// How long a bank with a short memory does.
 const KEY_LIFE_SHORT: Duration = Duration::from_mins(30);
 
+/// What goes wrong at the border between the ledger and the gateway, beyond lost and late answers. A schedule has one kind
+/// at most, so that each is met alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Border {
+    /// Nothing.
+    Calm,
+    /// Deliveries are refused (400), also later ones.
+    Refusals,
+    /// Deliveries are answered with `idempotency_error`.
+    Conflicts,
+    /// Charges are made in another amount, or reported under another payment's charge.
+    WrongAnswers,
+    /// Charges are made hours after their delivery, while the search says that it is final.
+    SlowCharges,
+    /// The ledger is restored from an older copy beside a gateway that has gone on.
+    RestoredLedger,
+    /// The process is started against another gateway account.
+    OtherAccount,
+}
+
+impl Border {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Calm,
+        Self::Refusals,
+        Self::Conflicts,
+        Self::WrongAnswers,
+        Self::SlowCharges,
+        Self::RestoredLedger,
+        Self::OtherAccount,
+    ];
+
+    /// Its name on the command line and in statistics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Refusals => "refusals",
+            Self::Conflicts => "conflicts",
+            Self::WrongAnswers => "wrong-answers",
+            Self::SlowCharges => "slow-charges",
+            Self::RestoredLedger => "restored-ledger",
+            Self::OtherAccount => "other-account",
+        }
+    }
+
+    /// Draws a border: none half of the time.
+    fn draw(random: &mut Random) -> Self {
+        if random.happens(500) { Self::Calm } else { Self::ALL[1 + random.index(Self::ALL.len() - 1)] }
+    }
+}
+
+impl FromStr for Border {
+    type Err = UnknownPart;
+    fn from_str(text: &str) -> Result<Self, UnknownPart> {
+        let found = Self::ALL.into_iter().find(|border| border.name() == text);
+        found.ok_or_else(|| UnknownPart(text.to_owned()))
+    }
+}
+
 /// How a bank treats those who ask it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manners {
+    /// What goes wrong at its border.
+    pub border: Border,
     /// How long it remembers an idempotency key; not at all when zero.
     pub key_life: Duration,
     /// Whether it answers look-ups.
@@ -27,13 +90,17 @@ pub struct Manners {
 
 impl Manners {
     /// Draws a bank: mostly a usual one.
-    pub fn draw(random: &mut Random) -> Self {
+    pub fn draw(random: &mut Random, border: Option<Border>) -> Self {
         let key_life = match random.below(10) {
             0..=5 => KEY_LIFE,
             6..=7 => KEY_LIFE_SHORT,
             _ => Duration::ZERO,
         };
-        Self { key_life, supports_look_up: !random.happens(250) }
+        let drawn = Border::draw(random);
+        // The protocol does not stand all of these yet, so they are played only when they are asked for.
+        let border = border.unwrap_or(if drawn == Border::Calm { drawn } else { Border::Calm });
+        let supports_look_up = !random.happens(250) || border == Border::SlowCharges;
+        Self { border, key_life, supports_look_up }
     }
 
     /// Whether it recognises a delivery that comes twice.
@@ -111,6 +178,8 @@ struct Books {
     entries: Vec<Entry>,
     /// Deliveries that are still under way, by when they arrive. They do not die with their sender.
     wandering: BTreeMap<(Timestamp, u64), (String, Vec<u8>)>,
+    /// Keys that were answered with `idempotency_error`.
+    conflicts: BTreeSet<String>,
     sent: u64,
     seen: Seen,
     faults: Vec<String>,
@@ -128,6 +197,7 @@ impl Bank {
             keys: BTreeMap::new(),
             entries: Vec::new(),
             wandering: BTreeMap::new(),
+            conflicts: BTreeSet::new(),
             sent: 0,
             seen: Seen::default(),
             faults: Vec::new(),
@@ -147,6 +217,31 @@ impl Bank {
         let mut books = lock(&self.0);
         books.arrive(now);
         books.charge(key, body, now)
+    }
+
+    /// Answers a delivery with `idempotency_error`. Nothing may be delivered under the key again by itself.
+    pub fn conflict(&self, key: &str) {
+        lock(&self.0).conflicts.insert(key.to_owned());
+    }
+
+    /// Charges one minor unit, whatever the request asks for.
+    pub fn charge_wrongly(&self, key: &str, body: &[u8], now: Timestamp) -> Outcome {
+        let mut books = lock(&self.0);
+        books.arrive(now);
+        let before = books.entries.len();
+        let outcome = books.charge(key, body, now);
+        if let Some(entry) = books.entries.get_mut(before) {
+            entry.amount_minor = 1;
+        }
+        outcome
+    }
+
+    /// The outcome of another approved charge, if there is any.
+    pub fn foreign_charge(&self, reference: &str) -> Option<Outcome> {
+        let books = lock(&self.0);
+        let is_foreign = |entry: &&Entry| entry.reference != reference && entry.verdict == Verdict::Approved;
+        let at = books.entries.iter().rposition(|entry| is_foreign(&entry))?;
+        Some(Outcome::Approved { reference: format!("ch_{at}") })
     }
 
     /// What became of the first charge with this reference.
@@ -201,10 +296,14 @@ impl Books {
     }
 
     fn charge(&mut self, key: &str, body: &[u8], now: Timestamp) -> Outcome {
+        if self.conflicts.contains(key) {
+            self.faults.push(format!("the key {key} was delivered again after an idempotency error"));
+        }
         if let Some((seen_at, first_body, index)) = self.keys.get(key).cloned() {
             if now.duration_since(seen_at).unsigned_abs() < self.key_life {
                 if first_body != body {
                     self.faults.push(format!("the key {key} came with two bodies"));
+                    return Outcome::Unknown { why: "idempotency_error".to_owned() };
                 }
                 self.seen.repeats += 1;
                 return self.entries[index].outcome(index, now);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::bank::Border;
 use crate::fault::{Fault, FaultKind, Place};
 use crate::pool::{Group, SimClock, lock};
 use crate::random::{Random, digest};
@@ -29,6 +30,9 @@ const DELAY_MAX: Duration = Duration::from_secs(40);
 /// How long a delivery may be under way when its sender has given up: less than payments in doubt are looked up before
 /// "never seen" is believed, which is what the protocol asks of a gateway's network.
 pub const LATE_MAX: Duration = Duration::from_mins(2);
+
+/// How long after its delivery a slow gateway makes a charge at most: less than the settling time that the protocol waits.
+pub const SLOW_MAX: Duration = Duration::from_hours(20);
 
 /// The longest time between two answers of a gateway that behaves.
 const LATENCY_MAX: Duration = Duration::from_millis(300);
@@ -92,6 +96,7 @@ struct Rates {
     wire: u64,
     jump: u64,
     storm: u64,
+    border: u64,
 }
 
 impl Rates {
@@ -108,6 +113,7 @@ impl Rates {
             wire: rate(80),
             jump: rate(15),
             storm: rate(10),
+            border: random.between(20, 200),
         }
     }
 }
@@ -130,6 +136,8 @@ pub struct Limits {
     pub forward: Duration,
     /// Whether the gateway recognises a delivery that comes twice.
     pub has_keys: bool,
+    /// What goes wrong at the border with the gateway.
+    pub border: Border,
     /// Whether workers often stand still right after they opened a chunk, and callers after a payment was stored, for longer
     /// than others wait for them.
     pub is_frosty: bool,
@@ -138,10 +146,21 @@ pub struct Limits {
 /// What happens to processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// The process is dead and starts again after this time.
-    Crash(Duration),
+    /// The process is dead and starts again after this time, as it was or after a change.
+    Crash(Duration, Change),
     /// One worker is dead and another takes its place after this time.
     Die(Group, Duration),
+}
+
+/// What is different when a process starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// Its database is an older copy.
+    Restored,
+    /// It is told another gateway account.
+    Moved,
 }
 
 /// Somebody stands still, and the clock is to be set back meanwhile.
@@ -298,7 +317,9 @@ impl Chaos {
             return Some(measure(state, kind, &mut random));
         }
         // A storm that has just begun may have been the last fault.
-        let kind = any_kind(state.rates, whose, &mut random).filter(|_| state.budget > 0)?;
+        let kind = border_kind(self.limits.border, state.rates.border, whose, &mut random)
+            .or_else(|| any_kind(state.rates, whose, &mut random))
+            .filter(|_| state.budget > 0)?;
         let is_fair = match kind {
             FaultKind::Twice => self.limits.has_keys,
             FaultKind::Forward => state.forward_left > Duration::from_millis(1),
@@ -309,6 +330,9 @@ impl Chaos {
             return None;
         }
         state.budget -= 1;
+        if kind == FaultKind::Late && self.limits.border == Border::SlowCharges {
+            return Some(Fault::new(kind, random.pause(LATE_MAX, SLOW_MAX)));
+        }
         Some(measure(state, kind, &mut random))
     }
 
@@ -421,11 +445,19 @@ fn set_back(state: &mut State, frost: Frost, random: &mut Random) -> Fault {
 fn measure(state: &mut State, kind: FaultKind, random: &mut Random) -> Fault {
     let tick = Duration::from_millis(1);
     let length = match kind {
-        FaultKind::CrashBefore | FaultKind::CrashAfter => outage(random),
+        FaultKind::CrashBefore | FaultKind::CrashAfter | FaultKind::Restore | FaultKind::Moved => {
+            outage(random)
+        }
         FaultKind::DieBefore | FaultKind::DieAfter => random.pause(tick, Duration::from_mins(2)),
         FaultKind::FreezeBefore | FaultKind::FreezeAfter => freeze(random),
         FaultKind::Refused if random.happens(300) => random.pause(LATENCY_MAX, LATE_MAX),
-        FaultKind::Refused | FaultKind::DoubtBefore | FaultKind::DoubtAfter => Duration::ZERO,
+        FaultKind::Refused
+        | FaultKind::DoubtBefore
+        | FaultKind::DoubtAfter
+        | FaultKind::Invalid
+        | FaultKind::Conflict
+        | FaultKind::WrongAmount
+        | FaultKind::ForeignCharge => Duration::ZERO,
         FaultKind::Delay => random.pause(tick, DELAY_MAX),
         FaultKind::Late | FaultKind::Twice => random.pause(tick, LATE_MAX),
         FaultKind::Forward => {
@@ -465,6 +497,23 @@ fn any_kind(rates: Rates, whose: Whose, random: &mut Random) -> Option<FaultKind
     ];
     let happens = |(rate, _, can): &(u64, FaultKind, bool)| random.happens(*rate) && *can;
     chances.into_iter().find(happens).map(|(_, kind, _)| kind)
+}
+
+/// What goes wrong at the border at this step, if anything.
+fn border_kind(border: Border, per_mille: u64, whose: Whose, random: &mut Random) -> Option<FaultKind> {
+    let kind = match border {
+        Border::Calm => return None,
+        Border::Refusals => FaultKind::Invalid,
+        Border::Conflicts => FaultKind::Conflict,
+        Border::WrongAnswers if random.happens(500) => FaultKind::WrongAmount,
+        Border::WrongAnswers => FaultKind::ForeignCharge,
+        Border::SlowCharges => FaultKind::Late,
+        Border::RestoredLedger => FaultKind::Restore,
+        Border::OtherAccount => FaultKind::Moved,
+    };
+    let is_restart = matches!(kind, FaultKind::Restore | FaultKind::Moved);
+    let per_mille = if is_restart { per_mille / 10 } else { per_mille };
+    ((whose.is_charge || is_restart) && random.happens(per_mille)).then_some(kind)
 }
 
 /// How long a process is down: moments, minutes, or longer than a bank remembers a key.

@@ -37,11 +37,23 @@ pub enum FaultKind {
     Back,
     /// A worker is told to drain this much after it has started; another takes its place.
     Drain,
+    /// The gateway refuses the request (400) and does nothing, whatever an earlier delivery under the same key led to.
+    Invalid,
+    /// The gateway answers `idempotency_error` and does nothing, although the key is the request's own.
+    Conflict,
+    /// The gateway takes another amount than it was asked for, and reports that amount.
+    WrongAmount,
+    /// The gateway charges nothing and reports a charge that belongs to another payment.
+    ForeignCharge,
+    /// The process dies and starts again from an older copy of its database after this time.
+    Restore,
+    /// The process dies and is started against another gateway account after this time.
+    Moved,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::DieBefore,
@@ -57,6 +69,12 @@ impl FaultKind {
         Self::Forward,
         Self::Back,
         Self::Drain,
+        Self::Invalid,
+        Self::Conflict,
+        Self::WrongAmount,
+        Self::ForeignCharge,
+        Self::Restore,
+        Self::Moved,
     ];
 
     /// Its name.
@@ -77,6 +95,12 @@ impl FaultKind {
             Self::Forward => "forward",
             Self::Back => "back",
             Self::Drain => "drain",
+            Self::Invalid => "invalid",
+            Self::Conflict => "conflict",
+            Self::WrongAmount => "wrong-amount",
+            Self::ForeignCharge => "foreign-charge",
+            Self::Restore => "restore",
+            Self::Moved => "moved",
         }
     }
 }

@@ -78,6 +78,22 @@ impl SimGateway {
                     return Outcome::NotSent { why: "429".to_owned(), retry_after };
                 }
                 FaultKind::DoubtBefore => return unknown(),
+                FaultKind::Invalid => {
+                    let (code, message) = ("invalid_request_error".to_owned(), "refused".to_owned());
+                    return Outcome::Declined { code, message, reference: None };
+                }
+                FaultKind::Conflict => {
+                    self.bank.conflict(&key);
+                    return Outcome::Unknown { why: "idempotency_error".to_owned() };
+                }
+                FaultKind::WrongAmount => {
+                    return self.bank.charge_wrongly(&key, &request.body, self.hand.clock.true_now());
+                }
+                FaultKind::ForeignCharge => {
+                    if let Some(outcome) = self.bank.foreign_charge(&request.reference) {
+                        return outcome;
+                    }
+                }
                 FaultKind::Late => {
                     self.wander(&key, request, length);
                     return unknown();

@@ -23,6 +23,7 @@ pub mod script;
 mod shrink;
 pub mod world;
 
+pub use bank::Border;
 pub use many::{Amount, Summary, hunt, run_many};
 pub use mutant::{Mutant, Saboteur, UnknownMutant};
 pub use schedule::{Config, Report, SimError, Template, run_script, run_seed};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use payment_runs_sim::{
-    Amount, Config, Mutant, Report, Script, Template, hunt, run_many, run_script, shrink,
+    Amount, Border, Config, Mutant, Report, Script, Template, hunt, run_many, run_script, shrink,
 };
 
 /// Lines of a history that are shown of a schedule that was not asked for.
@@ -45,6 +45,9 @@ struct Arguments {
     /// Run protocols that are wrong on purpose instead; fails if one is not noticed.
     #[arg(long)]
     mutants: bool,
+    /// Only this kind of trouble at the border with the gateway.
+    #[arg(long)]
+    border: Option<Border>,
     /// Only this mutant.
     #[arg(long)]
     mutant: Option<Mutant>,
@@ -66,7 +69,7 @@ fn seed_of_now() -> u64 {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let config = Config { mutant: arguments.mutant, ..Config::new() };
+    let config = Config { mutant: arguments.mutant, border: arguments.border, ..Config::new() };
     if let Some(seed) = arguments.seed {
         return replay(&config, seed, arguments.script.as_ref());
     }

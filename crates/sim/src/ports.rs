@@ -13,7 +13,7 @@ use payment_runs_engine::ports::{
 };
 use payment_runs_store::SqliteStore;
 
-use crate::chaos::{Chaos, OPEN, Signal, Whose};
+use crate::chaos::{Change, Chaos, OPEN, Signal, Whose};
 use crate::fault::{Fault, FaultKind};
 use crate::mutant::Saboteur;
 use crate::pool::{Freezer, Group, SimClock};
@@ -98,7 +98,9 @@ impl Hand {
     /// What a fault does before the step. Does not return when it is deadly.
     pub async fn before(&self, fault: Fault) {
         match fault.kind {
-            FaultKind::CrashBefore => self.chaos.die(Signal::Crash(fault.length())).await,
+            FaultKind::CrashBefore => self.chaos.die(Signal::Crash(fault.length(), Change::None)).await,
+            FaultKind::Restore => self.chaos.die(Signal::Crash(fault.length(), Change::Restored)).await,
+            FaultKind::Moved => self.chaos.die(Signal::Crash(fault.length(), Change::Moved)).await,
             FaultKind::DieBefore => self.chaos.die(Signal::Die(self.group, fault.length())).await,
             FaultKind::FreezeBefore => self.stand_still(fault.length()).await,
             FaultKind::Delay => self.sleep(fault.length()).await,
@@ -110,7 +112,7 @@ impl Hand {
     pub async fn after(&self, fault: Option<Fault>) -> After {
         let Some(fault) = fault else { return After::Heard };
         match fault.kind {
-            FaultKind::CrashAfter => self.chaos.die(Signal::Crash(fault.length())).await,
+            FaultKind::CrashAfter => self.chaos.die(Signal::Crash(fault.length(), Change::None)).await,
             FaultKind::DieAfter => self.chaos.die(Signal::Die(self.group, fault.length())).await,
             FaultKind::FreezeAfter => self.stand_still(fault.length()).await,
             FaultKind::DoubtAfter => return After::InDoubt,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,13 +18,13 @@ use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_store::{Executor, OpenError, SqliteStore};
 
-use crate::bank::{Bank, BankEncoder, Manners, Seen};
+use crate::bank::{Bank, BankEncoder, Border, Entry, Manners, Seen};
 use crate::caller::{Caller, Memory};
-use crate::chaos::{Chaos, Limits, Setup, Signal};
+use crate::chaos::{Change, Chaos, Limits, Setup, Signal};
 use crate::check::{Ground, check_books, has_ended};
 use crate::fault::{Fault, Place};
 use crate::gateway::{SimGateway, SimGateways};
-use crate::mutant::{Mutant, Saboteur};
+use crate::mutant::{Mutant, Saboteur, copy_database};
 use crate::pool::{Group, Pool, SimClock, Step, TimeOfDay, at_once};
 use crate::ports::{ChaosWork, Hand, SimIds};
 use crate::random::Random;
@@ -43,6 +43,9 @@ const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
 /// How far the clock may be set back in all where keys say nothing about safety.
 const BACK_MAX: Duration = Duration::from_hours(6);
 
+/// When a copy of the database is taken at the latest, after the start.
+const COPY_MAX: Duration = Duration::from_mins(3);
+
 /// How many schedules have frost, in thousandths.
 const FROSTY_PER_MILLE: u64 = 150;
 
@@ -56,6 +59,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// A protocol that is wrong on purpose.
     pub mutant: Option<Mutant>,
+    /// What goes wrong at the border of every schedule, instead of what its seed draws.
+    pub border: Option<Border>,
     /// Whether histories are written down, which takes time.
     pub keeps_history: bool,
 }
@@ -67,7 +72,7 @@ impl Config {
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let ordinal = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
         let directory = parent.join(format!("payment-runs-sim-{}-{ordinal}", std::process::id()));
-        Self { directory, mutant: None, keeps_history: false }
+        Self { directory, mutant: None, border: None, keeps_history: false }
     }
 }
 
@@ -151,7 +156,11 @@ struct Stage {
     path: PathBuf,
     clock: SimClock,
     chaos: Arc<Chaos>,
-    bank: Arc<Bank>,
+    /// The banks of two gateway accounts; the first is the one that the ledger belongs to.
+    banks: [Arc<Bank>; 2],
+    bank: AtomicUsize,
+    /// When a copy of the database is taken, by the true clock.
+    copy_at: Timestamp,
     ids: Arc<SimIds>,
     mutant: Option<Mutant>,
     manners: Manners,
@@ -182,11 +191,11 @@ pub fn run_script(
         parts.clone_from(&script.parts);
         world.keep(&parts);
     }
-    let mut manners = Manners::draw(&mut random);
+    let mut manners = Manners::draw(&mut random, config.border);
     let is_frosty = random.happens(FROSTY_PER_MILLE);
     if is_frosty {
         // Where keys protect charges, a worker that wakes too late does no harm.
-        manners = Manners { key_life: Duration::ZERO, supports_look_up: true };
+        manners = Manners { border: Border::Calm, key_life: Duration::ZERO, supports_look_up: true };
     }
     let setup = Setup {
         seed: random.draw(),
@@ -196,13 +205,16 @@ pub fn run_script(
         keeps_history: config.keeps_history,
     };
     let (bank_seed, order) = (random.draw(), random.fork());
+    let copy_at = start().checked_add(random.pause(Duration::ZERO, COPY_MAX)).unwrap_or_else(|_| start());
     let stage = Stage {
         memories: world.operations.iter().map(|_| Arc::default()).collect(),
         world,
         path: path.clone(),
         clock: clock.clone(),
         chaos: Arc::new(Chaos::new(clock.clone(), setup)),
-        bank: Arc::new(Bank::new(bank_seed, manners)),
+        banks: [0, 1].map(|account| Arc::new(Bank::new(bank_seed + account, manners))),
+        bank: AtomicUsize::new(0),
+        copy_at,
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
         manners,
@@ -211,7 +223,7 @@ pub fn run_script(
     };
     let mut pool = Pool::with_order(clock, parts.contains(&Part::Order).then_some(order));
     let report = stage.play(seed, parts, &mut pool);
-    for suffix in ["", "-wal", "-shm", "-lock"] {
+    for suffix in ["", "-wal", "-shm", "-lock", ".saved", ".saved-wal"] {
         let left = PathBuf::from(format!("{}{suffix}", path.display()));
         if left.exists() {
             std::fs::remove_file(left)?;
@@ -226,7 +238,7 @@ fn limits(manners: Manners) -> Limits {
     let (has_keys, life) = (manners.has_keys(), manners.key_life);
     let back = if has_keys { (life / 4).min(BACK_MAX) } else { BACK_MAX };
     let forward = if has_keys { TIME_MAX } else { LOOK_UP_AGAIN / 2 };
-    Limits { back, forward, has_keys, is_frosty: false }
+    Limits { back, forward, has_keys, is_frosty: false, border: manners.border }
 }
 
 impl Stage {
@@ -239,18 +251,20 @@ impl Stage {
         let mut steps = 0;
         let mut check_at = self.clock.true_now();
         let mut was_frozen = false;
+        let mut is_copied = false;
         let mut violations = loop {
             steps += 1;
             let progress = pool.step();
             for signal in self.chaos.take_signals() {
                 match signal {
-                    Signal::Crash(outage) => {
+                    Signal::Crash(outage, change) => {
                         crashes += 1;
                         pool.kill();
                         drop(process);
                         drop(store);
                         self.clock.skip(outage);
                         self.chaos.note(|| format!("the process starts again after {outage:?}"));
+                        self.change(change)?;
                         store = SqliteStore::open(&self.path, self.executor())?;
                         process = self.launch(store.clone(), pool)?;
                         break;
@@ -262,6 +276,11 @@ impl Stage {
                 }
             }
             let now = self.clock.true_now();
+            if self.manners.border == Border::RestoredLedger && !is_copied && now >= self.copy_at {
+                is_copied = true;
+                copy_database(&self.path, &self.saved())?;
+                self.chaos.note(|| "a copy of the database is saved".to_owned());
+            }
             if progress == Step::Stuck {
                 break vec!["nobody waits for anything any more".to_owned()];
             }
@@ -283,10 +302,11 @@ impl Stage {
         pool.kill();
         drop(process);
         drop(store);
-        violations.extend(self.bank.faults());
+        let entries: Vec<Entry> = self.banks.iter().flat_map(|bank| bank.entries()).collect();
+        violations.extend(self.banks.iter().flat_map(|bank| bank.faults()));
         let ground = Ground {
             world: &self.world,
-            bank: &self.bank,
+            entries: entries.clone(),
             now: self.clock.true_now(),
             supports_look_up: self.manners.supports_look_up,
         };
@@ -298,10 +318,36 @@ impl Stage {
             history: self.chaos.history(),
             script,
             crashes,
-            charges: self.bank.entries().len(),
-            seen: self.bank.seen(),
+            charges: entries.len(),
+            seen: self.bank().seen(),
             manners: self.manners,
         })
+    }
+
+    /// The bank of the gateway account that the process is told.
+    fn bank(&self) -> &Arc<Bank> {
+        &self.banks[self.bank.load(Ordering::Relaxed)]
+    }
+
+    fn saved(&self) -> PathBuf {
+        PathBuf::from(format!("{}.saved", self.path.display()))
+    }
+
+    /// What is different when the process starts again.
+    fn change(&self, change: Change) -> Result<(), SimError> {
+        match change {
+            Change::None => {}
+            Change::Restored if !self.saved().exists() => {}
+            Change::Restored => {
+                copy_database(&self.saved(), &self.path)?;
+                self.chaos.note(|| "the database is restored from the copy".to_owned());
+            }
+            Change::Moved => {
+                self.bank.fetch_xor(1, Ordering::Relaxed);
+                self.chaos.note(|| "the process is told another gateway account".to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// A protocol that is wrong on purpose has hands in the database while it is at work; otherwise nobody has.
@@ -347,7 +393,7 @@ impl Stage {
                 mutant: self.mutant,
                 operation: self.world.operations[index].clone(),
                 load: self.world.load.clone(),
-                bank: self.bank.clone(),
+                bank: self.bank().clone(),
                 key: format!("operation-{index}"),
                 memory: memory.clone(),
             };
@@ -371,7 +417,7 @@ impl Process<'_> {
     }
 
     fn gateways(&self, hand: Hand) -> Arc<SimGateways> {
-        let (bank, manners, mutant) = (self.stage.bank.clone(), self.stage.manners, self.stage.mutant);
+        let (bank, manners, mutant) = (self.stage.bank().clone(), self.stage.manners, self.stage.mutant);
         Arc::new(SimGateways(Arc::new(SimGateway::new(bank, hand, manners, mutant))))
     }
 

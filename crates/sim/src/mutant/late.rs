@@ -91,7 +91,7 @@ fn same_chunk(one: &ChunkClaim, other: &ChunkClaim) -> bool {
 }
 
 /// Copies a database file with its write-ahead log.
-fn copy_database(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(crate) fn copy_database(from: &Path, to: &Path) -> std::io::Result<()> {
     for suffix in ["", "-wal"] {
         let with_suffix = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
         let (from, to) = (with_suffix(from), with_suffix(to));

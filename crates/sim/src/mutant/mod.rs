@@ -9,6 +9,7 @@ mod saboteur;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use late::copy_database;
 pub use saboteur::Saboteur;
 
 /// One way to be wrong.
