@@ -62,11 +62,6 @@ impl Border {
             Self::OtherAccount => "other-account",
         }
     }
-
-    /// Draws a border: none half of the time.
-    fn draw(random: &mut Random) -> Self {
-        if random.happens(500) { Self::Calm } else { Self::ALL[1 + random.index(Self::ALL.len() - 1)] }
-    }
 }
 
 impl FromStr for Border {
@@ -89,16 +84,15 @@ pub struct Manners {
 }
 
 impl Manners {
-    /// Draws a bank: mostly a usual one.
+    /// Draws a bank: mostly a usual one. Its border is the given one, or calm.
     pub fn draw(random: &mut Random, border: Option<Border>) -> Self {
         let key_life = match random.below(10) {
             0..=5 => KEY_LIFE,
             6..=7 => KEY_LIFE_SHORT,
             _ => Duration::ZERO,
         };
-        let drawn = Border::draw(random);
-        // The protocol does not stand all of these yet, so they are played only when they are asked for.
-        let border = border.unwrap_or(if drawn == Border::Calm { drawn } else { Border::Calm });
+        // The protocol does not withstand these faults yet, so they are played only on request.
+        let border = border.unwrap_or(Border::Calm);
         let supports_look_up = !random.happens(250) || border == Border::SlowCharges;
         Self { border, key_life, supports_look_up }
     }

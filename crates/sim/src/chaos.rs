@@ -159,7 +159,7 @@ pub enum Change {
     None,
     /// Its database is an older copy.
     Restored,
-    /// It is told another gateway account.
+    /// It is configured with another gateway account.
     Moved,
 }
 

@@ -59,7 +59,7 @@ pub struct Config {
     pub directory: PathBuf,
     /// A protocol that is wrong on purpose.
     pub mutant: Option<Mutant>,
-    /// What goes wrong at the border of every schedule, instead of what its seed draws.
+    /// What goes wrong at the border of every schedule; nothing unless given.
     pub border: Option<Border>,
     /// Whether histories are written down, which takes time.
     pub keeps_history: bool,
@@ -304,9 +304,10 @@ impl Stage {
         drop(store);
         let entries: Vec<Entry> = self.banks.iter().flat_map(|bank| bank.entries()).collect();
         violations.extend(self.banks.iter().flat_map(|bank| bank.faults()));
+        let charges = entries.len();
         let ground = Ground {
             world: &self.world,
-            entries: entries.clone(),
+            entries,
             now: self.clock.true_now(),
             supports_look_up: self.manners.supports_look_up,
         };
@@ -318,13 +319,13 @@ impl Stage {
             history: self.chaos.history(),
             script,
             crashes,
-            charges: entries.len(),
+            charges,
             seen: self.bank().seen(),
             manners: self.manners,
         })
     }
 
-    /// The bank of the gateway account that the process is told.
+    /// The bank of the gateway account that the process is configured with.
     fn bank(&self) -> &Arc<Bank> {
         &self.banks[self.bank.load(Ordering::Relaxed)]
     }
@@ -344,7 +345,7 @@ impl Stage {
             }
             Change::Moved => {
                 self.bank.fetch_xor(1, Ordering::Relaxed);
-                self.chaos.note(|| "the process is told another gateway account".to_owned());
+                self.chaos.note(|| "the process is configured with another gateway account".to_owned());
             }
         }
         Ok(())

@@ -58,14 +58,12 @@ pub struct Ground<'a> {
 struct Books<'a> {
     ground: &'a Ground<'a>,
     rows: Rows,
-    entries: Vec<Entry>,
     violations: Vec<String>,
 }
 
 /// Everything that is wrong with a database that nobody has open.
 pub fn check_books(path: &Path, ground: &Ground<'_>) -> Result<Vec<String>, rusqlite::Error> {
-    let mut books =
-        Books { ground, rows: Rows::read(path)?, entries: ground.entries.clone(), violations: Vec::new() };
+    let mut books = Books { ground, rows: Rows::read(path)?, violations: Vec::new() };
     if books.rows.integrity != "ok" {
         books.fail(format!("the database is damaged: {}", books.rows.integrity));
     }

@@ -23,7 +23,7 @@ impl Books<'_> {
         let mut wrong = Vec::new();
         let mut approved: BTreeMap<&str, u32> = BTreeMap::new();
         let mut charged: BTreeMap<Id, i64> = BTreeMap::new();
-        for entry in self.entries.iter().filter(|entry| entry.is_approved(self.ground.now)) {
+        for entry in self.ground.entries.iter().filter(|entry| entry.is_approved(self.ground.now)) {
             let times = approved.entry(entry.reference.as_str()).or_default();
             *times += 1;
             if *times == 2 {
@@ -69,6 +69,7 @@ impl Books<'_> {
     pub(super) fn check_payments(&mut self) {
         let mut wrong = Vec::new();
         let charged: Vec<Id> = self
+            .ground
             .entries
             .iter()
             .filter(|one| one.is_approved(self.ground.now))
