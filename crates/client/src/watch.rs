@@ -73,9 +73,8 @@ impl Watch<'_> {
 }
 
 /// The connections in a row that told nothing. A run may wait for weeks, with comments for its only signs; but the first
-/// comment of a connection is none, since the server says it also before it hangs up for want of anything to tell, as it
-/// does to whoever knows the end of the run. So whatever breaks the silence has taken its time, and no server is called
-/// again and again without a pause.
+/// comment of a connection is none, since the server says it also before it hangs up, as one does that stops. So whatever
+/// breaks the silence has taken its time, and no server is called again and again without a pause.
 #[derive(Default)]
 struct Silence {
     connections: u32,

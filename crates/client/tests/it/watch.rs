@@ -61,7 +61,7 @@ async fn connections_without_a_byte_end_the_stream() {
     assert_eq!(server.asked().len(), 10);
 }
 
-/// So does the server answer whoever knows how the run has ended already.
+/// So does a server answer that stops.
 #[tokio::test]
 async fn connections_that_are_opened_and_closed_end_the_stream() {
     let server = Server::start((0..MANY).map(|_| stream(OPENING))).await;

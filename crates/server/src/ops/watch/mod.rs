@@ -1,7 +1,7 @@
 //! A payment run being watched: server-sent events that tell how far it is.
 //!
 //! An event's identifier is a digest of the counters it tells, so that it means the same on every server and after every
-//! start: whoever comes back with the last one hears of it only when something differs.
+//! start: whoever comes back with the last one hears of it only when something differs, or the run has ended.
 
 mod rate;
 
@@ -152,8 +152,9 @@ impl Watcher {
         self.rates.note(now, &told);
         let id = id_of(&told);
         self.has_ended = has_ended(known.run.status);
-        if self.last_id.as_ref() == Some(&id) {
-            return if self.has_ended { Seen::End } else { Seen::Nothing };
+        // The end is told again to whoever knows it: an `EventSource` that is told nothing connects again for ever.
+        if !self.has_ended && self.last_id.as_ref() == Some(&id) {
+            return Seen::Nothing;
         }
         let name = if self.has_ended { "end" } else { "progress" };
         let event = self.rates.event(told, known.selection_complete);

@@ -166,7 +166,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     /// changed, at most a few in a second, and one named `end` when the payment run has ended, after which
     /// the stream ends. Comments keep the connection alive meanwhile. To go on after a connection was cut,
     /// repeat the call with the id of the last event in `last-event-id`: an event comes as soon as anything
-    /// differs from it.
+    /// differs from it. Whoever repeats the call after the `end` gets the `end` again. The `EventSource` of
+    /// a browser connects again after every stream, so close it on the `end`.
     ///
     /// `GET /ops/payment-runs/{key}/events`
     fn watch_payment_run(
