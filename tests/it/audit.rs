@@ -40,7 +40,7 @@ async fn everything_that_happens_to_a_run_is_recorded() {
     let run = caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
     let run = text(&run, "id");
     caller.put(&format!("/v1/payment-runs/{run}"), json!({ "consolidatedPayment": true })).await;
-    server.advance_to("2024-07-28T12:00:00Z").await;
+    server.advance_to("2024-07-28T12:00:00Z");
     let number = text(&world.ended(&run).await, "number");
     world.unapplied_payment(&account, json!(3)).await;
 

@@ -63,7 +63,7 @@ async fn a_pending_run_is_canceled_once() {
 
     assert_eq!(caller.get(&format!("/v1/payment-runs/{id}")).await.body["status"], "Canceled");
     assert_eq!(caller.get(&format!("/v2/payment_runs/{id}")).await.body["state"], "canceled");
-    server.advance_to("2024-07-28T13:00:00Z").await;
+    server.advance_to("2024-07-28T13:00:00Z");
     assert_eq!(caller.get(&format!("/ops/payment-runs/{id}/progress")).await.body["status"], "canceled");
     // Only a run that was canceled, or went wrong, can be deleted in the older API.
     assert_eq!(caller.delete(&format!("/v1/payment-runs/{id}")).await.status, 200);

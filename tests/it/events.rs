@@ -72,7 +72,7 @@ async fn events_follow_the_clock_of_the_server() {
     // One who comes back with that event is told nothing until something differs, but that the line is alive.
     let mut returned = watch(caller, &run, Some(&first.id)).await;
     let before = returned.comment().await;
-    server.advance_to("2024-07-28T10:15:16Z").await;
+    server.advance_to("2024-07-28T10:15:16Z");
     assert_eq!(returned.comment().await, before + 1);
     watching.comment().await;
 
@@ -81,11 +81,11 @@ async fn events_follow_the_clock_of_the_server() {
     server.node().clock().set("2024-07-28T11:14:00Z".parse().unwrap());
     returned.comment().await;
     // A call watches for an hour at most; the same call again goes on.
-    server.advance_to("2024-07-28T11:15:01Z").await;
+    server.advance_to("2024-07-28T11:15:01Z");
     assert!(watching.next().await.is_none());
     assert!(returned.to_end().await.is_empty(), "it began a moment later, and ends with the next look");
     let watching = watch(caller, &run, Some(&first.id)).await;
-    server.advance_to("2024-07-28T12:00:00Z").await;
+    server.advance_to("2024-07-28T12:00:00Z");
     let events = watching.to_end().await;
     assert_eq!(status(events.last().unwrap()), "completed", "the end is never held back: {events:?}");
     // The first two may come at once, since the clock jumped between them as the server sees it.

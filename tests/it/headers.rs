@@ -112,17 +112,6 @@ async fn every_surface_turns_strangers_away_in_its_own_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_ends_after_its_hour() {
-    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
-    let token = server.token();
-    let caller = server.caller.with_token(&token);
-    assert_eq!(caller.get("/v1/payment-runs").await.status, 200);
-    server.advance_to("2024-07-28T11:14:59Z").await;
-    assert_eq!(caller.get("/v1/payment-runs").await.status, 401);
-    assert_eq!(server.caller.get("/v1/payment-runs").await.status, 200, "a new token is good");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn unknown_paths_and_methods_are_told_apart() {
     let server = TestServer::start().await;
     for (method, path, status) in [

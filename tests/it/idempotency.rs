@@ -76,7 +76,7 @@ async fn a_refusal_is_remembered_too_and_a_key_is_forgotten_after_a_day() {
     assert_eq!(refused.bytes, again.bytes);
     assert_same_headers(&refused, &again);
     assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 422);
-    server.advance_to("2024-07-29T10:15:01Z").await;
+    server.advance_to("2024-07-29T10:15:01Z");
     assert_eq!(create_run(&server, "bad", &json!({ "runDate": "2099-01-01 00:00:00" })).await.status, 200);
 }
 
@@ -90,9 +90,9 @@ async fn an_answer_that_is_forgotten_leaves_the_database() {
         file.query_row("SELECT count(*) FROM once", [], |row| row.get::<_, i64>(0)).unwrap()
     };
     assert_eq!(kept(), 1);
-    server.advance_to("2026-03-02T09:59:00Z").await;
+    server.advance_to("2026-03-02T09:59:00Z");
     assert_eq!(kept(), 1);
-    server.advance_to("2026-03-02T10:00:10Z").await;
+    server.advance_to("2026-03-02T10:00:10Z");
     wait_until("the answer is forgotten", async || kept() == 0).await;
 }
 

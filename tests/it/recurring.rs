@@ -85,9 +85,9 @@ async fn each_occurrence_is_a_run_and_the_next_one_waits() {
         (&json!("2026-03-02"), &json!("2026-03-02 05:00:00"))
     );
 
-    server.advance_to("2026-03-02T04:59:59Z").await;
+    server.advance_to("2026-03-02T04:59:59Z");
     assert_eq!(caller.get(&format!("/v1/payment-runs/{first}")).await.body["status"], "Pending");
-    server.advance_to("2026-03-02T05:00:00Z").await;
+    server.advance_to("2026-03-02T05:00:00Z");
     assert_eq!(world.ended(&first).await["status"], "Completed");
     let after = begun(caller, &made, 1).await;
     assert_eq!(
@@ -102,7 +102,7 @@ async fn each_occurrence_is_a_run_and_the_next_one_waits() {
         (json!(0), json!(20)),
         "its day is its target date"
     );
-    server.advance_to("2026-03-03T05:00:00Z").await;
+    server.advance_to("2026-03-03T05:00:00Z");
     world.ended(&text(&after, "next_payment_run_id")).await;
     assert_eq!(balance(&later).await, json!(0));
     begun(caller, &made, 2).await;
@@ -158,7 +158,7 @@ async fn object_query_shows_how_a_run_repeats() {
         assert_eq!(json!(shown), values, "{made}");
     }
     // A run that has begun tells when its schedule goes on, and keeps its own day of the week.
-    server.advance_to("2026-03-02T05:00:00Z").await;
+    server.advance_to("2026-03-02T05:00:00Z");
     let open = "/object-query/payment-runs?filter[]=status.EQ:Completed";
     let done =
         caller.wait_for(open, |page| page["data"].as_array().is_some_and(|runs| runs.len() == 3)).await;
@@ -193,7 +193,7 @@ async fn what_was_missed_while_nobody_worked_runs_once() {
 
     let server = TestServer::start_with(start("2026-03-06T23:00:00Z")).await;
     assert_eq!(runs(&server.caller).await, expected, "and not a second time");
-    server.advance_to("2026-03-07T05:00:00Z").await;
+    server.advance_to("2026-03-07T05:00:00Z");
     let regular = World::new(&server.caller).ended("PR-00000002").await;
     assert_eq!(regular["executedOn"], regular["runDate"]);
     assert_eq!(begun(&server.caller, &made, 2).await["next_run_at"], "2026-03-08T06:00:00+01:00");
@@ -217,7 +217,7 @@ async fn a_schedule_that_is_ended_leaves_what_has_begun() {
     let server = TestServer::start_at(NOW).await;
     let caller = &server.caller;
     let made = make(caller, daily()).await;
-    server.advance_to("2026-03-02T05:00:00Z").await;
+    server.advance_to("2026-03-02T05:00:00Z");
     begun(caller, &made, 1).await;
     World::new(caller).ended("PR-00000001").await;
     let ended = caller.delete(&path(&made)).await;
@@ -230,7 +230,7 @@ async fn a_schedule_that_is_ended_leaves_what_has_begun() {
     assert_eq!(caller.get(&path(&made)).await.body, ended.body);
     let expected = [run(1, "Completed", "2026-03-02"), run(2, "Canceled", "2026-03-03")];
     assert_eq!(runs(caller).await, expected);
-    server.advance_to("2026-03-09T05:00:00Z").await;
+    server.advance_to("2026-03-09T05:00:00Z");
     assert_eq!(runs(caller).await, expected);
     let shown = caller.get("/object-query/payment-runs/PR-00000001").await.body;
     assert_eq!((&shown["repeatType"], &shown["nextRunOn"]), (&json!("Daily"), &Value::Null), "{shown}");

@@ -204,7 +204,7 @@ async fn a_cut_off_payment_is_answered_under_its_key() {
         server.caller.call("POST", "/v1/payments").header("idempotency-key", "mine").json(&body).await
     };
     assert_eq!(mine().await.status, 409, "nobody knows yet what came of it");
-    server.advance_to("2024-07-28T10:10:00Z").await;
+    server.advance_to("2024-07-28T10:10:00Z");
     let settled = |body: &Value| body["data"].as_array().is_some_and(|all| !all.is_empty());
     server.caller.wait_for("/ops/payments?state=processed", settled).await;
     let answered = mine().await;

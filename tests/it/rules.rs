@@ -257,10 +257,10 @@ async fn retry_rules_hold_a_method_back_until_told_otherwise() {
     world.run(body.clone()).await;
     assert_eq!(failures().await, 1);
     assert_eq!(reasons(&server, &world.run(body.clone()).await).await, held, "within the hours");
-    server.advance_to("2024-07-28T22:20:00Z").await;
+    server.advance_to("2024-07-28T22:20:00Z");
     assert_eq!(reasons(&server, &world.run(body.clone()).await).await, [Value::Null], "after the hours");
     assert_eq!(failures().await, 2);
-    server.advance_to("2024-07-30T10:00:00Z").await;
+    server.advance_to("2024-07-30T10:00:00Z");
     assert_eq!(reasons(&server, &world.run(body.clone()).await).await, held, "too many failures");
     assert_eq!(reasons(&server, &world.run(ignoring).await).await, [Value::Null], "told to ignore the rule");
     assert_eq!(failures().await, 3);
@@ -271,7 +271,7 @@ async fn retry_rules_hold_a_method_back_until_told_otherwise() {
         json!({ "useDefaultRetryRule": false, "maxConsecutivePaymentFailures": 5, "paymentRetryWindow": 1 });
     assert_eq!(server.caller.put(&path, own).await.status, 200);
     assert_eq!(reasons(&server, &world.run(body.clone()).await).await, held, "within its hour");
-    server.advance_to("2024-07-30T11:30:00Z").await;
+    server.advance_to("2024-07-30T11:30:00Z");
     assert_eq!(reasons(&server, &world.run(body.clone()).await).await, [Value::Null]);
     let told = server.caller.get(&path).await.body;
     assert_eq!(

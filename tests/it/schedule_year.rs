@@ -117,7 +117,7 @@ async fn a_year_of_schedules_is_as_the_calendar_says() {
         ids.insert(expected.name.clone(), text(&made.body, "id"));
     }
     live_through(&server).await;
-    server.advance_to(END).await;
+    server.advance_to(END);
     let runs = all_runs(&server).await;
     let numbers: BTreeSet<String> = runs.iter().map(|run| text(run, "paymentRunNumber")).collect();
     assert_eq!(numbers.len(), runs.len(), "each run has a number of its own");

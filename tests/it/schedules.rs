@@ -19,10 +19,10 @@ async fn a_scheduled_run_waits_for_its_hour() {
     );
     assert_eq!(run["targetDate"], "2024-07-28", "the day of the run is its target date");
 
-    server.advance_to("2024-07-28T11:59:59Z").await;
+    server.advance_to("2024-07-28T11:59:59Z");
     let path = format!("/v1/payment-runs/{}", text(&run, "id"));
     assert_eq!(server.caller.get(&path).await.body["status"], "Pending");
-    server.advance_to("2024-07-28T12:00:00Z").await;
+    server.advance_to("2024-07-28T12:00:00Z");
     let done = world.ended(&text(&run, "id")).await;
     assert_eq!(done["status"], "Completed");
     assert_eq!(server.charges().len(), 1);
@@ -64,7 +64,7 @@ async fn only_pending_runs_change_and_each_field_changes_alone() {
     assert!(batch.body["accountId"].is_null(), "{}", batch.body);
 
     assert_eq!(server.caller.delete(&path).await.status, 400, "a pending run is not deleted");
-    server.advance_to("2024-08-01T08:00:00Z").await;
+    server.advance_to("2024-08-01T08:00:00Z");
     world.ended(&text(&run, "id")).await;
     let late = server.caller.put(&path, json!({ "collectPayment": false })).await;
     assert_eq!(late.status, 400, "{}", late.body);
@@ -103,7 +103,7 @@ async fn the_records_of_a_pending_run_are_replaced_as_a_whole() {
 
     let changed = server.caller.put(&path, json!({ "data": [pay(&one, 1)] })).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
-    server.advance_to("2024-07-28T12:00:00Z").await;
+    server.advance_to("2024-07-28T12:00:00Z");
     world.ended(&text(&run, "id")).await;
     let after = server.caller.get(&format!("{path}/data")).await.body;
     assert_eq!(after["data"].as_array().map(Vec::len), Some(1), "{after}");
@@ -139,7 +139,7 @@ async fn a_run_without_its_records_goes_back_to_filters_and_takes_records_again(
     }
     let filtered = server.caller.put(&path, json!({ "data": [], "accountId": one })).await;
     assert_eq!(filtered.status, 200, "{}", filtered.body);
-    server.advance_to("2024-07-28T12:00:00Z").await;
+    server.advance_to("2024-07-28T12:00:00Z");
     world.ended(&text(&run, "id")).await;
     assert_eq!(server.caller.get(&format!("/v1/invoices/{first}")).await.body["balance"], 0);
     assert_eq!(server.caller.get(&format!("/v1/invoices/{second}")).await.body["balance"], 20);

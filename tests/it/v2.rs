@@ -113,7 +113,7 @@ async fn a_run_that_was_deleted_while_it_waited_never_starts() {
     assert_eq!(deleted.status, 204, "{}", deleted.body);
     let later =
         create(&server, json!({ "payment_run_date": "2024-07-28 11:00:00", "batch": "Nobody" })).await;
-    server.advance_to("2024-07-28T11:00:01Z").await;
+    server.advance_to("2024-07-28T11:00:01Z");
     world.ended(&text(&later, "id")).await;
     assert_eq!(server.charges().len(), 0);
 }

@@ -63,10 +63,15 @@ impl Received {
         event
     }
 
-    /// Whether the signature is good at a time.
-    pub fn is_signed(&self, secret: &str, now: jiff::Timestamp) -> bool {
-        let (header, tolerance) = (self.header(webhook::SIGNATURE_HEADER), Duration::from_secs(1));
-        webhook::verify(secret, header, &self.bytes, now.into(), tolerance).is_ok()
+    /// Whether a receiver of others believes it now.
+    pub fn is_signed(&self, secret: &str) -> bool {
+        webhook::read(secret, self.header(webhook::SIGNATURE_HEADER), &self.bytes).is_ok()
+    }
+
+    /// Whether the signature was good at a time.
+    pub fn is_signed_at(&self, secret: &str, at: jiff::Timestamp) -> bool {
+        let header = self.header(webhook::SIGNATURE_HEADER);
+        webhook::verify(secret, header, &self.bytes, at.into(), Duration::ZERO).is_ok()
     }
 }
 

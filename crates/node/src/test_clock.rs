@@ -1,5 +1,6 @@
 //! A clock that stands still until somebody moves it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,16 +8,25 @@ use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{BoxFuture, Clock, ClockIsLater, SettableClock, since_epoch};
 use tokio::sync::watch;
 
+use crate::system::SystemClock;
+
 /// A clock that stands still until it is moved. Clones share the time.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TestClock {
     now: Arc<watch::Sender<Timestamp>>,
+    real: Arc<dyn Clock>,
 }
 
 impl TestClock {
-    /// A clock that stands at this time.
+    /// A clock that stands at this time. The real time is the machine's.
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Arc::new(watch::Sender::new(now)) }
+        Self { now: Arc::new(watch::Sender::new(now)), real: Arc::new(SystemClock) }
+    }
+
+    /// The same clock, for which the time of another one is the real time.
+    #[must_use]
+    pub fn with_real_time(self, real: Arc<dyn Clock>) -> Self {
+        Self { real, ..self }
     }
 
     /// Moves the time on and wakes everybody whose time has come.
@@ -30,9 +40,19 @@ impl TestClock {
     }
 }
 
+impl fmt::Debug for TestClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestClock").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         *self.now.borrow()
+    }
+
+    fn real_now(&self) -> Timestamp {
+        self.real.now()
     }
 
     /// Time passes here only as somebody moves it.

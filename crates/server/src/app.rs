@@ -152,4 +152,9 @@ impl App {
     pub(crate) fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
+
+    /// The time by which tokens end (UTC): clients count their life by clocks of their own.
+    pub(crate) fn real_now(&self) -> Timestamp {
+        self.ports.clock.real_now()
+    }
 }

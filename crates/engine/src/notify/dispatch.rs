@@ -272,7 +272,7 @@ impl Dispatcher {
                 delivery: one.id,
                 kind: one.kind,
                 generations: queue.webhook.generations(now),
-                at: now,
+                at: self.ports.clock.real_now(),
                 body,
             };
             queue.in_flight.insert(one.ordinal);

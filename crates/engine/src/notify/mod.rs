@@ -310,7 +310,7 @@ pub struct WebhookRequest {
     pub kind: NotificationKind,
     /// Generations of the secrets that sign, newest first.
     pub generations: Vec<u32>,
-    /// When it is sent (UTC); the signature holds this time.
+    /// When it is sent, by the real time (UTC); the signature holds it, and the receiver compares it with its own clock.
     pub at: Timestamp,
     /// Exactly what is sent.
     pub body: Vec<u8>,

@@ -13,6 +13,11 @@ use super::BoxFuture;
 pub trait Clock: Send + Sync + 'static {
     /// The time now (UTC).
     fn now(&self) -> Timestamp;
+    /// The time that others have, too (UTC): they judge signatures and the life of tokens by clocks of their own. It differs
+    /// from [`now`](Self::now) only where somebody sets that.
+    fn real_now(&self) -> Timestamp {
+        self.now()
+    }
     /// How much time has passed since some moment before, by a count that nobody sets: two readings tell how long it was,
     /// though the time of day may have been set back meanwhile.
     fn elapsed(&self) -> Duration;

@@ -61,7 +61,7 @@ pub(crate) enum AuthFailure {
 /// Finds out who calls.
 pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, AuthFailure> {
     let token = bearer(headers).ok_or(AuthFailure::Unauthenticated)?;
-    let session = app.ports.access.find_session(token_digest(token), app.now()).await?;
+    let session = app.ports.access.find_session(token_digest(token), app.real_now()).await?;
     let client = session.map(|session| session.client).filter(|client| client.is_active);
     let client = client.ok_or(AuthFailure::Unauthenticated)?;
     let scope = scope_of(&client, headers)?;

@@ -44,7 +44,7 @@ pub(crate) async fn issue_token(
     app.ports.entropy.fill(&mut bytes);
     let token = format!("{:032x}", u128::from_be_bytes(bytes));
     // The secret may have been replaced while it was being checked; then it has bought nothing.
-    let is_stored = app.ports.access.put_token(token_digest(&token), &client, expiry(app.now())).await?;
+    let is_stored = app.ports.access.put_token(token_digest(&token), &client, expiry(app.real_now())).await?;
     Ok(is_stored.then_some(IssuedToken { token, client }))
 }
 

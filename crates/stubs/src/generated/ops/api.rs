@@ -586,13 +586,15 @@ pub trait Api: Clone + Send + Sync + 'static {
     ///
     /// What waited for a time that has come is awake when this answers, and goes on by itself: payment runs
     /// and schedules that are due begin, payments in doubt are looked up, leases of work end. What is asked
-    /// about the time knows it at once: tokens end (after 3,599 seconds), idempotency keys (24 hours),
-    /// retry windows, and the windows of quotas. To wait for a payment run, ask for its progress until it
-    /// has ended. A schedule catches a missed occurrence up once, so move the clock from one `next_run_at`
-    /// to the next to see each of them.
+    /// about the time knows it at once: idempotency keys end (after 24 hours), retry windows, and the
+    /// windows of quotas. To wait for a payment run, ask for its progress until it has ended. A schedule
+    /// catches a missed occurrence up once, so move the clock from one `next_run_at` to the next to see
+    /// each of them.
     ///
     /// What stays with the real time: the time that a call to a payment gateway may take, its retries and
-    /// the pace of charges, the life of keys at the gateway, and how long connections and a stop may take.
+    /// the pace of charges, the life of keys at the gateway, and how long connections and a stop may take;
+    /// also what others compare with their own clocks: the life of tokens, and the time in the signature of
+    /// a webhook's delivery.
     ///
     /// `PUT /ops/clock`
     fn set_clock(
