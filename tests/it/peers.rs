@@ -1,7 +1,7 @@
 //! Payment runs through gateways that others wrote, which know nothing of this project: one forgets idempotency keys, the
 //! other honours them. `cargo xtask foreign gateways` starts them and runs these tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -193,6 +193,12 @@ async fn collect(server: &TestServer) -> Value {
     server.caller.wait_for(&path, has_ended).await
 }
 
+/// The peer's name for a charge that was approved.
+fn name_of_approved(charge: &Value) -> Option<String> {
+    let name = charge["id"].as_str().filter(|_| charge["status"] == "succeeded")?;
+    Some(name.to_owned())
+}
+
 /// Holds the peer's books against ours: one charge for each payment that was approved, and no other.
 async fn audit(server: &TestServer, interpreter: &Interpreter, progress: &Value) {
     assert_eq!(progress["payments_processed"], json!(PAYING), "{progress}");
@@ -205,12 +211,14 @@ async fn audit(server: &TestServer, interpreter: &Interpreter, progress: &Value)
         }
     }
     assert!(charged.values().all(|times| *times == 1), "charged twice: {charged:?}");
+    let names: BTreeSet<String> =
+        interpreter.everything().await.iter().filter_map(name_of_approved).collect();
     let listed = server.caller.get("/ops/payments?state=processed&page_size=99").await;
-    let ours: Vec<&str> =
-        listed.body["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
-    assert_eq!(ours.len(), PAYING);
+    let ours = listed.body["data"].as_array().unwrap().iter();
+    let ours: BTreeSet<String> =
+        ours.map(|one| one["gateway_reference"].as_str().unwrap().to_owned()).collect();
     assert_eq!(charged.len(), PAYING);
-    assert!(ours.iter().all(|id| charged.contains_key(*id)), "the peer never charged one of {ours:?}");
+    assert_eq!(ours, names, "each payment has its charge, and each charge its payment");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payment_runs_client::Connection;
-use payment_runs_engine::ports::{ChargeRequest, Gateway as _, Outcome};
+use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::ports::{ChargeRequest, Delivery, Gateway as _};
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{ConfigError, SecretKey, StripeConfig, StripeGateway};
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, TestNode, TestNodeBuilder, TestNodeError};
-use payment_runs_node::{ConnectionBounds, GatewayChoice, NodeError, SystemClock, TlsError, TlsFiles};
+use payment_runs_node::{ConnectionBounds, GatewayChoice, NodeError, TlsError, TlsFiles};
 use payment_runs_tests::TestServer;
 use payment_runs_tests::authority::Authority;
 use payment_runs_tests::raw::RawConnection;
@@ -213,11 +214,11 @@ async fn a_gateway_is_reached_by_https() {
 }
 
 /// Charges once, and gives what came of it.
-async fn charge(config: &StripeConfig) -> Outcome {
-    let gateway = StripeGateway::over_http(config, Arc::new(SystemClock)).unwrap();
+async fn charge(config: &StripeConfig) -> Delivery {
+    let gateway = StripeGateway::over_http(config).unwrap();
     let request = ChargeRequest {
         idempotency_key: "key".into(),
-        reference: "reference".into(),
+        money: Money::new(100, Currency::USD),
         body: b"amount=100&currency=usd&payment_method=pm_card_visa&confirm=true".as_slice().into(),
     };
     gateway.charge(&request).await
@@ -229,11 +230,11 @@ async fn a_gateway_that_nobody_vouches_for_is_sent_nothing() {
     let bank = EncryptedBank::start(&authority).await;
     for trusted in [Some(other.ca_file()), None] {
         let outcome = charge(&bank_at(bank.address, trusted)).await;
-        assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+        assert!(matches!(outcome, Delivery::NotSent { .. }), "{outcome:?}");
     }
     assert_eq!(bank.simulator.journal().len(), 0);
     let trusted = charge(&bank_at(bank.address, Some(authority.ca_file()))).await;
-    assert!(matches!(trusted, Outcome::Approved { .. }), "{trusted:?}");
+    assert!(matches!(trusted, Delivery::Approved(_)), "{trusted:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,14 +244,13 @@ async fn a_gateway_that_stalls_in_the_handshake_was_sent_nothing() {
     let mut config = bank_at(listener.local_addr().unwrap(), Some(authority.ca_file()));
     config.settings.timeout = Duration::from_secs(1);
     let outcome = charge(&config).await;
-    assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+    assert!(matches!(outcome, Delivery::NotSent { .. }), "{outcome:?}");
 }
 
 #[test]
 fn authorities_that_cannot_be_used_are_named() {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let refusal =
-        |config: StripeConfig| StripeGateway::over_http(&config, Arc::new(SystemClock)).unwrap_err();
+    let refusal = |config: StripeConfig| StripeGateway::over_http(&config).unwrap_err();
     let missing = refusal(bank_at(address, Some("/nowhere/ca.pem".into())));
     assert!(matches!(missing, ConfigError::Authorities { .. }), "{missing:?}");
     let no_certificate = refusal(bank_at(address, Some(Authority::new().tls_files().key)));

@@ -226,6 +226,9 @@ pub struct NewPayment {
     pub reference_id: Option<String>,
     /// A standalone payment settles nothing.
     pub standalone: bool,
+    /// Stands for the request in the key of the charge: the same when the caller repeats it under its idempotency key, else
+    /// a fresh identifier.
+    pub charge_request: u128,
 }
 
 /// A new payment run.

@@ -1,7 +1,7 @@
 //! For how long a gateway has been saying that it never saw a charge, by passed time.
 //!
-//! The store counts look-ups and spaces them by the time of day, which may be set forward between two of them while a
-//! delivery is still under way. So whoever believes "never seen" must have heard it twice itself, so far apart.
+//! The time of day may be set forward while a delivery is still under way. So whoever believes "never seen" must have heard
+//! it itself for the whole settling time, by the monotonic clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,27 +23,21 @@ struct Doubt {
 }
 
 /// What one worker has heard.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Doubts {
-    believe_after: Duration,
     heard: Mutex<BTreeMap<PaymentId, Doubt>>,
 }
 
 impl Doubts {
-    /// Nothing heard yet; something is believed when it was heard for so long.
-    pub(crate) fn new(believe_after: Duration) -> Self {
-        Self { believe_after, heard: Mutex::default() }
-    }
-
-    /// Takes in what the gateway says of a payment, and says whether "never seen" has been heard for long enough.
-    pub(crate) fn hear(&self, intent: &Intent, said: &LookUp, elapsed: Duration) -> bool {
+    /// Takes in what the gateway says of a payment, and says for how long it has been saying that it never saw it.
+    pub(crate) fn hear(&self, intent: &Intent, said: &LookUp, elapsed: Duration) -> Duration {
         // Each change is one step, so that nothing is left half done by a panic.
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match said {
-            LookUp::CannotTell { .. } => return false,
+            LookUp::CannotTell { .. } => return Duration::ZERO,
             LookUp::Found(_) => {
                 heard.remove(&intent.payment);
-                return false;
+                return Duration::ZERO;
             }
             LookUp::NeverSeen => {}
         }
@@ -55,6 +49,6 @@ impl Doubts {
         if doubt.deliveries != intent.deliveries {
             *doubt = first;
         }
-        elapsed.saturating_sub(doubt.since) >= self.believe_after
+        elapsed.saturating_sub(doubt.since)
     }
 }

@@ -173,6 +173,7 @@ pub(crate) fn unapplied_payment(id: u128, account: u128, unapplied_minor: i64) -
         unapplied_minor,
         payment_method: None,
         gateway: None,
+        charge_key: None,
         answer: GatewayAnswer::default(),
         effective_date: "2026-01-01".parse().unwrap(),
         reference_id: None,

@@ -81,6 +81,8 @@ macro_rules! typed_ids {
 }
 
 typed_ids! {
+    /// A ledger: the database and every copy of it. Keys of charges begin with it.
+    LedgerId
     /// A customer account.
     AccountId
     /// An invoice or a debit memo.

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod allocate;
 pub mod audit;
+pub mod charge_key;
 pub mod collect;
 pub mod command;
 pub mod document;

@@ -3,7 +3,7 @@
 use crate::document::DocumentKind;
 use crate::payment::{PaymentEvent, PaymentState};
 use crate::plan::{SettledPart, SettlementView, settle_payment, settle_records};
-use crate::ports::Outcome;
+use crate::ports::{Doubt, NotSentCause, Outcome};
 use crate::run::{Count, DeletePolicy, RunEvent, RunStatus};
 
 const PAYMENT_EVENTS: [PaymentEvent; 5] = [
@@ -58,8 +58,8 @@ fn outcomes() -> [Outcome; 5] {
         Outcome::Approved { reference: text() },
         Outcome::Declined { code: text(), message: text(), reference: None },
         Outcome::Pending { reference: text() },
-        Outcome::Unknown { why: text() },
-        Outcome::NotSent { why: text(), retry_after: None },
+        Outcome::Unknown { doubt: Doubt::Unanswered, why: text() },
+        Outcome::NotSent { cause: NotSentCause::Stopped, why: text() },
     ]
 }
 

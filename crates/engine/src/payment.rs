@@ -126,6 +126,9 @@ pub struct Payment {
     pub payment_method: Option<PaymentMethodId>,
     /// Through which gateway.
     pub gateway: Option<GatewayId>,
+    /// The idempotency key of its charge, which is the reference in the gateway's books. A payment that was not sent has none.
+    #[serde(default)]
+    pub charge_key: Option<String>,
     /// The gateway's last answer.
     pub answer: GatewayAnswer,
     /// Day on which it counts.

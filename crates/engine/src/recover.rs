@@ -18,9 +18,10 @@ pub struct LookUpPolicy {
     pub every: Duration,
     /// After how long the gateway is asked again about the same payment.
     pub again_after: Duration,
-    /// For how long the same worker must have heard "never seen" before it is believed, by passed time: longer than a request
-    /// stays in a network.
-    pub believe_after: Duration,
+    /// For how long the same worker must have heard "never seen" before a stopped run's payment is given up, by the monotonic
+    /// clock: longer than any gateway takes to make a charge that it has accepted, and to find it. Where the gateway
+    /// remembers keys for longer, that counts.
+    pub settling_time: Duration,
     /// How old the intent of a single payment is when its caller is taken for dead. Longer than any caller waits.
     pub single_after: Duration,
     /// Payments per round at most.
@@ -34,7 +35,7 @@ impl Default for LookUpPolicy {
         Self {
             every: Duration::from_secs(5),
             again_after: Duration::from_mins(1),
-            believe_after: Duration::from_mins(1),
+            settling_time: Duration::from_hours(24),
             single_after: Duration::from_mins(5),
             batch_max: 200,
             at_once: 8,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::collect::{Collector, SendPolicy};
-use crate::ports::{Clock, Deadline, Gateways, Intent, Outcome};
+use crate::ports::{Clock, Deadline, Doubt, Gateways, Intent, Outcome};
 
 /// A caller waits, so there are few deliveries and short pauses. What stays open is resolved in the background.
 const PATIENCE: SendPolicy = SendPolicy {
-    deliveries_max: 3,
-    unanswered_max: 2,
-    first_pause: Duration::from_millis(200),
+    deliveries_max: 5,
+    unanswered_max: 3,
+    first_pause: Duration::from_millis(100),
     longest_pause: Duration::from_secs(2),
 };
 
@@ -34,5 +34,8 @@ pub async fn collect_single(
 ) -> Outcome {
     let collector = Collector::new(gateways, clock, PATIENCE);
     let outcome = collector.resolve_by(intent, deliver_by).await;
-    outcome.unwrap_or_else(|| Outcome::Unknown { why: "the payment was not an intent".to_owned() })
+    outcome.unwrap_or_else(|| {
+        let why = "the payment was not an intent".to_owned();
+        Outcome::Unknown { doubt: Doubt::Unclear, why }
+    })
 }

@@ -6,15 +6,12 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use payment_runs_engine::ids::{GatewayId, PaymentId};
+use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, GatewayId, LedgerId};
 use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, Gateway, Outcome, since_epoch,
-};
+use payment_runs_engine::ports::{Charge, ChargeRequest, ChargeSubject, Delivery, EncodeCharge, Gateway};
 use payment_runs_gateway::measure::{ChargeRate, measure_charge_rate};
 use payment_runs_gateway::simulator::{JournalTotals, Simulator, SimulatorConfig};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
@@ -22,23 +19,6 @@ use tokio::task::JoinSet;
 
 const CHARGES_DEFAULT: usize = 100_000;
 const IN_FLIGHT_DEFAULT: usize = 64;
-
-struct MachineClock;
-
-impl Clock for MachineClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::try_from(SystemTime::now()).unwrap_or_default()
-    }
-
-    fn elapsed(&self) -> Duration {
-        since_epoch(self.now())
-    }
-
-    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
-        let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
-        Box::pin(tokio::time::sleep(wait))
-    }
-}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -66,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn measure_adapter(url: &str, in_flight: usize, charges: usize) -> Result<ChargeRate, Box<dyn Error>> {
     let config = StripeConfig::new(url, SecretKey::new("sk_test_measure"));
-    let gateway = Arc::new(StripeGateway::over_http(&config, Arc::new(MachineClock))?);
+    let gateway = Arc::new(StripeGateway::over_http(&config)?);
     let next = Arc::new(AtomicUsize::new(0));
     let began = Instant::now();
     let mut workers = JoinSet::new();
@@ -80,7 +60,7 @@ async fn measure_adapter(url: &str, in_flight: usize, charges: usize) -> Result<
                 }
                 let request = request(&gateway, number);
                 match gateway.charge(&request).await {
-                    Outcome::Approved { .. } => {}
+                    Delivery::Approved(_) => {}
                     other => return Some(other),
                 }
             }
@@ -97,15 +77,16 @@ async fn measure_adapter(url: &str, in_flight: usize, charges: usize) -> Result<
 fn request(gateway: &StripeGateway, number: usize) -> ChargeRequest {
     let charge = Charge {
         gateway: GatewayId::from_u128(1),
-        payment: PaymentId::from_u128(number as u128),
-        payment_number: format!("P-{number:08}"),
+        key: format!("adapter-{number}"),
         money: Money::new(100, Currency::USD),
         token: "pm_card_visa".into(),
         method_kind: PaymentMethodKind::CreditCard,
+        subject: ChargeSubject {
+            ledger: LedgerId::from_u128(1),
+            entity: EntityKey::FIRST,
+            account: AccountId::from_u128(1),
+            documents: vec![DocumentId::from_u128(number as u128)],
+        },
     };
-    ChargeRequest {
-        idempotency_key: format!("adapter-{number}"),
-        reference: charge.payment.to_string(),
-        body: gateway.encode(&charge).into(),
-    }
+    ChargeRequest { body: gateway.encode(&charge).into(), idempotency_key: charge.key, money: charge.money }
 }

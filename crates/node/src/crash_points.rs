@@ -12,9 +12,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, RunId};
 use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, ChunkClaim, EncodeCharge, Gateway, GatewaySettings, Ids,
-    InstrumentDetails, Intent, LookUp, Opened, Outcome, Settlement, StoreError, TokenizeError, Tokenized,
-    Work,
+    BoxFuture, Charge, ChargeRequest, ChunkClaim, Delivery, EncodeCharge, Gateway, GatewaySettings, Ids,
+    InstrumentDetails, Intent, LookUp, Opened, Settlement, StoreError, TokenizeError, Tokenized, Work,
 };
 
 /// The environment variable that names the point.
@@ -257,12 +256,12 @@ impl Gateway for Trapped<dyn Gateway> {
         self.inner.settings()
     }
 
-    async fn charge(&self, request: &ChargeRequest) -> Outcome {
+    async fn charge(&self, request: &ChargeRequest) -> Delivery {
         self.trap.step("charge", self.inner.charge(request)).await
     }
 
-    async fn look_up(&self, reference: &str) -> LookUp {
-        self.trap.step("look-up", self.inner.look_up(reference)).await
+    async fn look_up(&self, key: &str) -> LookUp {
+        self.trap.step("look-up", self.inner.look_up(key)).await
     }
 
     async fn tokenize(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::ids::{EntityId, EntityKey, GatewayId, UserId};
-use payment_runs_engine::ports::{Access, Client, Entropy, Permission, StoreError};
+use payment_runs_engine::ports::{Access, Client, Entropy, LEDGER_ID_NAME, Permission, StoreError};
 use payment_runs_server::hash_secret;
 
 use crate::config::{Credentials, FirstStart};
@@ -53,6 +53,7 @@ pub(crate) async fn prepare(
     let gateways = ensure_gateway(access.as_ref(), seams, wanted).await.map_err(NodeError::Prepare)?;
     let ensure = async |name| ensure_key(access.as_ref(), seams, name).await.map_err(NodeError::Prepare);
     let (cursor_key, webhook_key) = (ensure(CURSOR_KEY_NAME).await?, ensure(WEBHOOK_KEY_NAME).await?);
+    ensure(LEDGER_ID_NAME).await?;
     let generated = match credentials {
         Some(given) if !given.can_log_in() => return Err(NodeError::Credentials),
         Some(given) => {

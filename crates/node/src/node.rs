@@ -222,10 +222,8 @@ async fn start_gateway(
             (StripeConfig { settings, ..stripe }, Some(running))
         }
     };
-    // Its waits are real ones also where a test holds the time.
-    let clock = Arc::new(SystemClock);
     let failed = |source| NodeError::Gateway { url: stripe.base_url.clone(), source };
-    let gateway: Arc<dyn Gateway> = Arc::new(StripeGateway::over_http(&stripe, clock).map_err(failed)?);
+    let gateway: Arc<dyn Gateway> = Arc::new(StripeGateway::over_http(&stripe).map_err(failed)?);
     #[cfg(feature = "crash-points")]
     let gateway = crate::crash_points::around_gateway(gateway);
     Ok((gateway, simulator))

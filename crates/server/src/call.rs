@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::failure::{ledger_failure, store_failure};
-use crate::layer::{OnceTicket, known_replay, stored_success};
+use crate::layer::{OnceTicket, known_replay, number_of, stored_success};
 use crate::refused::Wording;
 
 /// One call.
@@ -139,6 +139,15 @@ impl<'a> Call<'a> {
             Executed::Replayed(stored) => stored_success(&stored).map(Done::Before),
             Executed::InFlight => Err(refusal_of(Replay::InFlight)),
             Executed::Mismatch => Err(refusal_of(Replay::Mismatch)),
+        }
+    }
+
+    /// What stands for this request in the key of its charge: the same when the caller repeats it under its idempotency key,
+    /// else a fresh identifier.
+    pub(crate) fn charge_request(&self) -> u128 {
+        match self.ticket().map(OnceTicket::key) {
+            Some(key) => number_of(&[b"charge", key.client.as_bytes(), key.key.as_bytes()]),
+            None => self.app.ports.ids.next_id(),
         }
     }
 

@@ -47,6 +47,7 @@ fn payment() -> Payment {
         unapplied_minor: 0,
         payment_method: Some(PaymentMethodId::from_u128(0xd)),
         gateway: Some(GatewayId::from_u128(0xe)),
+        charge_key: None,
         answer: GatewayAnswer {
             reference: Some("pi_1".to_owned()),
             code: Some("card_declined".to_owned()),

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use payment_runs_engine::ports::{Charge, EncodeCharge, LookUp, Outcome};
+use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::ports::{Charge, Delivery, Doubt, EncodeCharge, LookUp, ReportedCharge};
 
 use crate::fault::UnknownPart;
 use crate::pool::lock;
@@ -17,6 +18,13 @@ const KEY_LIFE: Duration = Duration::from_hours(24);
 
 /// How long a bank with a short memory does.
 const KEY_LIFE_SHORT: Duration = Duration::from_mins(30);
+
+/// For how long a delivery after an `idempotency_error` comes from whoever heard it: longer than the pauses between deliveries,
+/// and shorter than any lease.
+const CONFLICT_HEARD: Duration = Duration::from_secs(3);
+
+/// What a bank charges that takes another amount than it was asked for, in minor units.
+const WRONG_MINOR: i64 = 1;
 
 /// What goes wrong at the border between the ledger and the gateway, beyond lost and late answers. A schedule has one kind
 /// at most, so that each is met alone.
@@ -84,15 +92,22 @@ pub struct Manners {
 }
 
 impl Manners {
-    /// Draws a bank: mostly a usual one. Its border is the given one, or calm.
+    /// Draws a bank: mostly a usual one. Its border is the given one, or one that the protocol withstands, mostly calm.
     pub fn draw(random: &mut Random, border: Option<Border>) -> Self {
         let key_life = match random.below(10) {
             0..=5 => KEY_LIFE,
             6..=7 => KEY_LIFE_SHORT,
             _ => Duration::ZERO,
         };
-        // The protocol does not withstand these faults yet, so they are played only on request.
-        let border = border.unwrap_or(Border::Calm);
+        let drawn = match random.below(10) {
+            0..=5 => Border::Calm,
+            6 => Border::Refusals,
+            7 => Border::Conflicts,
+            8 => Border::WrongAnswers,
+            _ => Border::SlowCharges,
+        };
+        // The other faults are played only on request, since the protocol does not withstand them yet.
+        let border = border.unwrap_or(drawn);
         let supports_look_up = !random.happens(250) || border == Border::SlowCharges;
         Self { border, key_life, supports_look_up }
     }
@@ -117,7 +132,7 @@ pub enum Verdict {
 /// A charge as it stands in the bank's books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Our reference.
+    /// The idempotency key in its body, which is our reference.
     pub reference: String,
     /// What is charged.
     pub token: String,
@@ -125,6 +140,8 @@ pub struct Entry {
     pub currency: String,
     /// Minor units.
     pub amount_minor: i64,
+    /// Whether it was charged in another amount than it was asked for.
+    pub is_wrong: bool,
     arrived_at: Timestamp,
     verdict: Verdict,
 }
@@ -139,15 +156,25 @@ impl Entry {
         }
     }
 
-    fn outcome(&self, index: usize, now: Timestamp) -> Outcome {
-        let reference = format!("ch_{index}");
+    /// The charge as the bank reports it.
+    fn report(&self, index: usize) -> ReportedCharge {
+        let currency = Currency::from_code(&self.currency).ok();
+        ReportedCharge {
+            reference: format!("ch_{index}"),
+            key: Some(self.reference.clone()),
+            money: currency.map(|currency| Money::new(self.amount_minor, currency)),
+        }
+    }
+
+    fn delivery(&self, index: usize, now: Timestamp) -> Delivery {
+        let charge = self.report(index);
         match self.verdict {
-            Verdict::PendingUntil(at, _) if now < at => Outcome::Pending { reference },
-            _ if self.is_approved(now) => Outcome::Approved { reference },
-            _ => Outcome::Declined {
+            Verdict::PendingUntil(at, _) if now < at => Delivery::Pending(charge),
+            _ if self.is_approved(now) => Delivery::Approved(charge),
+            _ => Delivery::Declined {
                 code: "card_declined".to_owned(),
                 message: "The card was declined.".to_owned(),
-                reference: Some(reference),
+                reference: Some(charge.reference),
             },
         }
     }
@@ -172,8 +199,10 @@ struct Books {
     entries: Vec<Entry>,
     /// Deliveries that are still under way, by when they arrive. They do not die with their sender.
     wandering: BTreeMap<(Timestamp, u64), (String, Vec<u8>)>,
-    /// Keys that were answered with `idempotency_error`.
-    conflicts: BTreeSet<String>,
+    /// Keys of deliveries that the bank has accepted and charges later.
+    accepted: BTreeSet<String>,
+    /// Keys that were answered with `idempotency_error`: when, and in which start of the process.
+    conflicts: BTreeMap<String, (Timestamp, u32)>,
     sent: u64,
     seen: Seen,
     faults: Vec<String>,
@@ -191,7 +220,8 @@ impl Bank {
             keys: BTreeMap::new(),
             entries: Vec::new(),
             wandering: BTreeMap::new(),
-            conflicts: BTreeSet::new(),
+            accepted: BTreeSet::new(),
+            conflicts: BTreeMap::new(),
             sent: 0,
             seen: Seen::default(),
             faults: Vec::new(),
@@ -206,60 +236,96 @@ impl Bank {
         books.wandering.insert((arrives_at, ordinal), (key, body));
     }
 
+    /// Accepts a delivery whose charge is made later. Until then every other delivery of its key is turned away, and no search
+    /// finds it.
+    pub fn accept(&self, key: String, body: Vec<u8>, charged_at: Timestamp, now: Timestamp) {
+        let is_new = {
+            let mut books = lock(&self.0);
+            books.arrive(now);
+            !books.keys.contains_key(&key) && books.accepted.insert(key.clone())
+        };
+        if is_new {
+            self.wander(key, body, charged_at);
+        }
+    }
+
     /// Charges, or answers a repetition of a key with what the first delivery led to.
-    pub fn charge(&self, key: &str, body: &[u8], now: Timestamp) -> Outcome {
+    pub fn charge(&self, key: &str, body: &[u8], now: Timestamp) -> Delivery {
         let mut books = lock(&self.0);
         books.arrive(now);
         books.charge(key, body, now)
     }
 
-    /// Answers a delivery with `idempotency_error`. Nothing may be delivered under the key again by itself.
-    pub fn conflict(&self, key: &str) {
-        lock(&self.0).conflicts.insert(key.to_owned());
+    /// Answers a delivery with `idempotency_error`. Whoever heard it may not deliver under the key again.
+    pub fn conflict(&self, key: &str, now: Timestamp, launch: u32) {
+        lock(&self.0).conflicts.insert(key.to_owned(), (now, launch));
+    }
+
+    /// Notes that a delivery begins. One that follows soon after an `idempotency_error` in the same process is wrong; a later one
+    /// may come from somebody who never heard of it, because the answer was lost before it was recorded.
+    pub fn begin(&self, key: &str, now: Timestamp, launch: u32) {
+        let mut books = lock(&self.0);
+        let heard = books.conflicts.get(key).filter(|(_, in_launch)| *in_launch == launch);
+        if heard.is_some_and(|(at, _)| now.duration_since(*at).unsigned_abs() < CONFLICT_HEARD) {
+            books.faults.push(format!("the key {key} was delivered again after an idempotency error"));
+        }
     }
 
     /// Charges one minor unit, whatever the request asks for.
-    pub fn charge_wrongly(&self, key: &str, body: &[u8], now: Timestamp) -> Outcome {
+    pub fn charge_wrongly(&self, key: &str, body: &[u8], now: Timestamp) -> Delivery {
         let mut books = lock(&self.0);
         books.arrive(now);
-        let before = books.entries.len();
-        let outcome = books.charge(key, body, now);
-        if let Some(entry) = books.entries.get_mut(before) {
-            entry.amount_minor = 1;
-        }
-        outcome
+        let at = books.entries.len();
+        let delivery = books.charge(key, body, now);
+        let Some(entry) = books.entries.get_mut(at).filter(|entry| entry.amount_minor != WRONG_MINOR) else {
+            return delivery;
+        };
+        entry.amount_minor = WRONG_MINOR;
+        entry.is_wrong = true;
+        entry.delivery(at, now)
     }
 
-    /// The outcome of another approved charge, if there is any.
-    pub fn foreign_charge(&self, reference: &str) -> Option<Outcome> {
+    /// The report of another approved charge, if there is any: under its own key, or under none.
+    pub fn foreign_charge(&self, key: &str) -> Option<Delivery> {
         let books = lock(&self.0);
-        let is_foreign = |entry: &&Entry| entry.reference != reference && entry.verdict == Verdict::Approved;
-        let at = books.entries.iter().rposition(|entry| is_foreign(&entry))?;
-        Some(Outcome::Approved { reference: format!("ch_{at}") })
+        let is_foreign = |entry: &Entry| entry.reference != key && entry.verdict == Verdict::Approved;
+        let at = books.entries.iter().rposition(is_foreign)?;
+        let report = books.entries[at].report(at);
+        let has_key = digest(key, books.sent).is_multiple_of(2);
+        Some(Delivery::Approved(ReportedCharge { key: report.key.filter(|_| has_key), ..report }))
     }
 
-    /// What became of the first charge with this reference.
-    pub fn look_up(&self, reference: &str, now: Timestamp) -> LookUp {
+    /// What became of the first charge with this key.
+    pub fn look_up(&self, key: &str, now: Timestamp) -> LookUp {
         let mut books = lock(&self.0);
         books.arrive(now);
-        let found = books.entries.iter().enumerate().find(|(_, entry)| entry.reference == reference);
+        let found = books.entries.iter().enumerate().find(|(_, entry)| entry.reference == key);
         let found = found.map(|(index, entry)| (index, entry.clone()));
         let expires_at = |at: Timestamp| at.checked_add(books.key_life).unwrap_or(Timestamp::MAX);
         if found.as_ref().is_some_and(|(_, entry)| now >= expires_at(entry.arrived_at)) {
             books.seen.expired += 1;
         }
-        found.map_or(LookUp::NeverSeen, |(index, entry)| LookUp::Found(entry.outcome(index, now)))
+        found.map_or(LookUp::NeverSeen, |(index, entry)| LookUp::Found(entry.delivery(index, now)))
     }
 
     /// What the bank tells a person who asks about a charge: whether money moved. Nothing while something is on its way to
-    /// it or is not decided yet.
-    pub fn word(&self, reference: &str, now: Timestamp) -> Option<bool> {
+    /// it or is not decided yet, or where it has charged another amount.
+    pub fn word(&self, key: &str, now: Timestamp) -> Option<bool> {
         let mut books = lock(&self.0);
         books.arrive(now);
-        let is_of = |entry: &&Entry| entry.reference == reference;
-        let is_open = |entry: &Entry| matches!(entry.verdict, Verdict::PendingUntil(at, _) if now < at);
+        let is_of = |entry: &&Entry| entry.reference == key;
+        let is_open = |entry: &Entry| {
+            entry.is_wrong || matches!(entry.verdict, Verdict::PendingUntil(at, _) if now < at)
+        };
         let is_clear = books.wandering.is_empty() && !books.entries.iter().filter(is_of).any(is_open);
         is_clear.then(|| books.entries.iter().filter(is_of).any(|entry| entry.is_approved(now)))
+    }
+
+    /// Whether a look-up of this key will never say more: nothing of it is under way or has been charged rightly.
+    pub fn cannot_tell(&self, key: &str) -> bool {
+        let books = lock(&self.0);
+        let is_charged = |entry: &Entry| entry.reference == key && !entry.is_wrong;
+        !books.wandering.values().any(|(one, _)| one == key) && !books.entries.iter().any(is_charged)
     }
 
     /// The books, once everything under way has arrived.
@@ -285,34 +351,36 @@ impl Books {
     fn arrive(&mut self, now: Timestamp) {
         while let Some(first) = self.wandering.first_entry().filter(|one| one.key().0 <= now) {
             let ((at, _), (key, body)) = first.remove_entry();
+            self.accepted.remove(&key);
             self.charge(&key, &body, at);
         }
     }
 
-    fn charge(&mut self, key: &str, body: &[u8], now: Timestamp) -> Outcome {
-        if self.conflicts.contains(key) {
-            self.faults.push(format!("the key {key} was delivered again after an idempotency error"));
+    fn charge(&mut self, key: &str, body: &[u8], now: Timestamp) -> Delivery {
+        if self.accepted.contains(key) {
+            return Delivery::Unknown { doubt: Doubt::Unanswered, why: "409".to_owned() };
         }
         if let Some((seen_at, first_body, index)) = self.keys.get(key).cloned() {
             if now.duration_since(seen_at).unsigned_abs() < self.key_life {
                 if first_body != body {
                     self.faults.push(format!("the key {key} came with two bodies"));
-                    return Outcome::Unknown { why: "idempotency_error".to_owned() };
+                    return Delivery::Unknown { doubt: Doubt::Conflict, why: "idempotency_error".to_owned() };
                 }
                 self.seen.repeats += 1;
-                return self.entries[index].outcome(index, now);
+                return self.entries[index].delivery(index, now);
             }
             self.seen.forgotten += 1;
         }
         let Some(entry) = self.decide(body, now) else {
             self.faults.push(format!("the charge {key} cannot be read"));
-            return Outcome::NotSent { why: "the body cannot be read".to_owned(), retry_after: None };
+            let (code, message) = ("unreadable".to_owned(), "the body cannot be read".to_owned());
+            return Delivery::Refused { code, message };
         };
         let index = self.entries.len();
-        let outcome = entry.outcome(index, now);
+        let delivery = entry.delivery(index, now);
         self.entries.push(entry);
         self.keys.insert(key.to_owned(), (now, body.to_vec(), index));
-        outcome
+        delivery
     }
 
     /// Decides about a new charge: mostly yes, sometimes no, sometimes later. What it decides about a customer's first,
@@ -332,7 +400,7 @@ impl Books {
                 Verdict::PendingUntil(now.checked_add(pause).ok()?, random.happens(700))
             }
         };
-        Some(Entry { reference, token, currency, amount_minor, arrived_at: now, verdict })
+        Some(Entry { reference, token, currency, amount_minor, is_wrong: false, arrived_at: now, verdict })
     }
 }
 
@@ -342,6 +410,6 @@ pub struct BankEncoder;
 impl EncodeCharge for BankEncoder {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
         let money = charge.money;
-        format!("{}|{}|{}|{}", charge.payment, charge.token, money.currency, money.minor).into_bytes()
+        format!("{}|{}|{}|{}", charge.key, charge.token, money.currency, money.minor).into_bytes()
     }
 }

@@ -147,9 +147,8 @@ impl Caller {
             if age.unsigned_abs() < DOUBT_MIN || age.is_negative() {
                 continue;
             }
-            let Some(collected) = self.bank.word(&payment.id.to_string(), self.hand.clock.true_now()) else {
-                continue;
-            };
+            let word = |key: &String| self.bank.word(key, self.hand.clock.true_now());
+            let Some(collected) = payment.charge_key.as_ref().and_then(word) else { continue };
             let resolution = Resolution {
                 collected,
                 reference: None,

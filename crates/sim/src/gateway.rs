@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::ids::GatewayId;
 use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, Gateway, GatewaySettings, Gateways,
-    InstrumentDetails, LookUp, Outcome, TokenizeError, Tokenized,
+    BoxFuture, Charge, ChargeRequest, Clock, Delivery, Doubt, EncodeCharge, Gateway, GatewaySettings,
+    Gateways, InstrumentDetails, LookUp, NotSentCause, ReportedCharge, TokenizeError, Tokenized,
 };
 
-use crate::bank::{Bank, BankEncoder, Manners};
+use crate::bank::{Bank, BankEncoder, Border, Manners};
 use crate::chaos::{CHARGE, LATE_MAX};
 use crate::fault::FaultKind;
 use crate::mutant::Mutant;
@@ -28,12 +28,15 @@ pub struct SimGateway {
     bank: Arc<Bank>,
     hand: Hand,
     settings: GatewaySettings,
+    border: Border,
     mutant: Option<Mutant>,
+    /// How often the process was started.
+    launch: u32,
 }
 
 impl SimGateway {
-    /// A gateway in front of a bank, in the hand of whoever charges.
-    pub fn new(bank: Arc<Bank>, hand: Hand, manners: Manners, mutant: Option<Mutant>) -> Self {
+    /// A gateway in front of a bank, in the hand of whoever charges, in a process that was started so often.
+    pub fn new(bank: Arc<Bank>, hand: Hand, manners: Manners, mutant: Option<Mutant>, launch: u32) -> Self {
         let is_forgetful = mutant == Some(Mutant::ResendAfterExpiry);
         let settings = GatewaySettings {
             concurrency: 8,
@@ -42,7 +45,7 @@ impl SimGateway {
             key_life: if is_forgetful { FOREVER } else { manners.key_life },
             supports_look_up: manners.supports_look_up,
         };
-        Self { bank, hand, settings, mutant }
+        Self { bank, hand, settings, border: manners.border, mutant, launch }
     }
 
     /// The key that goes over the wire: the request's own, unless the protocol is spoilt on purpose.
@@ -51,7 +54,7 @@ impl SimGateway {
             Some(Mutant::NewKeyOnRetry) => {
                 format!("{}-{}", request.idempotency_key, self.hand.chaos.next_delivery())
             }
-            Some(Mutant::NoDurableIntent) => request.reference.clone(),
+            Some(Mutant::NoDurableIntent) => format!("{}-{}", request.idempotency_key, self.launch),
             _ => request.idempotency_key.clone(),
         }
     }
@@ -60,38 +63,47 @@ impl SimGateway {
         self.hand.sleep(self.hand.chaos.latency()).await;
     }
 
-    /// Lets a delivery reach the bank some time from now, when its sender may be gone.
+    /// Lets a delivery reach the bank some time from now, when its sender may be gone. A slow bank has accepted it by then.
     fn wander(&self, key: &str, request: &ChargeRequest, pause: Duration) {
-        let arrives_at = self.hand.clock.true_now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        let now = self.hand.clock.true_now();
+        let at = now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        let (key, body) = (key.to_owned(), request.body.to_vec());
         self.hand.chaos.note(|| format!("a delivery of {key} is under way for {pause:?}"));
-        self.bank.wander(key.to_owned(), request.body.to_vec(), arrives_at);
+        if self.border == Border::SlowCharges {
+            self.bank.accept(key, body, at, now);
+        } else {
+            self.bank.wander(key, body, at);
+        }
     }
 
-    async fn deliver(&self, key: String, request: &ChargeRequest) -> Outcome {
-        let unknown = || Outcome::Unknown { why: "no answer".to_owned() };
+    async fn deliver(&self, key: String, request: &ChargeRequest) -> Delivery {
+        let unknown = || Delivery::Unknown { doubt: Doubt::Unanswered, why: "no answer".to_owned() };
+        self.bank.begin(&key, self.hand.clock.true_now(), self.launch);
         let fault = self.hand.chaos.fault(CHARGE, self.hand.whose_charge());
         if let Some(fault) = fault {
             let length = fault.length();
             match fault.kind {
                 FaultKind::Refused => {
                     let retry_after = (fault.millis > 0).then_some(length);
-                    return Outcome::NotSent { why: "429".to_owned(), retry_after };
+                    let (cause, why) = (NotSentCause::TooManyRequests, "429".to_owned());
+                    return Delivery::NotSent { cause, why, retry_after };
                 }
                 FaultKind::DoubtBefore => return unknown(),
                 FaultKind::Invalid => {
                     let (code, message) = ("invalid_request_error".to_owned(), "refused".to_owned());
-                    return Outcome::Declined { code, message, reference: None };
+                    return Delivery::Refused { code, message };
                 }
                 FaultKind::Conflict => {
-                    self.bank.conflict(&key);
-                    return Outcome::Unknown { why: "idempotency_error".to_owned() };
+                    self.bank.conflict(&key, self.hand.clock.true_now(), self.launch);
+                    let why = "idempotency_error".to_owned();
+                    return Delivery::Unknown { doubt: Doubt::Conflict, why };
                 }
                 FaultKind::WrongAmount => {
                     return self.bank.charge_wrongly(&key, &request.body, self.hand.clock.true_now());
                 }
                 FaultKind::ForeignCharge => {
-                    if let Some(outcome) = self.bank.foreign_charge(&request.reference) {
-                        return outcome;
+                    if let Some(delivery) = self.bank.foreign_charge(&request.idempotency_key) {
+                        return delivery;
                     }
                 }
                 FaultKind::Late => {
@@ -112,8 +124,8 @@ impl SimGateway {
         }
         // A request is on its way as soon as it is sent: should its sender stand still now, for a day perhaps, then the bank does
         // not wait for it. Requests that take their time are late ones, within the bounds of the network.
-        let outcome = self.bank.charge(&key, &request.body, self.hand.clock.true_now());
-        self.hand.chaos.note(|| format!("charge {key}: {outcome:?}"));
+        let delivery = self.bank.charge(&key, &request.body, self.hand.clock.true_now());
+        self.hand.chaos.note(|| format!("charge {key}: {delivery:?}"));
         if let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Delay) {
             self.hand.sleep(fault.length()).await;
         }
@@ -122,7 +134,7 @@ impl SimGateway {
             After::Heard => {}
         }
         self.latency().await;
-        outcome
+        delivery
     }
 }
 
@@ -138,17 +150,15 @@ impl Gateway for SimGateway {
         &self.settings
     }
 
-    async fn charge(&self, request: &ChargeRequest) -> Outcome {
-        let outcome = self.deliver(self.key(request), request).await;
-        match (outcome, self.mutant) {
-            (Outcome::Unknown { why }, Some(Mutant::TimeoutIsNotSent)) => {
-                Outcome::NotSent { why, retry_after: None }
-            }
-            (outcome, _) => outcome,
+    async fn charge(&self, request: &ChargeRequest) -> Delivery {
+        let delivery = self.deliver(self.key(request), request).await;
+        match self.mutant {
+            Some(mutant) => spoil(mutant, delivery, request),
+            None => delivery,
         }
     }
 
-    async fn look_up(&self, reference: &str) -> LookUp {
+    async fn look_up(&self, key: &str) -> LookUp {
         self.latency().await;
         let fault = self.hand.chaos.fault(LOOK_UP, self.hand.whose_call());
         if let Some(fault) = fault {
@@ -159,14 +169,34 @@ impl Gateway for SimGateway {
                 _ => self.hand.before(fault).await,
             }
         }
-        let found = self.bank.look_up(reference, self.hand.clock.true_now());
-        self.hand.chaos.note(|| format!("look-up of {reference}: {found:?}"));
+        let found = self.bank.look_up(key, self.hand.clock.true_now());
+        self.hand.chaos.note(|| format!("look-up of {key}: {found:?}"));
         self.hand.after(fault).await;
         found
     }
 
     async fn tokenize(&self, _: &InstrumentDetails, _: &str) -> Result<Tokenized, TokenizeError> {
         Err(TokenizeError::Unavailable { why: "payment methods have tokens from the start here".to_owned() })
+    }
+}
+
+/// What a wrong protocol makes of an answer.
+fn spoil(mutant: Mutant, delivery: Delivery, request: &ChargeRequest) -> Delivery {
+    match (mutant, delivery) {
+        (Mutant::TimeoutIsNotSent, Delivery::Unknown { doubt: Doubt::Unanswered, why }) => {
+            Delivery::NotSent { cause: NotSentCause::NoConnection, why, retry_after: None }
+        }
+        (Mutant::RefusalIsDecline, Delivery::Refused { code, message }) => {
+            Delivery::Declined { code, message, reference: None }
+        }
+        (Mutant::ConflictIsRepeated, Delivery::Unknown { doubt: Doubt::Conflict, why }) => {
+            Delivery::Unknown { doubt: Doubt::Unanswered, why }
+        }
+        (Mutant::BelievesAnyCharge, Delivery::Approved(charge)) => {
+            let (key, money) = (Some(request.idempotency_key.clone()), Some(request.money));
+            Delivery::Approved(ReportedCharge { key, money, ..charge })
+        }
+        (_, delivery) => delivery,
     }
 }
 

@@ -182,9 +182,10 @@ impl Runs<'_> {
     }
 }
 
-/// Within how many seeds a mutant is noticed; `None` when it is not.
+/// Within how many seeds a mutant is noticed; `None` when it is not. It is hunted where it shows, unless told where.
 pub fn hunt(config: &Config, mutant: Mutant, amount: Amount) -> Result<Option<(u64, Report)>, SimError> {
-    let config = Config { mutant: Some(mutant), ..config.clone() };
+    let border = config.border.or(mutant.border());
+    let config = Config { mutant: Some(mutant), border, ..config.clone() };
     let summary = run_many(&config, Amount { time: None, ..amount })?;
     Ok(summary.failure.map(|report| (report.seed.wrapping_sub(amount.first) + 1, report)))
 }

@@ -142,6 +142,7 @@ impl Caller<'_> {
             comment: None,
             reference_id: Some(format!("operation-{}", self.ordinal)),
             standalone: taken.is_none() && self.random.happens(500),
+            charge_request: self.id(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use payment_runs_engine::collect::SendPolicy;
 use payment_runs_engine::command::{Command, Request};
 use payment_runs_engine::ids::EntityId;
 use payment_runs_engine::ports::{
-    Access, Clock, EncodeCharge, Executed, Ids, Ledger, Output, Spawner, StoreError,
+    Access, Clock, EncodeCharge, Executed, Ids, LEDGER_ID_NAME, Ledger, Output, Spawner, StoreError,
 };
 use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
@@ -145,6 +145,7 @@ impl Template {
         let path = config.directory.join(format!("template-{name}.db"));
         let store = SqliteStore::open(&path, Executor::Inline)?;
         at_once(store.ensure_entity(ENTITY, EntityId::from_u128(1), "Simulation"))?;
+        at_once(store.ensure_secret(LEDGER_ID_NAME, [7; 32]))?;
         drop(store);
         Ok(Self { path })
     }
@@ -159,6 +160,8 @@ struct Stage {
     /// The banks of two gateway accounts; the first is the one that the ledger belongs to.
     banks: [Arc<Bank>; 2],
     bank: AtomicUsize,
+    /// How often the process was started.
+    launches: AtomicU32,
     /// When a copy of the database is taken, by the true clock.
     copy_at: Timestamp,
     ids: Arc<SimIds>,
@@ -186,13 +189,16 @@ pub fn run_script(
     let mut random = Random::new(seed);
     let clock = SimClock::new(start());
     let mut world = World::new(&mut random);
+    let is_frosty = random.happens(FROSTY_PER_MILLE);
+    if is_frosty {
+        world.add_resolvers(&mut random);
+    }
     let mut parts: BTreeSet<Part> = world.parts().into_iter().chain([Part::Order, Part::Latency]).collect();
     if let Some(script) = script {
         parts.clone_from(&script.parts);
         world.keep(&parts);
     }
     let mut manners = Manners::draw(&mut random, config.border);
-    let is_frosty = random.happens(FROSTY_PER_MILLE);
     if is_frosty {
         // Where keys protect charges, a worker that wakes too late does no harm.
         manners = Manners { border: Border::Calm, key_life: Duration::ZERO, supports_look_up: true };
@@ -214,6 +220,7 @@ pub fn run_script(
         chaos: Arc::new(Chaos::new(clock.clone(), setup)),
         banks: [0, 1].map(|account| Arc::new(Bank::new(bank_seed + account, manners))),
         bank: AtomicUsize::new(0),
+        launches: AtomicU32::new(0),
         copy_at,
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
@@ -294,7 +301,7 @@ impl Stage {
                 let is_calm = !is_frozen && !was_frozen;
                 was_frozen = is_frozen;
                 let is_over = is_calm && self.memories.iter().all(|memory| memory.is_done());
-                if is_over && has_ended(&store, &self.world, self.manners)? {
+                if is_over && has_ended(&store, &self.world, &self.banks, self.manners, self.clock.now())? {
                     break Vec::new();
                 }
             }
@@ -374,6 +381,7 @@ impl Stage {
 
     /// Starts the process: workers and callers.
     fn launch(&self, store: SqliteStore, pool: &Pool) -> Result<Process<'_>, SimError> {
+        self.launches.fetch_add(1, Ordering::Relaxed);
         let saboteur = match self.mutant {
             Some(mutant) => Some(Arc::new(Saboteur::new(mutant, &self.path)?)),
             None => None,
@@ -419,7 +427,8 @@ impl Process<'_> {
 
     fn gateways(&self, hand: Hand) -> Arc<SimGateways> {
         let (bank, manners, mutant) = (self.stage.bank().clone(), self.stage.manners, self.stage.mutant);
-        Arc::new(SimGateways(Arc::new(SimGateway::new(bank, hand, manners, mutant))))
+        let launch = self.stage.launches.load(Ordering::Relaxed);
+        Arc::new(SimGateways(Arc::new(SimGateway::new(bank, hand, manners, mutant, launch))))
     }
 
     /// Starts a worker after a while, with a group of its own.
@@ -440,8 +449,10 @@ impl Process<'_> {
             spawner: Arc::new(pool.spawner.of_group(group)),
         };
         let mut settings = settings(stage.world.is_hasty);
-        if stage.mutant == Some(Mutant::BelievedAtOnce) {
-            settings.look_ups.believe_after = Duration::ZERO;
+        match stage.mutant {
+            Some(Mutant::BelievedAtOnce) => settings.look_ups.settling_time = Duration::ZERO,
+            Some(Mutant::GivesUpEarly) => settings.look_ups.settling_time = LOOK_UP_AGAIN,
+            _ => {}
         }
         let work = async move {
             hand.sleep(pause).await;
@@ -487,7 +498,7 @@ fn settings(is_hasty: bool) -> WorkerSettings {
         look_ups: LookUpPolicy {
             every: minutes(10),
             again_after: LOOK_UP_AGAIN,
-            believe_after: LOOK_UP_AGAIN,
+            settling_time: LookUpPolicy::default().settling_time,
             single_after: minutes(5),
             batch_max: 3,
             at_once: 2,

@@ -23,6 +23,12 @@ use crate::operations::{Operation, What, draw_operations};
 use crate::random::Random;
 use crate::script::Part;
 
+/// How soon after the start of a run a person settles what is in doubt, where workers stand still.
+const RESOLVE_MIN: Duration = Duration::from_mins(10);
+
+/// How late a person does.
+const RESOLVE_MAX: Duration = Duration::from_mins(45);
+
 /// The user in whose name everything happens.
 pub const USER: UserId = UserId::from_u128(1);
 
@@ -79,6 +85,15 @@ impl World {
         }
         let operations = draw_operations(random, &load, &settings, &runs, is_hasty);
         Self { load, settings, runs, operations, is_hasty }
+    }
+
+    /// Adds people who settle what is in doubt while the runs' workers may stand still.
+    pub fn add_resolvers(&mut self, random: &mut Random) {
+        for run in &self.runs {
+            let pause = random.pause(RESOLVE_MIN, RESOLVE_MAX);
+            let at = run.run_at.unwrap_or_else(start).checked_add(pause).unwrap_or_else(|_| start());
+            self.operations.push(Operation { at, name: "resolve", what: What::Resolve });
+        }
     }
 
     /// Every part that can be left out.
@@ -245,6 +260,7 @@ impl Draw<'_> {
             unapplied_minor: amount_minor,
             payment_method: None,
             gateway: None,
+            charge_key: None,
             answer: GatewayAnswer::default(),
             effective_date: day(20),
             reference_id: None,

@@ -1,8 +1,10 @@
 //! Gathers what is to be reconciled: the journal of the gateway, the recorded payments, and what was owed.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::ids::{EntityKey, Key, RunId};
+use payment_runs_engine::ids::{EntityKey, Key, PaymentId, RunId};
 use payment_runs_engine::payment::Payment;
 use payment_runs_engine::ports::ledger::PaymentQuery;
 use payment_runs_engine::ports::{Ledger, StoreError};
@@ -18,18 +20,26 @@ const PAYMENTS_PER_PAGE: u32 = 1_000;
 /// Holds the journal against the payments of the run and the data set.
 pub(crate) async fn audit(node: &Node, run: RunId, dataset: &Dataset) -> anyhow::Result<Reconciliation> {
     let simulator = node.simulator().context("the demo runs with the built-in gateway")?;
+    let recorded = payments_of(node.store(), run, dataset).await.context("the payments could not be read")?;
+    let by_charge: BTreeMap<&str, PaymentId> = recorded
+        .iter()
+        .filter_map(|payment| Some((payment.answer.reference.as_deref()?, payment.id)))
+        .collect();
+    let journal = simulator.journal();
+    let made = journal.iter().filter(|entry| !entry.replay);
     let charges: Vec<Charge> =
-        simulator.journal().iter().filter(|entry| !entry.replay).map(charge_of).collect();
-    let payments = payments_of(node.store(), run, dataset).await.context("the payments could not be read")?;
+        made.map(|entry| charge_of(entry, by_charge.get(entry.payment_intent.as_str()).copied())).collect();
+    let payments: Vec<Recorded> = recorded.iter().map(recorded_of).collect();
     let invoices = dataset.invoices().flat_map(|load| load.documents);
     let owed: Vec<Owed> =
         invoices.map(|invoice| Owed { document: invoice.id, amount_minor: invoice.amount_minor }).collect();
     Ok(reconcile(&charges, &payments, &owed))
 }
 
-fn charge_of(entry: &JournalEntry) -> Charge {
+/// A charge with the payment that names it, if one does.
+fn charge_of(entry: &JournalEntry, payment: Option<PaymentId>) -> Charge {
     Charge {
-        payment: entry.reference.as_deref().and_then(|reference| reference.parse().ok()),
+        payment,
         amount_minor: entry.amount_minor,
         currency: entry.currency.to_ascii_uppercase(),
         outcome: match entry.outcome {
@@ -45,7 +55,7 @@ async fn payments_of(
     ledger: &impl Ledger,
     run: RunId,
     dataset: &Dataset,
-) -> Result<Vec<Recorded>, StoreError> {
+) -> Result<Vec<Payment>, StoreError> {
     let scope = Scope::entity(EntityKey::FIRST);
     let mut payments = Vec::new();
     for account in dataset.accounts().flat_map(|load| load.accounts) {
@@ -57,7 +67,7 @@ async fn payments_of(
             let query = PaymentQuery { account, run: Some(run), offset, limit, ..PaymentQuery::default() };
             let page = ledger.list_payments(&scope, query).await?;
             let read = page.len() as u64;
-            payments.extend(page.into_iter().map(recorded_of));
+            payments.extend(page);
             offset += read;
             if read < u64::from(PAYMENTS_PER_PAGE) {
                 break;
@@ -67,12 +77,12 @@ async fn payments_of(
     Ok(payments)
 }
 
-fn recorded_of(payment: Payment) -> Recorded {
+fn recorded_of(payment: &Payment) -> Recorded {
     Recorded {
         payment: payment.id,
         state: payment.state,
         amount_minor: payment.amount_minor,
         currency: payment.currency.code().to_owned(),
-        parts: payment.parts,
+        parts: payment.parts.clone(),
     }
 }

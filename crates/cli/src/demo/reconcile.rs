@@ -26,7 +26,7 @@ pub(crate) enum ChargeOutcome {
 /// One charge that the gateway made. Deliveries that it answered again from its memory are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Charge {
-    /// The payment that it names.
+    /// The payment that names it.
     pub(crate) payment: Option<PaymentId>,
     /// Minor units.
     pub(crate) amount_minor: i64,
@@ -66,7 +66,7 @@ pub(crate) enum Fault {
     #[error("the gateway took money for the payment {0}, which is not recorded as processed")]
     Lost(PaymentId),
     /// The gateway took money for something that is not ours.
-    #[error("the gateway took {amount_minor} minor units for a charge that names no payment of ours")]
+    #[error("the gateway took {amount_minor} minor units for a charge that no payment of ours names")]
     Foreign {
         /// How much.
         amount_minor: i64,

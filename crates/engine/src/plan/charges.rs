@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::chunk::Share;
-use super::types::{ChunkPlan, PaymentItem, PlannedPayment, RecordShare};
-use crate::ids::{AccountId, DocumentId, PaymentId};
+use super::types::{ChunkPlan, PlannedPayment, RecordShare};
+use crate::ids::{AccountId, PaymentId};
 use crate::money::Currency;
 use crate::payment::PaymentPart;
 use crate::ports::Ids;
@@ -17,7 +17,6 @@ pub const DOCUMENTS_PER_PAYMENT_MAX: usize = 1_000;
 /// What a payment is about, before it has an identifier and documents.
 #[derive(Debug, Clone)]
 pub(super) struct PaymentDraft {
-    pub(super) item: PaymentItem,
     pub(super) account: AccountId,
     pub(super) currency: Currency,
     pub(super) amount_minor: i64,
@@ -42,7 +41,6 @@ impl PaymentDraft {
     ) -> PlannedPayment {
         PlannedPayment {
             id: PaymentId::from_u128(ids.next_id()),
-            item: self.item,
             account: self.account,
             currency: self.currency,
             amount_minor: self.amount_minor,
@@ -70,7 +68,7 @@ pub(super) fn plan_payments(
     let is_consolidated = run.options.consolidated_payment;
     let mut paid_by = BTreeMap::new();
     for group in group_shares(shares, is_consolidated) {
-        let Some(payment) = make_payment(&group, is_consolidated, ids) else { continue };
+        let Some(payment) = make_payment(&group, ids) else { continue };
         paid_by
             .extend(payment.parts.iter().map(|part| (part.document, (payment.id, payment.payment_method))));
         plan.payments.push(payment);
@@ -121,11 +119,10 @@ impl<'s, 'a> Group<'s, 'a> {
 }
 
 /// The payment of a group.
-fn make_payment(group: &Group<'_, '_>, is_consolidated: bool, ids: &dyn Ids) -> Option<PlannedPayment> {
+fn make_payment(group: &Group<'_, '_>, ids: &dyn Ids) -> Option<PlannedPayment> {
     let first = group.shares.first()?;
     let document = first.document;
     let draft = PaymentDraft {
-        item: item_of(first, is_consolidated),
         account: document.account,
         currency: document.currency,
         amount_minor: group.total_minor,
@@ -136,18 +133,6 @@ fn make_payment(group: &Group<'_, '_>, is_consolidated: bool, ids: &dyn Ids) -> 
         |share: &&Share<'_>| PaymentPart { document: share.document.id, amount_minor: share.charge_minor };
     let parts = group.shares.iter().map(part).collect();
     Some(draft.into_payment(ids, parts, first.record, record_shares(group)))
-}
-
-/// What makes the payment the same when it is planned again.
-fn item_of(first: &Share<'_>, is_consolidated: bool) -> PaymentItem {
-    let document: DocumentId = first.document.id;
-    match first.record {
-        _ if is_consolidated => {
-            PaymentItem::Consolidated(first.document.account, first.document.currency, document)
-        }
-        Some(position) if first.is_named => PaymentItem::Record(position),
-        Some(_) | None => PaymentItem::Document(document),
-    }
 }
 
 /// How much of a payment is for which data record, by position.

@@ -18,8 +18,6 @@ pub(super) struct Share<'a> {
     pub(super) document: &'a Document,
     /// The data record that asks for it.
     pub(super) record: Option<u32>,
-    /// Whether that record names the document itself.
-    pub(super) is_named: bool,
     /// What is charged, in minor units; more than 0.
     pub(super) charge_minor: i64,
     /// What it is charged to.
@@ -65,14 +63,7 @@ fn plan_account(view: &ChunkView, account: &AccountView, ids: &dyn Ids, plan: &m
         let charge_minor = if means.is_some() { open_minor } else { 0 };
         plan.decisions.push(decide(document, credit_minor, charge_minor));
         if let Some(means) = means.filter(|_| charge_minor > 0) {
-            shares.push(Share {
-                document,
-                record: None,
-                is_named: false,
-                charge_minor,
-                means,
-                comment: None,
-            });
+            shares.push(Share { document, record: None, charge_minor, means, comment: None });
         }
     }
     plan_payments(&view.rules.run, &shares, ids, plan, first_decision);

@@ -12,9 +12,7 @@ use super::chunk::{Share, decide, skipped};
 use super::record_checks::{
     CODE_INVALID, CODE_STOPPED, Fault, amount_of, check_document, check_shape, is_payable, own_means,
 };
-use super::types::{
-    AccountView, ChunkPlan, ChunkView, PaymentItem, PlannedPayment, RecordOutcome, RecordView,
-};
+use super::types::{AccountView, ChunkPlan, ChunkView, PlannedPayment, RecordOutcome, RecordView};
 use crate::allocate::{CreditPool, sort_documents};
 use crate::document::Document;
 use crate::ids::DocumentId;
@@ -59,7 +57,6 @@ struct Desk<'a> {
 struct Target<'a> {
     document: &'a Document,
     want_minor: i64,
-    is_named: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -133,7 +130,7 @@ impl<'a> Desk<'a> {
         if want_minor > document.balance_minor {
             return Err("The amount is more than the balance of the document.".to_owned());
         }
-        Ok(Target { document, want_minor, is_named: true })
+        Ok(Target { document, want_minor })
     }
 
     /// The open documents that are due and that a record asks for: the one it names, or all of its account.
@@ -153,8 +150,7 @@ impl<'a> Desk<'a> {
         let mut documents = self.asked_for(record);
         documents.retain(|one| !self.taken.contains(&one.id));
         sort_documents(&mut documents);
-        let target =
-            |document: &'a Document| Target { document, want_minor: document.balance_minor, is_named: false };
+        let target = |document: &'a Document| Target { document, want_minor: document.balance_minor };
         documents.into_iter().map(target).collect()
     }
 
@@ -197,7 +193,7 @@ impl<'a> Desk<'a> {
 
     /// Takes a document: credits first, then the charge.
     fn take(&mut self, target: Target<'a>, record: &RecordView, means: Option<Means>) {
-        let Target { document, want_minor, is_named } = target;
+        let Target { document, want_minor } = target;
         let position = Some(record.position);
         let uses = match &mut self.credits {
             Some(credits) => credits.take(document, want_minor, position),
@@ -210,7 +206,7 @@ impl<'a> Desk<'a> {
         self.taken.insert(document.id);
         if let Some(means) = means.filter(|_| charge_minor > 0) {
             let comment = record.record.comment.clone();
-            self.shares.push(Share { document, record: position, is_named, charge_minor, means, comment });
+            self.shares.push(Share { document, record: position, charge_minor, means, comment });
         }
     }
 
@@ -239,7 +235,6 @@ impl<'a> Desk<'a> {
         let means = means_of(&self.view.rules, account, method, own.gateway, currency, self.view.now)
             .map_err(explain)?;
         let draft = PaymentDraft {
-            item: PaymentItem::Record(record.position),
             account: account.account.id,
             currency,
             amount_minor,

@@ -77,25 +77,11 @@ pub struct ChunkView {
     pub used: BTreeSet<CreditSource>,
 }
 
-/// What makes a payment of a run the same payment when the decision is taken again.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PaymentItem {
-    /// The payment of one document.
-    Document(DocumentId),
-    /// A consolidated payment: account, currency and its ordinal within the run's documents of that account, told by
-    /// the first document in it.
-    Consolidated(AccountId, Currency, DocumentId),
-    /// The payment of a data record, by position.
-    Record(u32),
-}
-
 /// A payment the chunk will make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedPayment {
     /// Identifier, taken from the port of identifiers when the plan was made.
     pub id: PaymentId,
-    /// What it is the payment of.
-    pub item: PaymentItem,
     /// Who pays.
     pub account: AccountId,
     /// Currency.

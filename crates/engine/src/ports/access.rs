@@ -114,6 +114,10 @@ impl ClientQuery {
 /// Entities that there may be at most: each request of a client with several is checked against its list of them.
 pub const ENTITIES_MAX: usize = 100;
 
+/// The name under which [`Access::ensure_secret`] keeps the ledger's identifier: its first 16 bytes. Whoever sets a store up makes
+/// it at random; it goes into every copy of the database, so that a restored one charges under the same keys.
+pub const LEDGER_ID_NAME: &str = "ledger-id";
+
 /// Organizations in an entity at most, which are listed on one page.
 pub const ORGANIZATIONS_MAX: usize = 1_000;
 
@@ -199,7 +203,8 @@ pub trait Access: Send + Sync {
     async fn settings(&self, entity: EntityKey) -> Result<Settings, StoreError>;
     /// Replaces what the entity has configured.
     async fn put_settings(&self, entity: EntityKey, settings: Settings) -> Result<(), StoreError>;
-    /// The secret of this name: the stored one, else the candidate, which is stored.
+    /// The secret of this name: the stored one, else the candidate, which is stored. A store charges nothing before it has one
+    /// of the name [`LEDGER_ID_NAME`].
     async fn ensure_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32], StoreError>;
     /// Organizations of the entity, as (identifier, name).
     async fn organizations(&self, entity: EntityKey) -> Result<Vec<(OrganizationId, String)>, StoreError>;

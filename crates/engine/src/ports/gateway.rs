@@ -7,34 +7,48 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::BoxFuture;
-use crate::ids::{GatewayId, PaymentId};
+use crate::ids::{AccountId, DocumentId, EntityKey, GatewayId, LedgerId};
 use crate::money::Money;
 use crate::payment_method::{Instrument, PaymentMethodKind};
 
-/// A charge in the engine's terms, before it is encoded.
+/// A charge in the engine's terms, before it is encoded. It holds only what is the same when a lost plan is made again, since
+/// a gateway accepts a repeated key only with the same body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// Through which gateway; it decides how the charge is encoded.
     pub gateway: GatewayId,
-    /// The payment; its identifier is the reference by which the gateway can be asked later.
-    pub payment: PaymentId,
-    /// The payment's number, for people who read the gateway's pages.
-    pub payment_number: String,
+    /// The idempotency key. It is also the reference by which the gateway can be asked later.
+    pub key: String,
     /// How much; more than 0.
     pub money: Money,
     /// What the gateway knows the payment method by.
     pub token: String,
     /// What kind of method the token stands for.
     pub method_kind: PaymentMethodKind,
+    /// What it collects, for whoever compares the gateway's books with the ledger's.
+    pub subject: ChargeSubject,
+}
+
+/// What a charge collects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeSubject {
+    /// The ledger that charges, as its keys name it.
+    pub ledger: LedgerId,
+    /// The entity.
+    pub entity: EntityKey,
+    /// Who pays.
+    pub account: AccountId,
+    /// The documents it pays, in the payment's order; none for a standalone payment.
+    pub documents: Vec<DocumentId>,
 }
 
 /// An encoded charge, exactly as it is stored and sent, however often.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChargeRequest {
-    /// The idempotency key: the same for every delivery of this charge.
+    /// The idempotency key: the same for every delivery of this charge, and the reference that the body carries.
     pub idempotency_key: String,
-    /// Our reference (the payment's identifier in hexadecimal).
-    pub reference: String,
+    /// What the gateway is asked to collect. Its answers are compared with it.
+    pub money: Money,
     /// The exact body.
     pub body: Arc<[u8]>,
 }
@@ -44,12 +58,108 @@ impl fmt::Debug for ChargeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChargeRequest")
             .field("idempotency_key", &self.idempotency_key)
-            .field("reference", &self.reference)
+            .field("money", &self.money)
             .finish_non_exhaustive()
     }
 }
 
-/// What came of sending a charge.
+/// A charge as a gateway reports it. Nothing of it is believed before it was compared with the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedCharge {
+    /// The gateway's name for the charge.
+    pub reference: String,
+    /// The key in the charge's metadata, if the gateway reports it.
+    pub key: Option<String>,
+    /// The amount received, or to be received while it is pending, if the gateway reports it.
+    pub money: Option<Money>,
+}
+
+/// What one delivery of a charge, or a question about it, was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The money was collected, as the gateway says.
+    Approved(ReportedCharge),
+    /// The gateway declined; no money moved.
+    Declined {
+        /// The gateway's code.
+        code: String,
+        /// The gateway's words.
+        message: String,
+        /// The gateway's name for the charge, if it gave one.
+        reference: Option<String>,
+    },
+    /// The gateway accepted it and will tell the result later.
+    Pending(ReportedCharge),
+    /// This delivery was refused and did nothing. It says nothing about an earlier one under the same key.
+    Refused {
+        /// The gateway's code.
+        code: String,
+        /// The gateway's words.
+        message: String,
+    },
+    /// This delivery certainly did not reach the gateway, or was turned away unread.
+    NotSent {
+        /// What kept it back.
+        cause: NotSentCause,
+        /// Why, in words.
+        why: String,
+        /// How long the gateway asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Nobody can tell whether money moved.
+    Unknown {
+        /// What is known about the doubt.
+        doubt: Doubt,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// What kept a charge from being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSentCause {
+    /// The run was stopped, or the payment was given up.
+    Stopped,
+    /// No connection was made.
+    NoConnection,
+    /// The gateway refuses the credentials.
+    Credentials,
+    /// The gateway's address serves nothing of this dialect.
+    AddressNotFound,
+    /// The gateway accepts no more requests for now.
+    TooManyRequests,
+    /// This process is not configured with the gateway.
+    NotConfigured,
+}
+
+impl NotSentCause {
+    /// Whether another delivery soon may fare better.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::NoConnection | Self::TooManyRequests)
+    }
+}
+
+/// What is known about a delivery whose outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// There was no answer, or none that says anything: a repetition under the same key may bring the true one.
+    Unanswered,
+    /// There was an answer that a repetition will not change soon; the gateway is to be asked.
+    Unclear,
+    /// The gateway knows the key with another request. Nothing is delivered under it again by itself.
+    Conflict,
+    /// What the gateway reports is not what it was asked for. Nothing is delivered under the key again by itself.
+    WrongCharge,
+}
+
+impl Doubt {
+    /// Whether nothing may be delivered again without a person.
+    pub fn bars_delivery(self) -> bool {
+        matches!(self, Self::Conflict | Self::WrongCharge)
+    }
+}
+
+/// What became of a charge, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The money was collected.
@@ -71,16 +181,18 @@ pub enum Outcome {
         /// The gateway's name for the charge.
         reference: String,
     },
-    /// It certainly did not reach the gateway, or was turned away unread. The only outcome that may be retried blindly.
+    /// It was certainly never sent, or is believed never to have been seen. Its key is free again.
     NotSent {
-        /// Why.
+        /// What kept it back.
+        cause: NotSentCause,
+        /// Why, in words.
         why: String,
-        /// How long the gateway asks to wait.
-        retry_after: Option<Duration>,
     },
     /// Nobody can tell whether money moved.
     Unknown {
-        /// Why.
+        /// What is known about the doubt.
+        doubt: Doubt,
+        /// Why, in words.
         why: String,
     },
 }
@@ -88,8 +200,8 @@ pub enum Outcome {
 /// What a look-up found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookUp {
-    /// The gateway knows the charge, and this is what came of it.
-    Found(Outcome),
+    /// The gateway knows the charge, and this is what it says of it.
+    Found(Delivery),
     /// The gateway is certain that it never saw the charge.
     NeverSeen,
     /// The gateway cannot tell, or could not be asked.
@@ -183,10 +295,10 @@ pub trait EncodeCharge: Send + Sync {
 pub trait Gateway: EncodeCharge + Send + Sync {
     /// How it behaves and how it may be used.
     fn settings(&self) -> &GatewaySettings;
-    /// Sends a charge once or, within its own bounds and with the same key and body, a few times.
-    async fn charge(&self, request: &ChargeRequest) -> Outcome;
-    /// Asks what became of a charge, by our reference.
-    async fn look_up(&self, reference: &str) -> LookUp;
+    /// Delivers a charge once. Whether it is delivered again is for the caller to decide.
+    async fn charge(&self, request: &ChargeRequest) -> Delivery;
+    /// Asks what became of a charge, by its key.
+    async fn look_up(&self, key: &str) -> LookUp;
     /// Exchanges details for a token. `idempotency_key` makes a repetition harmless.
     async fn tokenize(
         &self,

@@ -22,15 +22,15 @@ use std::pin::Pin;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub use access::{
-    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, Named, NewEntity, ORGANIZATIONS_MAX,
-    Permission, Session,
+    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, LEDGER_ID_NAME, Named, NewEntity,
+    ORGANIZATIONS_MAX, Permission, Session,
 };
 pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, Enqueued};
 pub use clock::{Clock, ClockIsLater, Deadline, Entropy, Ids, SettableClock, Spawner, since_epoch};
 pub use exports::Exports;
 pub use gateway::{
-    Charge, ChargeRequest, EncodeCharge, Gateway, GatewaySettings, Gateways, InstrumentDetails, LookUp,
-    Outcome, TokenizeError, Tokenized,
+    Charge, ChargeRequest, ChargeSubject, Delivery, Doubt, EncodeCharge, Gateway, GatewaySettings, Gateways,
+    InstrumentDetails, LookUp, NotSentCause, Outcome, ReportedCharge, TokenizeError, Tokenized,
 };
 pub use imports::{Imports, TakeLines, Taken};
 pub use ledger::{Executed, Ledger, LedgerError, Output};

@@ -64,6 +64,8 @@ pub struct Intent {
     pub may_have_been_sent: bool,
     /// Whether its run was stopped when it was read: then it is asked about, and never sent again.
     pub run_stopped: bool,
+    /// Whether the gateway's answers contradict the request: then it is asked about, and never sent again without a person.
+    pub bars_delivery: bool,
 }
 
 /// A chunk that was opened.

@@ -40,7 +40,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(ports: WorkerPorts, settings: &WorkerSettings) -> Self {
         let collector = Collector::new(ports.gateways.clone(), ports.clock.clone(), settings.send)
-            .believing_after(settings.look_ups.believe_after);
+            .settling_after(settings.look_ups.settling_time);
         Self { ports, settings: *settings, collector }
     }
 

@@ -1,8 +1,7 @@
 //! What an answer means. Pure. The rule behind every line: what is not certain is unknown.
 
-use std::time::Duration;
-
-use payment_runs_engine::ports::Outcome;
+use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::ports::{Delivery, Doubt, NotSentCause, ReportedCharge};
 use serde::Deserialize;
 
 use super::exchange::{ExchangeAnswer, ExchangeError, in_one_line};
@@ -14,46 +13,8 @@ const MESSAGE_MAX: usize = 255;
 /// The longest name of a charge that is kept; the dialect's have less than 30 characters.
 const REFERENCE_MAX: usize = 255;
 
-/// What one answer, or its absence, means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Classified {
-    /// Approved, declined or pending: the key's one true answer.
-    Settled(Outcome),
-    /// The request itself was refused, and nothing was charged for this delivery. Unlike a
-    /// decline it is not the key's saved answer, so it says nothing about an earlier delivery.
-    Refused {
-        /// The gateway's code.
-        code: String,
-        /// The gateway's words.
-        message: String,
-    },
-    /// It did not reach the gateway, or was turned away unread.
-    NotSent {
-        /// Why.
-        why: String,
-        /// How long the gateway asks to wait.
-        retry_after: Option<Duration>,
-        /// Whether another try soon may fare better.
-        passing: bool,
-    },
-    /// An earlier delivery under the same key is still being worked on.
-    InFlight {
-        /// Why.
-        why: String,
-    },
-    /// Nobody can tell.
-    Unknown {
-        /// Why.
-        why: String,
-        /// Whether the same key and body may bring the true answer.
-        passing: bool,
-    },
-}
-
-impl Classified {
-    fn unknown(why: impl Into<String>, passing: bool) -> Self {
-        Self::Unknown { why: why.into(), passing }
-    }
+fn unknown(doubt: Doubt, why: impl Into<String>) -> Delivery {
+    Delivery::Unknown { doubt, why: why.into() }
 }
 
 /// A payment intent, as far as it matters here.
@@ -63,8 +24,29 @@ pub(super) struct IntentBody {
     pub(super) status: String,
     #[serde(default)]
     pub(super) metadata: MetadataBody,
+    /// What was asked for, in the dialect's units.
+    #[serde(default)]
+    amount: Option<i64>,
+    /// What was received; a gateway may leave it out.
+    #[serde(default)]
+    amount_received: Option<i64>,
+    #[serde(default)]
+    currency: Option<String>,
     #[serde(default)]
     pub(super) last_payment_error: Option<ErrorBody>,
+}
+
+impl IntentBody {
+    /// The charge as the gateway reports it. `amount_minor` is what was received, or is to be.
+    fn report(&self, amount_minor: Option<i64>) -> ReportedCharge {
+        let code = self.currency.as_deref().map(str::to_ascii_uppercase);
+        let currency = code.and_then(|code| Currency::from_code(&code).ok());
+        ReportedCharge {
+            reference: bounded(&self.id, REFERENCE_MAX),
+            key: self.metadata.reference.clone(),
+            money: amount_minor.zip(currency).map(|(minor, currency)| Money::new(minor, currency)),
+        }
+    }
 }
 
 /// The metadata we wrote.
@@ -128,72 +110,69 @@ pub(super) fn error_of(answer: &ExchangeAnswer) -> Option<ErrorBody> {
     serde_json::from_slice::<ErrorAnswer>(&answer.body).ok().map(|body| body.error)
 }
 
-/// What an answer to a charge means. `reference` is the one the charge was sent with.
-pub fn classify(answer: &ExchangeAnswer, reference: &str) -> Classified {
+/// What an answer to a charge means. `key` is the one the charge was sent with.
+pub fn classify(answer: &ExchangeAnswer, key: &str) -> Delivery {
     match answer.status {
-        200..=299 => classify_intent(answer, reference),
-        409 => Classified::InFlight { why: "the gateway is still working on this key".into() },
-        429 => Classified::NotSent {
+        200..=299 => classify_intent(answer, key),
+        // An earlier delivery under the same key is still being worked on.
+        409 => unknown(Doubt::Unanswered, "the gateway is still working on this key"),
+        429 => Delivery::NotSent {
+            cause: NotSentCause::TooManyRequests,
             why: error_of(answer).map_or_else(|| "too many requests".into(), |error| error.words()),
             retry_after: answer.retry_after,
-            passing: true,
         },
         400..=499 => classify_refusal(answer),
-        500..=599 => Classified::unknown(format!("the gateway answered {}", answer.status), true),
-        other => Classified::unknown(format!("the gateway answered {other}"), false),
+        500..=599 => unknown(Doubt::Unanswered, format!("the gateway answered {}", answer.status)),
+        other => unknown(Doubt::Unclear, format!("the gateway answered {other}")),
     }
 }
 
-fn classify_intent(answer: &ExchangeAnswer, reference: &str) -> Classified {
+fn classify_intent(answer: &ExchangeAnswer, key: &str) -> Delivery {
     let Ok(intent) = serde_json::from_slice::<IntentBody>(&answer.body) else {
-        return Classified::unknown("the gateway's answer cannot be read", true);
+        return unknown(Doubt::Unanswered, "the gateway's answer cannot be read");
     };
-    if intent.metadata.reference.as_deref().is_some_and(|theirs| theirs != reference) {
-        return Classified::unknown(
-            format!("{} is about another payment", bounded(&intent.id, CODE_MAX)),
-            false,
-        );
+    if intent.metadata.reference.as_deref().is_some_and(|theirs| theirs != key) {
+        let why = format!("{} is about another payment", bounded(&intent.id, CODE_MAX));
+        return unknown(Doubt::WrongCharge, why);
     }
-    match outcome_of(&intent) {
-        Outcome::Unknown { why } => Classified::unknown(why, false),
-        outcome => Classified::Settled(outcome),
-    }
+    delivery_of(&intent)
 }
 
-fn classify_refusal(answer: &ExchangeAnswer) -> Classified {
+fn classify_refusal(answer: &ExchangeAnswer) -> Delivery {
     let Some(error) = error_of(answer) else {
-        return Classified::unknown(
-            format!("the gateway answered {} without a reason", answer.status),
-            false,
-        );
+        return unknown(Doubt::Unclear, format!("the gateway answered {} without a reason", answer.status));
     };
     match answer.status {
         // The key was used for something else, or in another form. What became of it must be looked up.
-        _ if error.is("idempotency_error") => Classified::unknown(error.words(), false),
-        402 => Classified::Settled(Outcome::Declined {
+        _ if error.is("idempotency_error") => unknown(Doubt::Conflict, error.words()),
+        402 => Delivery::Declined {
             code: error.telling_code(),
             message: error.words(),
             reference: error.payment_intent.map(|intent| bounded(&intent.id, REFERENCE_MAX)),
-        }),
+        },
         // Credentials or address are wrong: the request was not looked at.
-        401 | 403 | 404 => Classified::NotSent {
+        401 | 403 | 404 => Delivery::NotSent {
+            cause: if answer.status == 404 {
+                NotSentCause::AddressNotFound
+            } else {
+                NotSentCause::Credentials
+            },
             why: format!("the gateway answered {}: {}", answer.status, error.words()),
             retry_after: None,
-            passing: false,
         },
         400 | 422 if error.is("invalid_request_error") || error.is("card_error") => {
-            Classified::Refused { code: error.telling_code(), message: error.words() }
+            Delivery::Refused { code: error.telling_code(), message: error.words() }
         }
-        status => Classified::unknown(format!("the gateway answered {status}: {}", error.words()), false),
+        status => unknown(Doubt::Unclear, format!("the gateway answered {status}: {}", error.words())),
     }
 }
 
-/// How an intent stands.
-pub(super) fn outcome_of(intent: &IntentBody) -> Outcome {
+/// How an intent stands. What is approved says what it received.
+pub(super) fn delivery_of(intent: &IntentBody) -> Delivery {
     let reference = bounded(&intent.id, REFERENCE_MAX);
     match intent.status.as_str() {
-        "succeeded" => Outcome::Approved { reference },
-        "processing" => Outcome::Pending { reference },
+        "succeeded" => Delivery::Approved(intent.report(intent.amount_received.or(intent.amount))),
+        "processing" => Delivery::Pending(intent.report(intent.amount)),
         // Off session nobody is there to act, and no later confirmation is ever sent.
         "requires_action" | "requires_payment_method" | "canceled" => {
             let (code, message) = match &intent.last_payment_error {
@@ -203,20 +182,23 @@ pub(super) fn outcome_of(intent: &IntentBody) -> Outcome {
                 }
                 None => (intent.status.clone(), "The gateway gave no reason.".into()),
             };
-            Outcome::Declined { code, message, reference: Some(reference) }
+            Delivery::Declined { code, message, reference: Some(reference) }
         }
-        other => Outcome::Unknown {
-            why: format!("the payment intent stands at {}, which is not expected", bounded(other, CODE_MAX)),
-        },
+        other => unknown(
+            Doubt::Unclear,
+            format!("the payment intent stands at {}, which is not expected", bounded(other, CODE_MAX)),
+        ),
     }
 }
 
 /// What the absence of an answer means.
-pub fn classify_absence(error: &ExchangeError) -> Classified {
+pub fn classify_absence(error: &ExchangeError) -> Delivery {
     let why = in_one_line(error);
     match error {
-        ExchangeError::NotConnected(_) => Classified::NotSent { why, retry_after: None, passing: true },
-        ExchangeError::Broken(_) | ExchangeError::TimedOut(_) => Classified::unknown(why, true),
+        ExchangeError::NotConnected(_) => {
+            Delivery::NotSent { cause: NotSentCause::NoConnection, why, retry_after: None }
+        }
+        ExchangeError::Broken(_) | ExchangeError::TimedOut(_) => unknown(Doubt::Unanswered, why),
     }
 }
 

@@ -1,21 +1,23 @@
+use std::time::Duration;
+
 use super::*;
 
 fn answer(status: u16, body: &str) -> ExchangeAnswer {
     ExchangeAnswer { status, retry_after: None, body: bytes::Bytes::copy_from_slice(body.as_bytes()) }
 }
 
-fn named(classified: &Classified) -> &'static str {
-    match classified {
-        Classified::Settled(Outcome::Approved { .. }) => "approved",
-        Classified::Settled(Outcome::Declined { .. }) => "declined",
-        Classified::Settled(Outcome::Pending { .. }) => "pending",
-        Classified::Settled(_) => "settled wrongly",
-        Classified::Refused { .. } => "refused",
-        Classified::NotSent { passing: true, .. } => "not sent",
-        Classified::NotSent { passing: false, .. } => "not sent for long",
-        Classified::InFlight { .. } => "in flight",
-        Classified::Unknown { passing: true, .. } => "unknown, ask again",
-        Classified::Unknown { passing: false, .. } => "unknown",
+fn named(delivery: &Delivery) -> &'static str {
+    match delivery {
+        Delivery::Approved(_) => "approved",
+        Delivery::Declined { .. } => "declined",
+        Delivery::Pending(_) => "pending",
+        Delivery::Refused { .. } => "refused",
+        Delivery::NotSent { cause, .. } if cause.is_passing() => "not sent",
+        Delivery::NotSent { .. } => "not sent for long",
+        Delivery::Unknown { doubt: Doubt::Unanswered, .. } => "unanswered",
+        Delivery::Unknown { doubt: Doubt::Unclear, .. } => "unclear",
+        Delivery::Unknown { doubt: Doubt::Conflict, .. } => "conflict",
+        Delivery::Unknown { doubt: Doubt::WrongCharge, .. } => "wrong charge",
     }
 }
 
@@ -31,38 +33,60 @@ fn every_answer_has_one_meaning() {
         (200, intent("requires_action"), "declined"),
         (200, intent("requires_payment_method"), "declined"),
         (200, intent("canceled"), "declined"),
-        (200, intent("requires_capture"), "unknown"),
-        (200, intent("requires_confirmation"), "unknown"),
-        (200, intent("on_fire"), "unknown"),
-        (200, r#"{"id":"pi_1","status":"succeeded","metadata":{"reference":"S"}}"#.into(), "unknown"),
+        (200, intent("requires_capture"), "unclear"),
+        (200, intent("requires_confirmation"), "unclear"),
+        (200, intent("on_fire"), "unclear"),
+        (200, r#"{"id":"pi_1","status":"succeeded","metadata":{"reference":"S"}}"#.into(), "wrong charge"),
         (200, r#"{"id":"pi_1","status":"succeeded"}"#.into(), "approved"),
-        (200, r#"{"status":"succeeded"}"#.into(), "unknown, ask again"),
-        (200, "<html>".into(), "unknown, ask again"),
-        (200, String::new(), "unknown, ask again"),
-        (302, intent("succeeded"), "unknown"),
+        (200, r#"{"status":"succeeded"}"#.into(), "unanswered"),
+        (200, "<html>".into(), "unanswered"),
+        (200, String::new(), "unanswered"),
+        (302, intent("succeeded"), "unclear"),
         (400, error("invalid_request_error"), "refused"),
-        (400, error("idempotency_error"), "unknown"),
-        (400, error("api_error"), "unknown"),
-        (400, "<html>".into(), "unknown"),
+        (400, error("idempotency_error"), "conflict"),
+        (400, error("api_error"), "unclear"),
+        (400, "<html>".into(), "unclear"),
         (401, error("invalid_request_error"), "not sent for long"),
-        (401, String::new(), "unknown"),
+        (401, String::new(), "unclear"),
         (402, error("card_error"), "declined"),
-        (402, error("idempotency_error"), "unknown"),
-        (402, "<html>".into(), "unknown"),
+        (402, error("idempotency_error"), "conflict"),
+        (402, "<html>".into(), "unclear"),
         (403, error("invalid_request_error"), "not sent for long"),
         (404, error("invalid_request_error"), "not sent for long"),
-        (404, "not found".into(), "unknown"),
-        (408, String::new(), "unknown"),
-        (409, error("idempotency_error"), "in flight"),
-        (409, String::new(), "in flight"),
+        (404, "not found".into(), "unclear"),
+        (408, String::new(), "unclear"),
+        (409, error("idempotency_error"), "unanswered"),
+        (409, String::new(), "unanswered"),
         (429, error("invalid_request_error"), "not sent"),
         (429, String::new(), "not sent"),
-        (500, error("api_error"), "unknown, ask again"),
-        (502, "<html>".into(), "unknown, ask again"),
-        (504, intent("succeeded"), "unknown, ask again"),
+        (500, error("api_error"), "unanswered"),
+        (502, "<html>".into(), "unanswered"),
+        (504, intent("succeeded"), "unanswered"),
     ] {
         assert_eq!(named(&classify(&answer(status, &body), "R")), meaning, "{status} {body}");
     }
+}
+
+/// What an approved charge received is told as the gateway tells it; one that tells only what was asked for received that.
+#[test]
+fn a_charge_is_reported_with_its_key_and_what_it_received() {
+    let report = |status: &str, fields: &str| {
+        let body = format!(r#"{{"id":"pi_1","status":"{status}"{fields}}}"#);
+        match classify(&answer(200, &body), "R") {
+            Delivery::Approved(charge) | Delivery::Pending(charge) => {
+                (charge.key, charge.money.map(|money| (money.minor, money.currency.code().to_owned())))
+            }
+            other => unreachable!("{body}: {other:?}"),
+        }
+    };
+    let usd = |minor: i64| Some((minor, "USD".to_owned()));
+    let key = Some("R".to_owned());
+    let all = r#","amount":500,"amount_received":300,"currency":"usd","metadata":{"reference":"R"}"#;
+    assert_eq!(report("succeeded", all), (key.clone(), usd(300)));
+    assert_eq!(report("processing", all), (key, usd(500)));
+    assert_eq!(report("succeeded", r#","amount":500,"currency":"usd""#), (None, usd(500)));
+    assert_eq!(report("succeeded", r#","amount":500"#), (None, None));
+    assert_eq!(report("succeeded", r#","amount":500,"currency":"gold""#), (None, None));
 }
 
 #[test]
@@ -77,9 +101,7 @@ fn a_decline_keeps_the_most_telling_code() {
         (r#""message":"m""#, "declined"),
     ] {
         let body = format!(r#"{{"error":{{{fields},"payment_intent":{{"id":"pi_9"}}}}}}"#);
-        let Classified::Settled(Outcome::Declined { code: read, reference, .. }) =
-            classify(&answer(402, &body), "R")
-        else {
+        let Delivery::Declined { code: read, reference, .. } = classify(&answer(402, &body), "R") else {
             unreachable!("402 with an error is a decline: {body}")
         };
         assert_eq!((read.as_str(), reference.as_deref()), (code, Some("pi_9")), "{body}");
@@ -101,9 +123,7 @@ fn texts_are_bounded_and_without_control_characters() {
 fn a_wait_that_is_asked_for_is_passed_on() {
     let wait = Some(Duration::from_secs(3));
     let limited = ExchangeAnswer { retry_after: wait, ..answer(429, "") };
-    assert!(
-        matches!(classify(&limited, "R"), Classified::NotSent { retry_after, .. } if retry_after == wait)
-    );
+    assert!(matches!(classify(&limited, "R"), Delivery::NotSent { retry_after, .. } if retry_after == wait));
 }
 
 #[test]
@@ -111,8 +131,8 @@ fn only_a_call_that_never_left_is_not_sent() {
     let cause = || "cause".into();
     for (error, meaning) in [
         (ExchangeError::NotConnected(cause()), "not sent"),
-        (ExchangeError::Broken(cause()), "unknown, ask again"),
-        (ExchangeError::TimedOut(Duration::from_millis(5)), "unknown, ask again"),
+        (ExchangeError::Broken(cause()), "unanswered"),
+        (ExchangeError::TimedOut(Duration::from_millis(5)), "unanswered"),
     ] {
         assert_eq!(named(&classify_absence(&error)), meaning, "{error}");
     }

@@ -2,8 +2,10 @@
 //! must give the same bytes, or its key would be refused.
 
 use form_urlencoded::Serializer;
+use payment_runs_engine::ids::DocumentId;
 use payment_runs_engine::payment_method::PaymentMethodKind;
 use payment_runs_engine::ports::{Charge, InstrumentDetails};
+use sha2::{Digest, Sha256};
 
 /// The most charges one search returns.
 pub const SEARCH_LIMIT: usize = 100;
@@ -20,28 +22,42 @@ const fn type_name(kind: PaymentMethodKind) -> &'static str {
     }
 }
 
-/// The body of a charge, its parameters in alphabetical order.
+/// The body of a charge, its parameters in alphabetical order. It holds nothing that differs when a lost plan is made again.
 ///
 /// `error_on_requires_action` turns a charge that would wait for its cardholder into a decline:
 /// nobody is there, and a charge left waiting could be completed later.
 pub fn charge_body(charge: &Charge) -> Vec<u8> {
-    let mut form = Serializer::new(String::with_capacity(384));
+    let subject = &charge.subject;
+    let mut form = Serializer::new(String::with_capacity(512));
     form.append_pair("amount", &charge.money.minor.to_string())
         .append_pair("confirm", "true")
         .append_pair("currency", &charge.money.currency.code().to_ascii_lowercase())
-        .append_pair("description", &charge.payment_number)
         .append_pair("error_on_requires_action", "true")
-        .append_pair("metadata[payment_number]", &charge.payment_number)
-        .append_pair("metadata[reference]", &reference(charge))
+        .append_pair("metadata[account]", &subject.account.to_string());
+    if let Some(first) = subject.documents.first() {
+        form.append_pair("metadata[document]", &first.to_string());
+    }
+    if subject.documents.len() > 1 {
+        form.append_pair("metadata[documents]", &subject.documents.len().to_string())
+            .append_pair("metadata[documents_digest]", &digest_of(&subject.documents));
+    }
+    form.append_pair("metadata[entity]", &subject.entity.0.to_string())
+        .append_pair("metadata[ledger]", &subject.ledger.to_string())
+        .append_pair("metadata[reference]", &charge.key)
         .append_pair("off_session", "true")
         .append_pair("payment_method", &charge.token)
         .append_pair("payment_method_types[]", type_name(charge.method_kind));
     form.finish().into_bytes()
 }
 
-/// Our reference of a charge: the payment's identifier in hexadecimal.
-pub fn reference(charge: &Charge) -> String {
-    charge.payment.to_string()
+/// Stands for a list of documents in metadata, which hold at most 500 characters: the first half of the SHA-256 of their
+/// identifiers, in hexadecimal.
+fn digest_of(documents: &[DocumentId]) -> String {
+    let mut digest = Sha256::new();
+    for document in documents {
+        digest.update(document.to_bytes());
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The body that exchanges a card or bank account for a token.

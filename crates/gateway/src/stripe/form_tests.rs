@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use payment_runs_engine::ids::{GatewayId, PaymentId};
+use payment_runs_engine::ids::{AccountId, EntityKey, GatewayId, LedgerId};
 use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::ports::ChargeSubject;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,24 +11,69 @@ use crate::simulator::request::{parse_charge, parse_method};
 fn charge() -> Charge {
     Charge {
         gateway: GatewayId::from_u128(1),
-        payment: PaymentId::from_u128(0xabc),
-        payment_number: "P-00000001".into(),
+        key: "ledger-d1-0".into(),
         money: Money::new(1_099, Currency::USD),
         token: "pm_card_visa".into(),
         method_kind: PaymentMethodKind::CreditCard,
+        subject: ChargeSubject {
+            ledger: LedgerId::from_u128(7),
+            entity: EntityKey::FIRST,
+            account: AccountId::from_u128(0xa),
+            documents: vec![DocumentId::from_u128(0xd)],
+        },
     }
 }
 
 #[test]
 fn the_body_of_a_charge_never_changes() {
     // Stored bodies are compared byte by byte with these; a new order would strand every key in flight.
-    assert_eq!(
-        String::from_utf8(charge_body(&charge())).unwrap(),
-        "amount=1099&confirm=true&currency=usd&description=P-00000001&error_on_requires_action=true\
-         &metadata%5Bpayment_number%5D=P-00000001\
-         &metadata%5Breference%5D=00000000000000000000000000000abc&off_session=true\
-         &payment_method=pm_card_visa&payment_method_types%5B%5D=card"
-    );
+    let text = |charge: &Charge| String::from_utf8(charge_body(charge)).unwrap().replace('&', "\n");
+    insta::assert_snapshot!(text(&charge()), @r"
+    amount=1099
+    confirm=true
+    currency=usd
+    error_on_requires_action=true
+    metadata%5Baccount%5D=0000000000000000000000000000000a
+    metadata%5Bdocument%5D=0000000000000000000000000000000d
+    metadata%5Bentity%5D=1
+    metadata%5Bledger%5D=00000000000000000000000000000007
+    metadata%5Breference%5D=ledger-d1-0
+    off_session=true
+    payment_method=pm_card_visa
+    payment_method_types%5B%5D=card
+    ");
+    let documents = (1..=3).map(DocumentId::from_u128).collect();
+    let subject = ChargeSubject { documents, ..charge().subject };
+    insta::assert_snapshot!(text(&Charge { subject, ..charge() }), @r"
+    amount=1099
+    confirm=true
+    currency=usd
+    error_on_requires_action=true
+    metadata%5Baccount%5D=0000000000000000000000000000000a
+    metadata%5Bdocument%5D=00000000000000000000000000000001
+    metadata%5Bdocuments%5D=3
+    metadata%5Bdocuments_digest%5D=0b64f478d99c825f63acfab02a6523db
+    metadata%5Bentity%5D=1
+    metadata%5Bledger%5D=00000000000000000000000000000007
+    metadata%5Breference%5D=ledger-d1-0
+    off_session=true
+    payment_method=pm_card_visa
+    payment_method_types%5B%5D=card
+    ");
+    let subject = ChargeSubject { documents: Vec::new(), ..charge().subject };
+    insta::assert_snapshot!(text(&Charge { subject, ..charge() }), @r"
+    amount=1099
+    confirm=true
+    currency=usd
+    error_on_requires_action=true
+    metadata%5Baccount%5D=0000000000000000000000000000000a
+    metadata%5Bentity%5D=1
+    metadata%5Bledger%5D=00000000000000000000000000000007
+    metadata%5Breference%5D=ledger-d1-0
+    off_session=true
+    payment_method=pm_card_visa
+    payment_method_types%5B%5D=card
+    ");
 }
 
 #[test]
@@ -71,33 +117,26 @@ proptest! {
     #[test]
     fn a_charge_survives_its_encoding(
         minor in 1_i64..=999_999_999_999,
-        payment in any::<u128>(),
-        number in "\\PC{1,40}",
+        key in "\\PC{1,40}",
     ) {
-        let charge = Charge {
-            payment: PaymentId::from_u128(payment),
-            payment_number: number.clone(),
-            money: Money::new(minor, Currency::USD),
-            ..charge()
-        };
+        let charge = Charge { key: key.clone(), money: Money::new(minor, Currency::USD), ..charge() };
         let body = charge_body(&charge);
         prop_assert_eq!(&body, &charge_body(&charge.clone()));
         let read = parse_charge(&body).unwrap();
         prop_assert_eq!(read.amount_minor, minor);
         prop_assert_eq!(&read.currency, b"usd");
-        prop_assert_eq!(read.reference(), Some(&*charge.payment.to_string()));
-        prop_assert_eq!(read.description.as_deref(), Some(&*number));
+        prop_assert_eq!(read.reference(), Some(&*key));
     }
 
     /// Two charges that differ have different bodies.
     #[test]
-    fn different_charges_have_different_bodies(one in 1_i64..1_000, two in 1_i64..1_000, payment in 0_u128..4) {
-        let body = |minor, payment| charge_body(&Charge {
+    fn different_charges_have_different_bodies(one in 1_i64..1_000, two in 1_i64..1_000, number in 0_u8..4) {
+        let body = |minor, number: u8| charge_body(&Charge {
             money: Money::new(minor, Currency::USD),
-            payment: PaymentId::from_u128(payment),
+            key: number.to_string(),
             ..charge()
         });
-        prop_assert_eq!(body(one, payment) == body(two, 0), one == two && payment == 0);
+        prop_assert_eq!(body(one, number) == body(two, 0), one == two && number == 0);
     }
 
     /// A reference arrives at the search as it was meant, quotes and all.

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use payment_runs_engine::ports::{
-    Charge, ChargeRequest, Clock, EncodeCharge, Gateway, GatewaySettings, InstrumentDetails, LookUp, Outcome,
+    Charge, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings, InstrumentDetails, LookUp,
     TokenizeError, Tokenized,
 };
 
@@ -15,7 +14,6 @@ use super::classify::{classify, classify_absence};
 use super::config::{ConfigError, StripeConfig};
 use super::exchange::{Exchange, ExchangeRequest, Target, in_one_line};
 use super::hyper_exchange::HyperExchange;
-use super::retry::{Attempts, Bounds, Next};
 use super::{form, look_up, tokenize};
 
 /// Deliveries of one request for a token, at most; its key makes a repetition harmless.
@@ -24,7 +22,6 @@ const TOKENIZE_ATTEMPTS_MAX: u32 = 2;
 /// A gateway of this dialect.
 pub struct StripeGateway {
     exchange: Arc<dyn Exchange>,
-    clock: Arc<dyn Clock>,
     settings: GatewaySettings,
     look_up_is_authoritative: bool,
 }
@@ -36,27 +33,20 @@ impl fmt::Debug for StripeGateway {
 }
 
 impl StripeGateway {
-    /// A gateway over HTTP; connects when it is first used. `clock` times the waits between
-    /// deliveries: give it the machine's clock, not one that stands still.
-    pub fn over_http(config: &StripeConfig, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+    /// A gateway over HTTP; connects when it is first used.
+    pub fn over_http(config: &StripeConfig) -> Result<Self, ConfigError> {
         let exchange = Arc::new(HyperExchange::new(config)?);
         let settings = config.settings.clone();
-        Ok(Self { exchange, clock, settings, look_up_is_authoritative: config.look_up_is_authoritative })
+        Ok(Self { exchange, settings, look_up_is_authoritative: config.look_up_is_authoritative })
     }
 
     /// A gateway reached in another way.
     pub fn over(
         exchange: Arc<dyn Exchange>,
-        clock: Arc<dyn Clock>,
         settings: GatewaySettings,
         look_up_is_authoritative: bool,
     ) -> Self {
-        Self { exchange, clock, settings, look_up_is_authoritative }
-    }
-
-    async fn pause(&self, wait: Duration) {
-        let now = self.clock.now();
-        self.clock.sleep_until(now.checked_add(wait).unwrap_or(now)).await;
+        Self { exchange, settings, look_up_is_authoritative }
     }
 }
 
@@ -72,39 +62,29 @@ impl Gateway for StripeGateway {
         &self.settings
     }
 
-    async fn charge(&self, request: &ChargeRequest) -> Outcome {
+    async fn charge(&self, request: &ChargeRequest) -> Delivery {
         let call = ExchangeRequest {
             target: Target::CreatePaymentIntent,
             idempotency_key: Some(request.idempotency_key.clone()),
             body: Bytes::copy_from_slice(&request.body),
         };
-        let bounds = Bounds { timeout: self.settings.timeout, key_life: self.settings.key_life };
-        let began = self.clock.now();
-        let mut attempts = Attempts::default();
-        loop {
-            let classified = match self.exchange.exchange(&call, self.settings.timeout).await {
-                Ok(answer) => classify(&answer, &request.reference),
-                Err(error) => classify_absence(&error),
-            };
-            let elapsed = Duration::try_from(self.clock.now().duration_since(began)).unwrap_or_default();
-            match attempts.next(classified, elapsed, bounds, &request.idempotency_key) {
-                Next::Done(outcome) => return outcome,
-                Next::SendAgain { wait } => self.pause(wait).await,
-            }
+        match self.exchange.exchange(&call, self.settings.timeout).await {
+            Ok(answer) => classify(&answer, &request.idempotency_key),
+            Err(error) => classify_absence(&error),
         }
     }
 
-    async fn look_up(&self, reference: &str) -> LookUp {
+    async fn look_up(&self, key: &str) -> LookUp {
         if !self.settings.supports_look_up {
             return LookUp::CannotTell { why: "the gateway answers no look-ups".into() };
         }
         let call = ExchangeRequest {
-            target: Target::SearchPaymentIntents { reference: reference.to_owned() },
+            target: Target::SearchPaymentIntents { reference: key.to_owned() },
             idempotency_key: None,
             body: Bytes::new(),
         };
         match self.exchange.exchange(&call, self.settings.timeout).await {
-            Ok(answer) => look_up::read(&answer, reference, self.look_up_is_authoritative),
+            Ok(answer) => look_up::read(&answer, key, self.look_up_is_authoritative),
             Err(error) => LookUp::CannotTell { why: in_one_line(&error) },
         }
     }

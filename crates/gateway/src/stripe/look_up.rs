@@ -1,9 +1,9 @@
-//! What a search by our reference proves. Pure.
+//! What a search by a charge's key proves. Pure.
 
-use payment_runs_engine::ports::{LookUp, Outcome};
+use payment_runs_engine::ports::{Delivery, Doubt, LookUp};
 use serde::Deserialize;
 
-use super::classify::{IntentBody, error_of, outcome_of};
+use super::classify::{IntentBody, delivery_of, error_of};
 use super::exchange::ExchangeAnswer;
 
 #[derive(Debug, Deserialize)]
@@ -15,7 +15,7 @@ struct SearchBody {
 
 /// Reads the answer of a search. `authoritative` says whether finding nothing proves that nothing
 /// was charged.
-pub fn read(answer: &ExchangeAnswer, reference: &str, authoritative: bool) -> LookUp {
+pub fn read(answer: &ExchangeAnswer, key: &str, authoritative: bool) -> LookUp {
     if answer.status != 200 {
         let words = error_of(answer).map(|error| format!(": {}", error.words())).unwrap_or_default();
         return cannot_tell(format!("the gateway answered the look-up with {}{words}", answer.status));
@@ -23,30 +23,36 @@ pub fn read(answer: &ExchangeAnswer, reference: &str, authoritative: bool) -> Lo
     let Ok(search) = serde_json::from_slice::<SearchBody>(&answer.body) else {
         return cannot_tell("the gateway's answer to the look-up cannot be read");
     };
-    let mut outcomes: Vec<Outcome> = search
+    let mut deliveries: Vec<Delivery> = search
         .data
         .iter()
-        .filter(|intent| intent.metadata.reference.as_deref() == Some(reference))
-        .map(outcome_of)
+        .filter(|intent| intent.metadata.reference.as_deref() == Some(key))
+        .map(delivery_of)
         .collect();
-    outcomes.sort_by_key(weight);
-    let money_moved = outcomes.iter().filter(|outcome| weight(outcome) <= PENDING_WEIGHT).count();
-    if money_moved > 1 {
-        tracing::error!(
-            reference,
-            charges = money_moved,
-            "the gateway holds more than one charge of a payment"
-        );
+    deliveries.sort_by_key(weight);
+    let charged: Vec<&str> = deliveries.iter().filter_map(reference_of).collect();
+    if charged.len() > 1 {
+        let why =
+            format!("the gateway holds {} charges of this payment: {}", charged.len(), charged.join(", "));
+        return LookUp::Found(Delivery::Unknown { doubt: Doubt::WrongCharge, why });
     }
-    match outcomes.into_iter().next() {
-        Some(Outcome::Unknown { why }) => cannot_tell(why),
+    match deliveries.into_iter().next() {
+        Some(Delivery::Unknown { why, .. }) => cannot_tell(why),
         // A decline on this page says nothing about an approval on the next.
-        Some(Outcome::Declined { .. }) | None if search.has_more => {
+        Some(Delivery::Declined { .. }) | None if search.has_more => {
             cannot_tell("the gateway found more charges than one page holds")
         }
-        Some(outcome) => LookUp::Found(outcome),
+        Some(delivery) => LookUp::Found(delivery),
         None if authoritative => LookUp::NeverSeen,
         None => cannot_tell("the gateway found nothing, which proves nothing: its search lags behind"),
+    }
+}
+
+/// The gateway's name for a charge that moved money, or is to.
+fn reference_of(delivery: &Delivery) -> Option<&str> {
+    match delivery {
+        Delivery::Approved(charge) | Delivery::Pending(charge) => Some(&charge.reference),
+        _ => None,
     }
 }
 
@@ -54,16 +60,14 @@ fn cannot_tell(why: impl Into<String>) -> LookUp {
     LookUp::CannotTell { why: why.into() }
 }
 
-const PENDING_WEIGHT: u8 = 1;
-
-/// Where several charges carry one reference, money that moved outweighs everything else, and
+/// Where several charges carry one key, money that moved outweighs everything else, and
 /// what is not understood outweighs a decline.
-fn weight(outcome: &Outcome) -> u8 {
-    match outcome {
-        Outcome::Approved { .. } => 0,
-        Outcome::Pending { .. } => PENDING_WEIGHT,
-        Outcome::Unknown { .. } | Outcome::NotSent { .. } => 2,
-        Outcome::Declined { .. } => 3,
+fn weight(delivery: &Delivery) -> u8 {
+    match delivery {
+        Delivery::Approved(_) => 0,
+        Delivery::Pending(_) => 1,
+        Delivery::Unknown { .. } | Delivery::NotSent { .. } | Delivery::Refused { .. } => 2,
+        Delivery::Declined { .. } => 3,
     }
 }
 
@@ -88,9 +92,10 @@ mod tests {
 
     fn named(look_up: &LookUp) -> &'static str {
         match look_up {
-            LookUp::Found(Outcome::Approved { .. }) => "approved",
-            LookUp::Found(Outcome::Declined { .. }) => "declined",
-            LookUp::Found(Outcome::Pending { .. }) => "pending",
+            LookUp::Found(Delivery::Approved(_)) => "approved",
+            LookUp::Found(Delivery::Declined { .. }) => "declined",
+            LookUp::Found(Delivery::Pending(_)) => "pending",
+            LookUp::Found(Delivery::Unknown { doubt: Doubt::WrongCharge, .. }) => "two charges",
             LookUp::Found(_) => "found wrongly",
             LookUp::NeverSeen => "never seen",
             LookUp::CannotTell { .. } => "cannot tell",
@@ -105,6 +110,8 @@ mod tests {
             (&[("R", "requires_payment_method")], "declined"),
             (&[("R", "requires_capture")], "cannot tell"),
             (&[("R", "requires_payment_method"), ("R", "succeeded")], "approved"),
+            (&[("R", "succeeded"), ("R", "succeeded")], "two charges"),
+            (&[("R", "processing"), ("R", "succeeded")], "two charges"),
             (&[("R", "requires_payment_method"), ("R", "processing")], "pending"),
             (&[("R", "requires_payment_method"), ("R", "requires_capture")], "cannot tell"),
             (&[("S", "succeeded"), ("R", "requires_payment_method")], "declined"),

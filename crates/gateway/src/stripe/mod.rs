@@ -2,9 +2,9 @@
 //! session, in one call, under an idempotency key.
 //!
 //! What decides is pure and tested by tables: [`form`] writes bodies, [`classify()`] reads answers,
-//! [`look_up`] reads searches, [`retry`] says whether the same bytes are sent again. The effects are
-//! behind [`Exchange`]: [`HyperExchange`] speaks HTTP, [`InProcess`] asks a simulated bank without a
-//! network.
+//! [`look_up`] reads searches. The effects are behind [`Exchange`]: [`HyperExchange`] speaks HTTP,
+//! [`InProcess`] asks a simulated bank without a network. A charge is delivered once for each call;
+//! the engine decides on repetition.
 
 pub mod classify;
 mod config;
@@ -15,10 +15,9 @@ mod gateway;
 mod hyper_exchange;
 mod in_process;
 pub mod look_up;
-pub mod retry;
 mod tokenize;
 
-pub use classify::{Classified, classify};
+pub use classify::classify;
 pub use config::{ConfigError, SecretKey, StripeConfig, default_settings};
 pub use exchange::{Exchange, ExchangeAnswer, ExchangeError, ExchangeRequest, Target};
 pub use gateway::StripeGateway;

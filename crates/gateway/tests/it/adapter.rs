@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
-    MachineClock, charge_of, config, gateway, gateway_with, request, request_for, simulator, simulator_with,
+    charge_of, collect, config, gateway, gateway_with, request, request_for, simulator, simulator_with,
 };
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::ports::{Gateway, InstrumentDetails, LookUp, Outcome, TokenizeError};
+use payment_runs_engine::ports::{
+    Delivery, Doubt, Gateway, InstrumentDetails, LookUp, NotSentCause, Outcome, TokenizeError,
+};
 use payment_runs_gateway::simulator::{JournalOutcome, JournalTotals, Simulator, SimulatorConfig};
 use payment_runs_gateway::stripe::{ConfigError, SecretKey, StripeConfig, StripeGateway};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,8 +53,8 @@ async fn every_test_number_ends_as_it_is_known_to() {
         assert!(stored.mask.unwrap().ends_with(&number[number.len() - 4..]));
         let request = request_for(&gateway, index as u128, &stored.token.unwrap());
         let outcome = match gateway.charge(&request).await {
-            Outcome::Approved { .. } => "approved".to_owned(),
-            Outcome::Declined { code, reference, .. } => {
+            Delivery::Approved(_) => "approved".to_owned(),
+            Delivery::Declined { code, reference, .. } => {
                 assert!(reference.unwrap().starts_with("pi_"));
                 code
             }
@@ -88,9 +90,9 @@ async fn bank_accounts_are_stored_and_charged() {
         let stored = gateway.tokenize(&details, &format!("bank-{index}")).await.unwrap();
         let request = request_for(&gateway, index as u128, &stored.token.unwrap());
         let outcome = match gateway.charge(&request).await {
-            Outcome::Approved { .. } => "approved".to_owned(),
-            Outcome::Pending { .. } => "pending".to_owned(),
-            Outcome::Declined { code, .. } => code,
+            Delivery::Approved(_) => "approved".to_owned(),
+            Delivery::Pending(_) => "pending".to_owned(),
+            Delivery::Declined { code, .. } => code,
             other => format!("{other:?}"),
         };
         assert_eq!(outcome, ending, "{details:?} {index}");
@@ -125,7 +127,7 @@ async fn the_same_key_twice_is_one_charge() {
     let gateway = gateway(&simulator);
     let request = request(&gateway, 1);
     let first = gateway.charge(&request).await;
-    assert!(matches!(first, Outcome::Approved { .. }));
+    assert!(matches!(first, Delivery::Approved(_)));
     assert_eq!(gateway.charge(&request).await, first);
     let totals = JournalTotals::of(&simulator.journal());
     assert_eq!((totals.charges, totals.replays), (1, 1));
@@ -139,7 +141,7 @@ async fn many_deliveries_at_once_are_one_charge() {
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let (gateway, request) = (Arc::clone(&gateway), request.clone());
-            tokio::spawn(async move { gateway.charge(&request).await })
+            tokio::spawn(async move { collect(&gateway, request).await })
         })
         .collect();
     for call in calls {
@@ -158,7 +160,10 @@ async fn a_key_reused_with_other_parameters_is_unknown() {
     let mut other = request(&gateway, 2);
     other.idempotency_key = first.idempotency_key;
     let outcome = gateway.charge(&other).await;
-    assert!(matches!(&outcome, Outcome::Unknown { why } if why.contains("same parameters")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Delivery::Unknown { doubt: Doubt::Conflict, why } if why.contains("same parameters")),
+        "{outcome:?}"
+    );
     assert_eq!(simulator.journal().len(), 1);
 }
 
@@ -173,7 +178,7 @@ async fn for_each_fault<F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// Each fault strikes about half of all deliveries: the call ends with the truth, and however many
+/// Each fault strikes about half of all deliveries: the engine ends with the truth, and however many
 /// deliveries that took, money moved once at most.
 #[tokio::test]
 async fn lost_answers_end_with_the_truth_and_one_charge() {
@@ -204,7 +209,7 @@ async fn check_lost_answers(fault: &'static str) {
     let mut calls: JoinSet<Outcome> = (0..40)
         .map(|number| {
             let gateway = Arc::clone(&gateway);
-            async move { gateway.charge(&request(&*gateway, number)).await }
+            async move { collect(&gateway, request(&*gateway, number)).await }
         })
         .collect();
     let mut approved = 0;
@@ -217,12 +222,12 @@ async fn check_lost_answers(fault: &'static str) {
     }
     let totals = JournalTotals::of(&simulator.journal());
     assert_eq!(totals.charged_twice, Vec::<String>::new(), "{fault}");
-    // One call in sixteen meets the fault at each of its four deliveries.
+    // One charge in sixteen meets the fault at each of its four unanswered deliveries.
     assert!(approved >= 30 && totals.charges >= approved, "{fault}: {approved} of {totals:?}");
     simulator.stop().await;
 }
 
-/// With the fault certain, no delivery of a call gets through: what is left must be told as it is.
+/// With the fault certain, no delivery gets through: what is left must be told as it is.
 #[tokio::test]
 async fn what_never_gets_through_is_unknown_unless_it_was_turned_away_unread() {
     for_each_fault(&["drop-before-charge=1", "error-500=1", "saved-500=1", "in-flight-409=1"], |fault| {
@@ -252,13 +257,13 @@ async fn check_never_through(fault: &'static str, ending: &'static str, found: &
     let gateway = gateway(&simulator);
     let request = request(&gateway, 1);
     let outcome = match gateway.charge(&request).await {
-        Outcome::Unknown { .. } => "unknown".to_owned(),
-        Outcome::NotSent { .. } => "not sent".to_owned(),
+        Delivery::Unknown { .. } => "unknown".to_owned(),
+        Delivery::NotSent { .. } => "not sent".to_owned(),
         other => format!("{other:?}"),
     };
     assert_eq!(outcome, ending, "{fault}");
-    let look_up = match gateway.look_up(&request.reference).await {
-        LookUp::Found(Outcome::Approved { .. }) => "approved".to_owned(),
+    let look_up = match gateway.look_up(&request.idempotency_key).await {
+        LookUp::Found(Delivery::Approved(_)) => "approved".to_owned(),
         LookUp::NeverSeen => "never seen".to_owned(),
         other => format!("{other:?}"),
     };
@@ -274,7 +279,7 @@ async fn a_long_wait_that_the_gateway_asks_for_is_passed_on() {
     let gateway = gateway(&simulator);
     let outcome = gateway.charge(&request(&gateway, 1)).await;
     assert!(
-        matches!(outcome, Outcome::NotSent { retry_after: Some(wait), .. } if wait == Duration::from_secs(30)),
+        matches!(outcome, Delivery::NotSent { retry_after: Some(wait), .. } if wait == Duration::from_secs(30)),
         "{outcome:?}"
     );
 }
@@ -290,8 +295,11 @@ async fn an_answer_that_comes_too_late_is_unknown_and_found_by_its_reference() {
     let gateway = gateway_with(&config);
     let request = request(&gateway, 1);
     let outcome = gateway.charge(&request).await;
-    assert!(matches!(&outcome, Outcome::Unknown { why } if why.contains("within 2000 ms")), "{outcome:?}");
-    assert!(matches!(patient.look_up(&request.reference).await, LookUp::Found(Outcome::Approved { .. })));
+    assert!(
+        matches!(&outcome, Delivery::Unknown { why, .. } if why.contains("within 2000 ms")),
+        "{outcome:?}"
+    );
+    assert!(matches!(patient.look_up(&request.idempotency_key).await, LookUp::Found(Delivery::Approved(_))));
 }
 
 #[tokio::test]
@@ -301,7 +309,7 @@ async fn a_gateway_that_is_not_there_was_sent_nothing() {
     simulator.stop().await;
     let gateway = gateway_with(&config(&url));
     let outcome = gateway.charge(&request(&gateway, 1)).await;
-    assert!(matches!(outcome, Outcome::NotSent { retry_after: None, .. }), "{outcome:?}");
+    assert!(matches!(outcome, Delivery::NotSent { retry_after: None, .. }), "{outcome:?}");
     assert!(matches!(gateway.look_up("R").await, LookUp::CannotTell { .. }));
     let error = gateway.tokenize(&card("4242424242424242"), "t").await.unwrap_err();
     assert!(matches!(error, TokenizeError::Unavailable { .. }));
@@ -316,19 +324,19 @@ async fn a_wrong_secret_key_is_turned_away_unread_and_never_shown() {
     config.secret_key = SecretKey::new("sk_test_wrong");
     let gateway = gateway_with(&config);
     let outcome = gateway.charge(&request(&gateway, 1)).await;
-    assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+    assert!(matches!(outcome, Delivery::NotSent { cause: NotSentCause::Credentials, .. }), "{outcome:?}");
     assert!(!format!("{outcome:?} {gateway:?} {config:?}").contains("sk_test_wrong"));
     config.secret_key = SecretKey::new("sk_test_right");
     let gateway = gateway_with(&config);
-    assert!(matches!(gateway.charge(&request(&gateway, 1)).await, Outcome::Approved { .. }));
+    assert!(matches!(gateway.charge(&request(&gateway, 1)).await, Delivery::Approved(_)));
 }
 
 #[tokio::test]
-async fn a_token_nobody_knows_is_declined() {
+async fn a_token_nobody_knows_is_refused() {
     let simulator = simulator().await;
     let gateway = gateway(&simulator);
     let outcome = gateway.charge(&request_for(&gateway, 1, "pm_gone")).await;
-    assert!(matches!(&outcome, Outcome::Declined { code, .. } if code == "resource_missing"), "{outcome:?}");
+    assert!(matches!(&outcome, Delivery::Refused { code, .. } if code == "resource_missing"), "{outcome:?}");
     assert!(simulator.journal().is_empty());
 }
 
@@ -341,7 +349,7 @@ async fn look_ups_tell_what_they_know() {
     {
         let request = request_for(&gateway, number, token);
         let outcome = gateway.charge(&request).await;
-        assert_eq!(gateway.look_up(&request.reference).await, LookUp::Found(outcome), "{token}");
+        assert_eq!(gateway.look_up(&request.idempotency_key).await, LookUp::Found(outcome), "{token}");
     }
     assert_eq!(gateway.look_up("nobody").await, LookUp::NeverSeen);
 
@@ -370,10 +378,10 @@ async fn a_gateway_that_ignores_keys_gets_a_doubtful_charge_once() {
         simulator_with(SimulatorConfig { faults, honours_keys: false, ..SimulatorConfig::default() }).await;
     let mut config = config(&simulator.url());
     config.settings.key_life = Duration::ZERO;
-    let gateway = gateway_with(&config);
-    let request = request(&gateway, 1);
-    assert!(matches!(gateway.charge(&request).await, Outcome::Unknown { .. }));
-    assert!(matches!(gateway.look_up(&request.reference).await, LookUp::Found(Outcome::Approved { .. })));
+    let gateway = Arc::new(gateway_with(&config));
+    let request = request(&*gateway, 1);
+    assert!(matches!(collect(&gateway, request.clone()).await, Outcome::Approved { .. }));
+    assert!(matches!(gateway.look_up(&request.idempotency_key).await, LookUp::Found(Delivery::Approved(_))));
     assert_eq!(JournalTotals::of(&simulator.journal()).charges, 1);
 }
 
@@ -395,9 +403,9 @@ async fn a_restart_with_the_journal_keeps_charges_keys_and_tokens() {
     let after = gateway(&second);
     assert_eq!(after.charge(&approved).await, outcome);
     assert_eq!(after.charge(&declined).await, decline);
-    assert_eq!(after.look_up(&approved.reference).await, LookUp::Found(outcome));
+    assert_eq!(after.look_up(&approved.idempotency_key).await, LookUp::Found(outcome));
     let again = after.charge(&request_for(&after, 3, &token)).await;
-    assert!(matches!(&again, Outcome::Declined { code, .. } if code == "insufficient_funds"), "{again:?}");
+    assert!(matches!(&again, Delivery::Declined { code, .. } if code == "insufficient_funds"), "{again:?}");
     let totals = JournalTotals::of(&second.journal());
     assert_eq!((totals.charges, totals.replays), (3, 2));
 }
@@ -418,7 +426,7 @@ async fn answers_that_are_no_http_are_unknown() {
         });
         let gateway = gateway_with(&config(&url));
         let outcome = gateway.charge(&request(&gateway, 1)).await;
-        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?} {bytes:?}");
+        assert!(matches!(outcome, Delivery::Unknown { .. }), "{outcome:?} {bytes:?}");
         peer.abort();
     }
 }
@@ -426,10 +434,10 @@ async fn answers_that_are_no_http_are_unknown() {
 #[test]
 fn what_is_no_gateway_is_refused() {
     let config = StripeConfig::new("ftp://gateway.example", SecretKey::new("sk"));
-    let refused = StripeGateway::over_http(&config, Arc::new(MachineClock));
+    let refused = StripeGateway::over_http(&config);
     assert!(matches!(refused, Err(ConfigError::Shape { .. })));
     let config = StripeConfig::new("http://gateway.example", SecretKey::new("sk\nx"));
-    assert!(matches!(StripeGateway::over_http(&config, Arc::new(MachineClock)), Err(ConfigError::SecretKey)));
+    assert!(matches!(StripeGateway::over_http(&config), Err(ConfigError::SecretKey)));
 }
 
 #[tokio::test]
@@ -441,11 +449,10 @@ async fn the_journal_tells_what_was_charged() {
     let journal = simulator.journal();
     let entry = &journal[0];
     let charge = charge_of(7, "pm_card_visa");
-    assert_eq!(entry.reference.as_deref(), Some(request.reference.as_str()));
+    assert_eq!(entry.reference.as_deref(), Some(request.idempotency_key.as_str()));
     assert_eq!(entry.idempotency_key.as_deref(), Some(request.idempotency_key.as_str()));
     assert_eq!((entry.amount_minor, entry.currency.as_str()), (charge.money.minor, "usd"));
     assert_eq!((entry.outcome, entry.replay), (JournalOutcome::Succeeded, false));
-    assert_eq!(entry.description.as_deref(), Some(charge.payment_number.as_str()));
     assert!(entry.at_ms > 0);
 }
 

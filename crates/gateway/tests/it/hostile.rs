@@ -1,14 +1,12 @@
 //! Whatever arrives from the outside, nothing panics and nothing is guessed.
 
 use bytes::Bytes;
-use payment_runs_engine::ports::{LookUp, Outcome};
+use payment_runs_engine::ports::{Delivery, LookUp};
 use payment_runs_gateway::simulator::Faults;
 use payment_runs_gateway::simulator::request::{parse_charge, parse_method};
 use payment_runs_gateway::simulator::token::Token;
-use payment_runs_gateway::stripe::retry::{Attempts, Bounds, Next};
-use payment_runs_gateway::stripe::{Classified, ExchangeAnswer, classify, look_up};
+use payment_runs_gateway::stripe::{ExchangeAnswer, classify, look_up};
 use proptest::prelude::*;
-use std::time::Duration;
 
 fn answer(status: u16, body: Vec<u8>) -> ExchangeAnswer {
     ExchangeAnswer { status, retry_after: None, body: Bytes::from(body) }
@@ -47,42 +45,26 @@ fn near_answers() -> impl Strategy<Value = Vec<u8>> {
     .prop_map(|value| value.to_string().into_bytes())
 }
 
-fn deliveries() -> impl Strategy<Value = Vec<Classified>> {
-    let why = String::from("w");
-    let one = prop_oneof![
-        Just(Classified::Settled(Outcome::Approved { reference: "pi".into() })),
-        Just(Classified::Refused { code: "c".into(), message: "m".into() }),
-        any::<bool>().prop_map({
-            let why = why.clone();
-            move |passing| Classified::NotSent { why: why.clone(), retry_after: None, passing }
-        }),
-        Just(Classified::InFlight { why: why.clone() }),
-        any::<bool>().prop_map(move |passing| Classified::Unknown { why: why.clone(), passing }),
-    ];
-    prop::collection::vec(one, 6)
-}
-
 proptest! {
     #[test]
     fn a_body_that_says_nothing_settles_nothing(status in 100_u16..600, body: Vec<u8>) {
         prop_assume!(serde_json::from_slice::<serde_json::Value>(&body).is_err());
-        let classified = classify(&answer(status, body), "R");
-        let settled = matches!(classified, Classified::Settled(_) | Classified::Refused { .. });
-        prop_assert!(!settled, "{classified:?}");
+        let delivery = classify(&answer(status, body), "R");
+        let settled = !matches!(delivery, Delivery::Unknown { .. } | Delivery::NotSent { .. });
+        prop_assert!(!settled, "{delivery:?}");
     }
 
     #[test]
     fn money_is_only_believed_to_have_moved_on_a_success(status in 100_u16..600, body in near_answers()) {
         let text = String::from_utf8_lossy(&body).into_owned();
         match classify(&answer(status, body), "R") {
-            Classified::Settled(Outcome::Approved { .. }) => {
+            Delivery::Approved(_) => {
                 prop_assert!((200..300).contains(&status) && text.contains("succeeded"));
             }
-            Classified::Settled(Outcome::Pending { .. }) => {
+            Delivery::Pending(_) => {
                 prop_assert!((200..300).contains(&status) && text.contains("processing"));
             }
-            Classified::Settled(Outcome::Declined { .. }) => prop_assert!((200..=402).contains(&status)),
-            Classified::Settled(other) => prop_assert!(false, "{other:?} is not settled"),
+            Delivery::Declined { .. } => prop_assert!((200..=402).contains(&status)),
             _ => {}
         }
     }
@@ -97,24 +79,6 @@ proptest! {
                 prop_assert!(body["data"].is_array());
             }
         }
-    }
-
-    /// After a delivery in doubt a call ends with the key's own answer or with doubt.
-    #[test]
-    fn doubt_is_never_forgotten(deliveries in deliveries(), key_life_s in 0_u64..2) {
-        let bounds = Bounds { timeout: Duration::from_secs(9), key_life: Duration::from_secs(key_life_s * 9_999) };
-        let mut attempts = Attempts::default();
-        let mut in_doubt = false;
-        for delivery in deliveries {
-            prop_assert!(!(in_doubt && key_life_s == 0), "a doubtful charge was sent again without a key");
-            in_doubt |= matches!(delivery, Classified::Unknown { .. } | Classified::InFlight { .. });
-            if let Next::Done(outcome) = attempts.next(delivery.clone(), Duration::ZERO, bounds, "k") {
-                let settled = matches!(delivery, Classified::Settled(_));
-                prop_assert!(settled || !in_doubt || matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
-                return Ok(());
-            }
-        }
-        prop_assert!(false, "the call never ended");
     }
 
     #[test]

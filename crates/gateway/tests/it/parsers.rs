@@ -5,9 +5,9 @@
 mod corpus;
 
 use bytes::Bytes;
-use payment_runs_engine::ports::{LookUp, Outcome};
+use payment_runs_engine::ports::{Delivery, LookUp};
 use payment_runs_gateway::simulator::read_journal;
-use payment_runs_gateway::stripe::{Classified, ExchangeAnswer, classify, look_up};
+use payment_runs_gateway::stripe::{ExchangeAnswer, classify, look_up};
 use serde_json::Value;
 
 /// How many times as many cases as the configuration says: each takes microseconds.
@@ -53,16 +53,20 @@ fn assert_short(words: &str) {
     assert!(words.chars().count() <= 400 && !words.chars().any(char::is_control), "{words:?}");
 }
 
-/// What is stored of an answer is bounded and plain.
-fn assert_storable(outcome: &Outcome) {
-    match outcome {
-        Outcome::Declined { code, message, reference } => {
+/// What is kept of an answer is bounded and plain.
+fn assert_storable(delivery: &Delivery) {
+    match delivery {
+        Delivery::Declined { code, message, reference } => {
             for words in [Some(code), Some(message), reference.as_ref()].into_iter().flatten() {
                 assert_short(words);
             }
         }
-        Outcome::Unknown { why } | Outcome::NotSent { why, .. } => assert_short(why),
-        Outcome::Approved { reference } | Outcome::Pending { reference } => assert_short(reference),
+        Delivery::Refused { code, message } => {
+            assert_short(code);
+            assert_short(message);
+        }
+        Delivery::Unknown { why, .. } | Delivery::NotSent { why, .. } => assert_short(why),
+        Delivery::Approved(charge) | Delivery::Pending(charge) => assert_short(&charge.reference),
     }
 }
 
@@ -71,32 +75,25 @@ fn answers_to_charges() {
     corpus::throw_at("gateway-answer", EFFORT, WORDS, |input| {
         let Some(answer) = answer(input) else { return };
         let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        match classify(&answer, REFERENCE) {
-            Classified::Settled(outcome) => {
-                assert_storable(&outcome);
-                if matches!(outcome, Outcome::Approved { .. }) {
-                    assert!((200..300).contains(&answer.status));
-                    // The reader passes over what it does not need, such as an escape that is no character, and the judge
-                    // cannot.
-                    let Some(body) = body else { return };
-                    assert_eq!(body["status"], "succeeded");
-                    assert!(
-                        body["metadata"]["reference"].is_null() || body["metadata"]["reference"] == REFERENCE
-                    );
-                }
+        let delivery = classify(&answer, REFERENCE);
+        assert_storable(&delivery);
+        match delivery {
+            Delivery::Approved(_) => {
+                assert!((200..300).contains(&answer.status));
+                // The reader passes over what it does not need, such as an escape that is no character, and the judge
+                // cannot.
+                let Some(body) = body else { return };
+                assert_eq!(body["status"], "succeeded");
+                assert!(
+                    body["metadata"]["reference"].is_null() || body["metadata"]["reference"] == REFERENCE
+                );
             }
-            Classified::Refused { code, message } => {
-                assert!(matches!(answer.status, 400 | 422));
-                assert_short(&code);
-                assert_short(&message);
-            }
+            Delivery::Refused { .. } => assert!(matches!(answer.status, 400 | 422)),
             // Only what was certainly not looked at is sent again under any circumstances.
-            Classified::NotSent { why, .. } => {
+            Delivery::NotSent { .. } => {
                 assert!(matches!(answer.status, 401 | 403 | 404 | 429), "{}", answer.status);
-                assert_short(&why);
             }
-            Classified::InFlight { .. } => assert_eq!(answer.status, 409),
-            Classified::Unknown { why, .. } => assert_short(&why),
+            Delivery::Declined { .. } | Delivery::Pending(_) | Delivery::Unknown { .. } => {}
         }
     });
 }
@@ -107,9 +104,9 @@ fn answers_to_look_ups() {
         let Some(answer) = answer(input) else { return };
         for authoritative in [false, true] {
             match look_up::read(&answer, REFERENCE, authoritative) {
-                LookUp::Found(outcome) => {
+                LookUp::Found(delivery) => {
                     assert_eq!(answer.status, 200);
-                    assert_storable(&outcome);
+                    assert_storable(&delivery);
                 }
                 LookUp::NeverSeen => {
                     // The reader passes over what it does not need, such as an escape that is no character, and the judge cannot.

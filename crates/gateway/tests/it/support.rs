@@ -4,12 +4,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use payment_runs_engine::ids::{GatewayId, PaymentId};
+use payment_runs_engine::charge_key;
+use payment_runs_engine::collect::{Collector, SendPolicy};
+use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, GatewayId, LedgerId, PaymentId};
 use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::ports::{BoxFuture, Charge, ChargeRequest, Clock, EncodeCharge, since_epoch};
+use payment_runs_engine::ports::{
+    BoxFuture, Charge, ChargeRequest, ChargeSubject, Clock, EncodeCharge, Intent, Outcome, since_epoch,
+};
+use payment_runs_engine::stopping::Stopping;
+use payment_runs_gateway::registry::GatewayRegistry;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
+
+/// The ledger that charges.
+const LEDGER: LedgerId = LedgerId::from_u128(7);
 
 /// The machine's time and timers.
 pub(crate) struct MachineClock;
@@ -46,7 +56,7 @@ pub(crate) fn config(url: &str) -> StripeConfig {
 
 /// The adapter with these settings.
 pub(crate) fn gateway_with(config: &StripeConfig) -> StripeGateway {
-    StripeGateway::over_http(config, Arc::new(MachineClock)).unwrap()
+    StripeGateway::over_http(config).unwrap()
 }
 
 /// The adapter for that simulator.
@@ -58,22 +68,47 @@ pub(crate) fn gateway(simulator: &SimulatorHandle) -> StripeGateway {
 pub(crate) fn charge_of(number: u128, token: &str) -> Charge {
     Charge {
         gateway: GatewayId::from_u128(1),
-        payment: PaymentId::from_u128(number),
-        payment_number: format!("P-{number:08}"),
+        key: charge_key::of_document(LEDGER, DocumentId::from_u128(number), 0),
         money: Money::new(1_099, Currency::USD),
         token: token.into(),
         method_kind: PaymentMethodKind::CreditCard,
+        subject: ChargeSubject {
+            ledger: LEDGER,
+            entity: EntityKey::FIRST,
+            account: AccountId::from_u128(1),
+            documents: vec![DocumentId::from_u128(number)],
+        },
     }
 }
 
 /// The charge of a token, encoded, with a key of its own.
 pub(crate) fn request_for(gateway: &impl EncodeCharge, number: u128, token: &str) -> ChargeRequest {
     let charge = charge_of(number, token);
-    ChargeRequest {
-        idempotency_key: format!("run-1-item-{number}-attempt-1"),
-        reference: charge.payment.to_string(),
-        body: gateway.encode(&charge).into(),
-    }
+    ChargeRequest { body: gateway.encode(&charge).into(), idempotency_key: charge.key, money: charge.money }
+}
+
+/// What the engine concludes of a charge that is sent through the adapter.
+pub(crate) async fn collect(gateway: &Arc<StripeGateway>, request: ChargeRequest) -> Outcome {
+    let clock = Arc::new(MachineClock);
+    let id = GatewayId::from_u128(1);
+    let registry = GatewayRegistry::new(clock.clone());
+    registry.insert(id, gateway.clone());
+    let intent = Intent {
+        entity: EntityKey::FIRST,
+        payment: PaymentId::from_u128(1),
+        state: PaymentState::Intent,
+        gateway: id,
+        request,
+        created_at: clock.now(),
+        look_ups: 0,
+        deliveries: 0,
+        may_have_been_sent: false,
+        run_stopped: false,
+        bars_delivery: false,
+    };
+    let policy = SendPolicy { first_pause: Duration::from_millis(10), ..SendPolicy::default() };
+    let collector = Collector::new(Arc::new(registry), clock, policy);
+    collector.resolve(&intent, &Stopping::never()).await.unwrap()
 }
 
 /// A charge that is approved.

@@ -20,7 +20,7 @@ pub(crate) use body::read_body;
 pub(crate) use bound::bound;
 pub(crate) use identify::{dashed, identify};
 pub(crate) use limit::limit;
-pub(crate) use once::{OnceTicket, known_replay, pack, replay, stored_parts, stored_success};
+pub(crate) use once::{OnceTicket, known_replay, number_of, pack, replay, stored_parts, stored_success};
 pub(crate) use version::OldVersion;
 
 use axum::response::Response;

@@ -293,6 +293,12 @@ fn fingerprint(key: &str, method: &Method, uri: &Uri, scope: &Scope, body: &Byte
     digest(&[b"request", key.as_bytes(), method, target, &entity, limit, organizations, body])
 }
 
+/// A number that stands for several parts: the first half of their digest.
+pub(crate) fn number_of(parts: &[&[u8]]) -> u128 {
+    let half = digest(parts).first_chunk().copied().unwrap_or_default();
+    u128::from_be_bytes(half)
+}
+
 /// A digest of several parts, which differs also where only the borders between them do.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::new();

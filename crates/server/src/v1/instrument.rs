@@ -12,12 +12,11 @@ use payment_runs_stubs::{Category, Location, Rejection};
 use payment_runs_types::v1::{
     AccountCreditCard, CardHolderInfo, CreatePaymentMethodRequest, PaymentMethodType,
 };
-use sha2::{Digest, Sha256};
 
 use super::gateways;
 use crate::call::Call;
 use crate::faults::Faults;
-use crate::layer::OnceTicket;
+use crate::layer::{OnceTicket, number_of};
 
 /// A payment method as a body describes it, before its number is exchanged for a token.
 pub(super) struct MethodPlan {
@@ -255,14 +254,8 @@ async fn exchange(
 /// The idempotency key of the exchange: the same for a repeated request, else one of its own.
 fn exchange_key(key: Option<&OnceKey>, id: PaymentMethodId) -> String {
     let Some(key) = key else { return format!("{id}-token") };
-    let mut digest = Sha256::new();
-    for part in [key.client.as_bytes(), key.key.as_bytes(), &key.fingerprint] {
-        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(part);
-    }
-    let whole: [u8; 32] = digest.finalize().into();
-    let half = whole.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("{half:032x}-token")
+    let number = number_of(&[b"exchange", key.client.as_bytes(), key.key.as_bytes(), &key.fingerprint]);
+    format!("{number:032x}-token")
 }
 
 #[cfg(test)]

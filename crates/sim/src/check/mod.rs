@@ -6,6 +6,8 @@ mod rows;
 mod runs;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
@@ -17,29 +19,48 @@ use payment_runs_engine::run::RunStatus;
 use payment_runs_store::SqliteStore;
 
 use self::rows::{PENDING, PaymentRow, Rows, UNKNOWN};
-use crate::bank::{Entry, Manners};
+use crate::bank::{Bank, Entry, Manners};
 use crate::pool::at_once;
 use crate::world::{ENTITY, World};
+
+/// Payments in doubt that one schedule has at most.
+const IN_DOUBT_MAX: u32 = 1_000;
 
 fn scope() -> Scope {
     Scope::entity(ENTITY)
 }
 
+/// How long after its key grew old a payment of unknown outcome has certainly been looked up.
+const LOOKED_UP_AFTER: Duration = Duration::from_hours(1);
+
 /// Whether every run has ended and nothing is in doubt that could still be told.
-pub fn has_ended(store: &SqliteStore, world: &World, manners: Manners) -> Result<bool, StoreError> {
+pub fn has_ended(
+    store: &SqliteStore,
+    world: &World,
+    banks: &[Arc<Bank>],
+    manners: Manners,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     for run in world.run_ids() {
         let run = at_once(store.find_run(&scope(), &Key::new(run.to_string())))?;
         if run.is_some_and(|run| matches!(run.status, RunStatus::Pending | RunStatus::Processing)) {
             return Ok(false);
         }
     }
-    let states = if manners.supports_look_up {
-        vec![PaymentState::Intent, PaymentState::Pending, PaymentState::Unknown]
-    } else {
-        vec![PaymentState::Intent]
-    };
-    let query = PaymentQuery { states, limit: 1, ..PaymentQuery::default() };
-    Ok(at_once(store.list_payments(&scope(), query))?.is_empty())
+    let states = vec![PaymentState::Intent, PaymentState::Pending, PaymentState::Unknown];
+    let query = PaymentQuery { states, limit: IN_DOUBT_MAX, ..PaymentQuery::default() };
+    let in_doubt = at_once(store.list_payments(&scope(), query))?;
+    Ok(in_doubt.iter().all(|payment| match payment.state {
+        PaymentState::Intent => false,
+        _ if !manners.supports_look_up => true,
+        PaymentState::Unknown => {
+            let looked_up_after = manners.key_life / 2 + LOOKED_UP_AFTER;
+            let key = payment.charge_key.as_deref().unwrap_or_default();
+            now.duration_since(payment.stamps.created_at).unsigned_abs() > looked_up_after
+                && banks.iter().all(|bank| bank.cannot_tell(key))
+        }
+        _ => false,
+    }))
 }
 
 /// What the checks may rely on.
@@ -87,8 +108,16 @@ impl Books<'_> {
         self.violations.extend(violations);
     }
 
-    /// Whether a payment may stay in doubt: only where nobody can be asked.
+    /// Whether a payment may stay in doubt: where nobody can be asked, where no charge was made, or where a wrong one was.
     fn may_be_in_doubt(&self, payment: &PaymentRow) -> bool {
-        !self.ground.supports_look_up && matches!(payment.state, PENDING | UNKNOWN)
+        let is_right =
+            |entry: &&Entry| Some(entry.reference.as_str()) == payment.key.as_deref() && !entry.is_wrong;
+        let can_be_told =
+            self.ground.supports_look_up && self.ground.entries.iter().any(|one| is_right(&one));
+        match payment.state {
+            UNKNOWN => !can_be_told,
+            PENDING => !self.ground.supports_look_up || payment.bars_delivery,
+            _ => false,
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! Charges, payments, documents and credits: what was taken is what was given.
 
-use std::collections::BTreeMap;
-
-use payment_runs_engine::ids::PaymentId;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Books;
 use super::rows::{DECLINED, Id, PROCESSED, PaymentRow};
@@ -12,10 +10,6 @@ use crate::bank::Entry;
 const MEMO: i64 = 0;
 const UNAPPLIED: i64 = 1;
 const BALANCE: i64 = 2;
-
-fn payment_of(entry: &Entry) -> Option<Id> {
-    entry.reference.parse().ok().map(|id: PaymentId| id.to_bytes())
-}
 
 impl Books<'_> {
     /// Every approved charge has its one processed payment, and no document was charged more often than it should.
@@ -27,9 +21,9 @@ impl Books<'_> {
             let times = approved.entry(entry.reference.as_str()).or_default();
             *times += 1;
             if *times == 2 {
-                wrong.push(format!("payment {} was charged twice", entry.reference));
+                wrong.push(format!("{} was charged twice", entry.reference));
             }
-            match payment_of(entry).and_then(|id| self.rows.payments.get(&id)) {
+            match self.rows.payment_of(&entry.reference) {
                 None => wrong.push(format!("an approved charge is lost: {} has no payment", entry.reference)),
                 Some(payment) => {
                     wrong.extend(self.check_charge(entry, payment));
@@ -50,6 +44,13 @@ impl Books<'_> {
 
     fn check_charge(&self, entry: &Entry, payment: &PaymentRow) -> Vec<String> {
         let mut wrong = Vec::new();
+        if entry.is_wrong {
+            // A person must see it, and none of the simulated ones settles it.
+            if !payment.is_in_doubt() || !payment.bars_delivery {
+                wrong.push(format!("{} was charged another amount, which is believed", payment.number));
+            }
+            return wrong;
+        }
         if payment.state != PROCESSED && !self.may_be_in_doubt(payment) {
             wrong.push(format!(
                 "an approved charge is lost: {} is in state {}",
@@ -68,18 +69,14 @@ impl Books<'_> {
     /// Every processed electronic payment was charged, every payment adds up, and nothing stays in doubt without need.
     pub(super) fn check_payments(&mut self) {
         let mut wrong = Vec::new();
-        let charged: Vec<Id> = self
-            .ground
-            .entries
-            .iter()
-            .filter(|one| one.is_approved(self.ground.now))
-            .filter_map(payment_of)
-            .collect();
+        let approved = self.ground.entries.iter().filter(|one| one.is_approved(self.ground.now));
+        let charged: BTreeSet<&str> = approved.map(|one| one.reference.as_str()).collect();
         let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
         let mut asked: BTreeMap<&str, &str> = BTreeMap::new();
         for payment in self.rows.payments.values() {
             let number = &payment.number;
-            if payment.is_electronic && payment.state == PROCESSED && !charged.contains(&payment.id) {
+            let is_charged = payment.key.as_deref().is_some_and(|key| charged.contains(key));
+            if payment.is_electronic && payment.state == PROCESSED && !is_charged {
                 wrong.push(format!("{number} is processed, but nothing was charged"));
             }
             if payment.is_in_doubt() && !self.may_be_in_doubt(payment) {

@@ -66,6 +66,8 @@ pub(crate) struct PaymentRow {
     pub(crate) standalone: bool,
     pub(crate) records_counted: i64,
     pub(crate) key: Option<String>,
+    /// Whether nothing is delivered for it without a person.
+    pub(crate) bars_delivery: bool,
     pub(crate) reference_id: Option<String>,
     /// Document and amount of each part.
     pub(crate) parts: Vec<(Id, i64)>,
@@ -163,6 +165,11 @@ fn all<T>(
 }
 
 impl Rows {
+    /// The payment that is charged under a key.
+    pub(crate) fn payment_of(&self, key: &str) -> Option<&PaymentRow> {
+        self.payments.values().find(|payment| payment.key.as_deref() == Some(key))
+    }
+
     /// Reads a database that nobody has open.
     pub(crate) fn read(path: &Path) -> rusqlite::Result<Self> {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -220,7 +227,7 @@ fn read_documents(db: &Connection) -> rusqlite::Result<Vec<DocumentRow>> {
 
 fn read_payments(db: &Connection) -> rusqlite::Result<Vec<PaymentRow>> {
     let sql = "SELECT id, account, number, run, kind, state, currency, amount_minor, unapplied_minor, payment_method, \
-               standalone, records_counted, idempotency_key, reference_id FROM payment";
+               standalone, records_counted, idempotency_key, reference_id, bars_delivery FROM payment";
     all(db, sql, |row| {
         Ok(PaymentRow {
             id: row.get(0)?,
@@ -237,6 +244,7 @@ fn read_payments(db: &Connection) -> rusqlite::Result<Vec<PaymentRow>> {
             records_counted: row.get(11)?,
             key: row.get(12)?,
             reference_id: row.get(13)?,
+            bars_delivery: row.get(14)?,
             parts: Vec::new(),
         })
     })

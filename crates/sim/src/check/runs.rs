@@ -99,9 +99,11 @@ impl Books<'_> {
         for event in events {
             let Some(payment) = event.payment else { continue };
             match event.kind {
-                EVENT_PAYMENT_SETTLED if event.has_detail => {
+                EVENT_PAYMENT_SETTLED if event.has_detail && event.state >= Some(PROCESSED) => {
                     wrong.push("an outcome came that contradicts what was recorded".to_owned());
                 }
+                // An alarm about what the gateway reports.
+                EVENT_PAYMENT_SETTLED if event.has_detail => {}
                 EVENT_PAYMENT_SETTLED | EVENT_PAYMENT_RESOLVED => {
                     *settled.entry((payment, event.state.unwrap_or(-1))).or_default() += 1;
                 }

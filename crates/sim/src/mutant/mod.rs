@@ -9,6 +9,8 @@ mod saboteur;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::bank::Border;
+
 pub(crate) use late::copy_database;
 pub use saboteur::Saboteur;
 
@@ -45,11 +47,19 @@ pub enum Mutant {
     TrustsTimeOfDay,
     /// A caller that was held up sends its payment however late it is.
     LateCaller,
+    /// A refusal counts as a decline, also after a delivery in doubt.
+    RefusalIsDecline,
+    /// A key is delivered again although the gateway knows it with another request.
+    ConflictIsRepeated,
+    /// Whatever charge the gateway reports is believed.
+    BelievesAnyCharge,
+    /// A stopped run's payment is given up minutes after the gateway was asked first.
+    GivesUpEarly,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -65,6 +75,10 @@ impl Mutant {
         Self::StopForgetsInFlight,
         Self::TrustsTimeOfDay,
         Self::LateCaller,
+        Self::RefusalIsDecline,
+        Self::ConflictIsRepeated,
+        Self::BelievesAnyCharge,
+        Self::GivesUpEarly,
     ];
 
     /// Its name.
@@ -85,6 +99,21 @@ impl Mutant {
             Self::StopForgetsInFlight => "stop_forgets_in_flight",
             Self::TrustsTimeOfDay => "trusts_time_of_day",
             Self::LateCaller => "late_caller",
+            Self::RefusalIsDecline => "refusal_is_decline",
+            Self::ConflictIsRepeated => "conflict_is_repeated",
+            Self::BelievesAnyCharge => "believes_any_charge",
+            Self::GivesUpEarly => "gives_up_early",
+        }
+    }
+
+    /// The trouble at the border that shows it, where it takes a certain one.
+    pub fn border(self) -> Option<Border> {
+        match self {
+            Self::RefusalIsDecline => Some(Border::Refusals),
+            Self::ConflictIsRepeated => Some(Border::Conflicts),
+            Self::BelievesAnyCharge => Some(Border::WrongAnswers),
+            Self::GivesUpEarly => Some(Border::SlowCharges),
+            _ => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, Key, PaymentId};
 use payment_runs_engine::ports::{
-    ChunkClaim, EncodeCharge, Ids, Intent, Opened, Outcome, Settlement, StoreError, Work,
+    ChunkClaim, EncodeCharge, Ids, Intent, NotSentCause, Opened, Outcome, Settlement, StoreError, Work,
 };
 use payment_runs_store::SqliteStore;
 use rusqlite::types::Value;
@@ -201,7 +201,7 @@ impl Saboteur {
             let rows = statement.query_map([run.to_be_bytes()], |row| row.get(0)).map_err(in_hand)?;
             rows.collect::<rusqlite::Result<_>>().map_err(in_hand)?
         };
-        let outcome = Outcome::NotSent { why: "stopped".to_owned(), retry_after: None };
+        let outcome = Outcome::NotSent { cause: NotSentCause::Stopped, why: "stopped".to_owned() };
         let to_settlement = |id| Settlement { payment: PaymentId::from_bytes(id), outcome: outcome.clone() };
         let settlements = intents.into_iter().map(to_settlement).collect();
         store.settle_look_ups(ENTITY, now, settlements).await.map(drop)
@@ -323,7 +323,7 @@ fn put_counters(db: &Connection, row: &Row) -> rusqlite::Result<()> {
 
 fn forget_unknown(settlements: &mut [Settlement]) {
     for settlement in settlements {
-        if let Outcome::Unknown { why } = &settlement.outcome {
+        if let Outcome::Unknown { why, .. } = &settlement.outcome {
             let (code, message) = ("timeout".to_owned(), why.clone());
             settlement.outcome = Outcome::Declined { code, message, reference: None };
         }

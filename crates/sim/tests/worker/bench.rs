@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, GatewayId, PaymentId, RunId};
+use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, ChunkClaim, ChunkStage, Clock, EncodeCharge, Gateway, GatewaySettings,
-    Gateways, Ids, InstrumentDetails, Intent, LookUp, Opened, Outcome, Settlement, Spawner, StoreError,
-    TokenizeError, Tokenized, Work,
+    BoxFuture, Charge, ChargeRequest, ChunkClaim, ChunkStage, Clock, Delivery, EncodeCharge, Gateway,
+    GatewaySettings, Gateways, Ids, InstrumentDetails, Intent, LookUp, Opened, Outcome, ReportedCharge,
+    Settlement, Spawner, StoreError, TokenizeError, Tokenized, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_engine::stopping::{Stopper, Stopping};
@@ -228,6 +229,8 @@ impl Work for Script {
     }
 }
 
+const MONEY: Money = Money::new(100, Currency::USD);
+
 fn intent(payment: PaymentId, now: Timestamp) -> Intent {
     Intent {
         entity: EntityKey::FIRST,
@@ -236,7 +239,7 @@ fn intent(payment: PaymentId, now: Timestamp) -> Intent {
         gateway: GatewayId::from_u128(1),
         request: ChargeRequest {
             idempotency_key: payment.to_string(),
-            reference: payment.to_string(),
+            money: MONEY,
             body: Arc::from(Vec::new()),
         },
         created_at: now,
@@ -244,6 +247,7 @@ fn intent(payment: PaymentId, now: Timestamp) -> Intent {
         deliveries: 0,
         may_have_been_sent: false,
         run_stopped: false,
+        bars_delivery: false,
     }
 }
 
@@ -267,7 +271,7 @@ impl Gateway for Slow {
     fn settings(&self) -> &GatewaySettings {
         &self.settings
     }
-    async fn charge(&self, _: &ChargeRequest) -> Outcome {
+    async fn charge(&self, request: &ChargeRequest) -> Delivery {
         *self.charges.lock().unwrap() += 1;
         {
             let mut under_way = self.under_way.lock().unwrap();
@@ -276,7 +280,8 @@ impl Gateway for Slow {
         }
         self.clock.sleep_until(self.clock.now().checked_add(self.latency).unwrap()).await;
         self.under_way.lock().unwrap().0 -= 1;
-        Outcome::Approved { reference: "ch".to_owned() }
+        let key = Some(request.idempotency_key.clone());
+        Delivery::Approved(ReportedCharge { reference: "ch".to_owned(), key, money: Some(request.money) })
     }
     async fn look_up(&self, _: &str) -> LookUp {
         LookUp::NeverSeen

@@ -16,13 +16,8 @@ use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use payment_runs_engine::run::{Count, DeletePolicy, Run, RunStatus, SkipReason, Tally};
 
 use super::fixtures::{
-    ENTITY, Encoder, Stand, USER, approved, at, declined, key, lease, scope, today, unknown,
+    ENTITY, Encoder, Stand, USER, approved, at, declined, key, lease, not_sent, scope, today, unknown,
 };
-
-fn not_sent(payment: PaymentId) -> Settlement {
-    let outcome = Outcome::NotSent { why: "the payment run was stopped".to_owned(), retry_after: None };
-    Settlement { payment, outcome }
-}
 
 pub(super) fn resolution(collected: bool) -> Resolution {
     Resolution {
@@ -291,6 +286,7 @@ fn new_payment(stand: &Stand<'_>) -> NewPayment {
         comment: None,
         reference_id: None,
         standalone: false,
+        charge_request: stand.id(),
     }
 }
 

@@ -15,8 +15,8 @@ use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentState};
 use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::ports::{
-    Access, Charge, ChunkClaim, EncodeCharge, Executed, Ids, Intent, Ledger, LedgerError, OnceStore, Outcome,
-    Schedules, Search, Settlement, Webhooks, Work,
+    Access, Charge, ChunkClaim, Doubt, EncodeCharge, Executed, Ids, Intent, LEDGER_ID_NAME, Ledger,
+    LedgerError, NotSentCause, OnceStore, Outcome, Schedules, Search, Settlement, Webhooks, Work,
 };
 use payment_runs_engine::refusal::Refusal;
 use payment_runs_engine::run::{Run, RunFilter, RunOptions};
@@ -52,11 +52,8 @@ pub struct Encoder;
 
 impl EncodeCharge for Encoder {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
-        format!(
-            "{} {} {} {} {}",
-            charge.payment, charge.payment_number, charge.money.minor, charge.money.currency, charge.token
-        )
-        .into_bytes()
+        let money = charge.money;
+        format!("{} {} {} {}", charge.key, money.minor, money.currency, charge.token).into_bytes()
     }
 }
 
@@ -108,7 +105,22 @@ pub(super) fn declined(payment: PaymentId) -> Settlement {
 }
 
 pub(super) fn unknown(payment: PaymentId) -> Settlement {
-    Settlement { payment, outcome: Outcome::Unknown { why: "the line went dead".to_owned() } }
+    Settlement { payment, outcome: unanswered() }
+}
+
+fn unanswered() -> Outcome {
+    Outcome::Unknown { doubt: Doubt::Unanswered, why: "the line went dead".to_owned() }
+}
+
+/// A charge that contradicts the request.
+pub(super) fn wrong(payment: PaymentId) -> Settlement {
+    let outcome = Outcome::Unknown { doubt: Doubt::WrongCharge, why: "another amount".to_owned() };
+    Settlement { payment, outcome }
+}
+
+pub(super) fn not_sent(payment: PaymentId) -> Settlement {
+    let outcome = Outcome::NotSent { cause: NotSentCause::NoConnection, why: "no line".to_owned() };
+    Settlement { payment, outcome }
 }
 
 impl<'a> Stand<'a> {
@@ -152,7 +164,9 @@ impl<'a> Stand<'a> {
         self.try_execute(self.request(second, command)).await.unwrap_err()
     }
 
+    /// What every ledger has: an identifier and a gateway.
     pub(super) async fn add_gateway(&self) {
+        self.access.ensure_secret(LEDGER_ID_NAME, [7; 32]).await.unwrap();
         let gateway = GatewayConfig {
             id: GATEWAY,
             name: "Main".to_owned(),
@@ -253,6 +267,7 @@ impl<'a> Stand<'a> {
             unapplied_minor: amount_minor,
             payment_method: None,
             gateway: None,
+            charge_key: None,
             answer: GatewayAnswer::default(),
             effective_date: today(),
             reference_id: None,

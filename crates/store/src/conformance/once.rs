@@ -114,6 +114,7 @@ pub async fn a_single_charge_keeps_its_key_until_its_outcome(stand: Stand<'_>) {
         comment: None,
         reference_id: None,
         standalone: false,
+        charge_request: stand.id(),
     };
     let create = Command::CreatePayment(new.clone());
     let fresh = execute(&stand, 1, create.clone(), once("k", 1, 100)).await.unwrap();

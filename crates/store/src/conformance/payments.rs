@@ -24,6 +24,7 @@ fn new_payment(stand: &Stand<'_>, electronic: bool, amount_minor: i64) -> NewPay
         comment: None,
         reference_id: Some("mine".to_owned()),
         standalone: false,
+        charge_request: stand.id(),
     }
 }
 
@@ -64,7 +65,10 @@ pub async fn an_electronic_payment_holds_its_documents(stand: Stand<'_>) {
     let Output::PaymentIntent(payment, intent) = output else { panic!() };
     assert_eq!((payment.state, payment.unapplied_minor), (PaymentState::Intent, 0));
     assert!(!intent.may_have_been_sent);
-    assert_eq!(&*intent.request.body, format!("{id} P-00000001 1000 USD pm_A00000001").as_bytes());
+    assert_eq!(
+        &*intent.request.body,
+        format!("{} 1000 USD pm_A00000001", intent.request.idempotency_key).as_bytes()
+    );
     assert_eq!(stand.document(&documents[0]).await.held_by, Some(id));
 
     let again = NewPayment { parts: vec![part(&documents[0], 1)], ..new_payment(&stand, false, 1) };

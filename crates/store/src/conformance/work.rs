@@ -7,16 +7,19 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::ToSpan;
 use payment_runs_engine::account::Scope;
+use payment_runs_engine::audit::AuditQuery;
+use payment_runs_engine::charge_key;
 use payment_runs_engine::command::{Command, Load, NewRun};
-use payment_runs_engine::ids::{BillRunId, EntityKey, GatewayId, RunId};
-use payment_runs_engine::money::Currency;
+use payment_runs_engine::ids::{BillRunId, EntityKey, GatewayId, LedgerId, PaymentId, RunId};
+use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::ledger::{DecisionQuery, PaymentQuery};
-use payment_runs_engine::ports::{ChunkStage, Ids, Outcome, Settlement, StoreError};
+use payment_runs_engine::ports::{ChunkStage, Ids, Intent, Outcome, Settlement, StoreError};
 use payment_runs_engine::run::{Count, DeletePolicy, RunFilter, RunStatus, SkipReason};
 
 use super::fixtures::{
-    ENTITY, Encoder, GATEWAY, LEASE_MS, Stand, approved, at, declined, key, lease, scope, today, unknown,
+    ENTITY, Encoder, GATEWAY, LEASE_MS, Stand, approved, at, declined, key, lease, not_sent, scope, today,
+    unknown, wrong,
 };
 
 const LEASE_S: i64 = LEASE_MS / 1_000;
@@ -39,8 +42,7 @@ pub async fn a_run_from_end_to_end(stand: Stand<'_>) {
     assert!(opened.fresh && opened.intents.len() == 2);
     let intent = &opened.intents[0];
     assert!(!intent.may_have_been_sent);
-    assert_eq!(intent.request.reference, intent.payment.to_string());
-    assert!(intent.request.idempotency_key.starts_with(&run.id.to_string()));
+    assert_eq!(intent.request.money, Money::new(1_000, Currency::USD));
     let stored = stand.ledger.find_payment(&scope(), &key(intent.payment)).await.unwrap().unwrap();
     assert_eq!(
         (stored.state, stored.number.as_str(), stored.run),
@@ -191,11 +193,10 @@ pub async fn outcomes_in_doubt_are_looked_up(stand: Stand<'_>) {
     let claim = stand.claim(3).await.unwrap();
     let intents = stand.open(&claim, 3).await;
     let pending = Outcome::Pending { reference: "ch_1".to_owned() };
-    let not_sent = Outcome::NotSent { why: "no line".to_owned(), retry_after: None };
     let settlements = vec![
         unknown(intents[0].payment),
         Settlement { payment: intents[1].payment, outcome: pending },
-        Settlement { payment: intents[2].payment, outcome: not_sent },
+        not_sent(intents[2].payment),
     ];
     assert_eq!(stand.work.settle(&claim, at(4), settlements).await.unwrap(), 3);
     stand.work.close_chunk(&claim, at(5)).await.unwrap();
@@ -219,6 +220,64 @@ pub async fn outcomes_in_doubt_are_looked_up(stand: Stand<'_>) {
     assert_eq!(tally.payments, Count { number: 1, amount_minor: 1_000 }, "an ended run still counts");
     assert_eq!(tally.errors, Count { number: 1, amount_minor: 1_000 });
     assert!(stand.work.due_look_ups(at(500), at(600), at(0), 10).await.unwrap().is_empty());
+}
+
+/// Runs once over everything; gives the key of the only intent.
+async fn key_of_next_run(stand: &Stand<'_>, second: i64, settle: fn(PaymentId) -> Settlement) -> String {
+    stand.create_run(second, stand.new_run()).await;
+    stand.select(second + 1, 10).await;
+    let intents = stand.work_off(second + 2, settle).await;
+    assert_eq!(intents.len(), 1);
+    intents[0].request.idempotency_key.clone()
+}
+
+pub async fn a_key_names_the_document_and_its_answered_charges(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[1]).await;
+    let document = &made[0].1[0];
+    let ledger = LedgerId::from_bytes([7; 16]);
+    let key = |count| charge_key::of_document(ledger, document.id, count);
+    // What was certainly not sent gives its key back.
+    assert_eq!(key_of_next_run(&stand, 1, not_sent).await, key(0));
+    assert_eq!(key_of_next_run(&stand, 11, declined).await, key(0));
+    assert_eq!(key_of_next_run(&stand, 21, not_sent).await, key(1));
+    assert_eq!(key_of_next_run(&stand, 31, approved).await, key(1));
+    assert_eq!(stand.document(document).await.balance_minor, 0);
+}
+
+pub async fn a_contradiction_bars_every_other_delivery(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[3]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let claim = stand.claim(3).await.unwrap();
+    let intents = stand.open(&claim, 3).await;
+    let [first, second, third] = [0, 1, 2].map(|index| intents[index].payment);
+    // The second is told under the charge of the first.
+    let Outcome::Approved { reference } = approved(first).outcome else { unreachable!() };
+    let stolen = Settlement { payment: second, outcome: Outcome::Approved { reference } };
+    let settlements = vec![approved(first), stolen, unknown(third)];
+    assert_eq!(stand.work.settle(&claim, at(4), settlements).await.unwrap(), 3);
+    let due = stand.work.due_look_ups(at(5), at(65), at(0), 10).await.unwrap();
+    let barred =
+        |due: &[Intent], payment| due.iter().find(|one| one.payment == payment).unwrap().bars_delivery;
+    assert_eq!((barred(&due, second), barred(&due, third)), (true, false));
+    for _ in 0..2 {
+        assert_eq!(stand.work.settle_look_ups(ENTITY, at(6), vec![wrong(third)]).await.unwrap(), 0);
+    }
+    let due = stand.work.due_look_ups(at(70), at(130), at(0), 10).await.unwrap();
+    assert!(barred(&due, third));
+    let alarms = |payment| AuditQuery { payment: Some(payment), limit: 10, ..AuditQuery::default() };
+    for (payment, detail) in
+        [(second, "which is the charge of payment P-00000001"), (third, "another amount")]
+    {
+        let records = stand.ledger.list_audit_records(&scope(), alarms(payment)).await.unwrap();
+        let details: Vec<String> = records.into_iter().filter_map(|record| record.detail).collect();
+        assert!(matches!(&details[..], [one] if one.contains(detail)), "{details:?}");
+    }
+    let mut held = Vec::new();
+    for document in &made[0].1 {
+        held.push(stand.document(document).await.held_by.is_some());
+    }
+    assert_eq!(held.iter().filter(|held| **held).count(), 2, "a person must settle them");
 }
 
 pub async fn a_payment_in_doubt_is_delivered_again_by_one_worker(stand: Stand<'_>) {

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::account::GatewayConfig;
-use payment_runs_engine::ids::{EntityId, EntityKey, OrganizationId};
+use payment_runs_engine::ids::{EntityId, EntityKey, LedgerId, OrganizationId};
 use payment_runs_engine::ports::{
-    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, Named, NewEntity, ORGANIZATIONS_MAX,
-    Session, StoreError,
+    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, LEDGER_ID_NAME, Named, NewEntity,
+    ORGANIZATIONS_MAX, Session, StoreError,
 };
 use payment_runs_engine::settings::Settings;
 use rusqlite::{Connection, params};
@@ -126,6 +126,18 @@ pub(crate) fn settings(db: &Connection, entity: EntityKey) -> Result<Settings, F
     body.map_or_else(|| Ok(Settings::default()), |body| from_json(&body))
 }
 
+fn secret(db: &Connection, name: &str) -> Result<Option<[u8; 32]>, Failure> {
+    first(db, "SELECT value FROM secret WHERE name = ?1", params![name], |row| row.get())
+}
+
+/// The ledger's identifier, with which the keys of its charges begin.
+pub(crate) fn ledger_id(db: &Connection) -> Result<LedgerId, Failure> {
+    let stored = secret(db, LEDGER_ID_NAME)?;
+    let stored = stored.ok_or_else(|| Failure::broken("the ledger has no identifier"))?;
+    let bytes = stored.first_chunk().copied().unwrap_or_default();
+    Ok(LedgerId::from_bytes(bytes))
+}
+
 #[async_trait]
 impl Access for SqliteStore {
     async fn find_client(&self, id: &str) -> Result<Option<Client>, StoreError> {
@@ -236,9 +248,7 @@ impl Access for SqliteStore {
         self.write("make a secret", move |db| {
             let sql = "INSERT INTO secret (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
             execute(db, sql, params![name, candidate])?;
-            let stored =
-                first(db, "SELECT value FROM secret WHERE name = ?1", params![name], |row| row.get())?;
-            Ok(stored.unwrap_or(candidate))
+            Ok(secret(db, &name)?.unwrap_or(candidate))
         })
         .await
     }

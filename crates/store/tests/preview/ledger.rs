@@ -275,6 +275,7 @@ impl Maker {
             unapplied_minor,
             payment_method: None,
             gateway: None,
+            charge_key: None,
             answer: GatewayAnswer::default(),
             effective_date: day(random),
             reference_id: None,

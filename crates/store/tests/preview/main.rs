@@ -17,8 +17,8 @@ use payment_runs_engine::command::{Command, NewRun, Output, Request};
 use payment_runs_engine::ids::{EntityKey, Key, PaymentId, RunId};
 use payment_runs_engine::ports::ledger::{DecisionPosition, DecisionQuery};
 use payment_runs_engine::ports::{
-    Access, Charge, EncodeCharge, Executed, Ids, Ledger, LedgerError, Outcome, Preview, PreviewQuery,
-    Previewed, PreviewedDecision, Settlement, Work,
+    Access, Charge, EncodeCharge, Executed, Ids, LEDGER_ID_NAME, Ledger, LedgerError, Outcome, Preview,
+    PreviewQuery, Previewed, PreviewedDecision, Settlement, Work,
 };
 use payment_runs_engine::run::{Count, Tallies};
 use payment_runs_store::{Executor, SqliteStore};
@@ -61,6 +61,8 @@ impl Bench {
         let path = folder.path().join("store.db");
         let store = SqliteStore::open(&path, Executor::Inline).unwrap();
         let eyes = rusqlite::Connection::open(&path).unwrap();
+        let ledger_id = (LEDGER_ID_NAME, [7_u8; 32]);
+        eyes.execute("INSERT INTO secret (name, value) VALUES (?1, ?2)", ledger_id).unwrap();
         Self { store, eyes, ids: Arc::new(Numbers(AtomicU64::new(1))), _folder: folder }
     }
 

@@ -146,5 +146,6 @@ fn read_payment(
         comment: body.comment,
         reference_id: body.reference_id,
         standalone,
+        charge_request: call.charge_request(),
     })
 }

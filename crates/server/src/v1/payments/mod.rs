@@ -138,6 +138,7 @@ mod tests {
             unapplied_minor: if state == PaymentState::Processed { 2_000 } else { 0 },
             payment_method: electronic.then_some(PaymentMethodId::from_u128(3)),
             gateway: electronic.then_some(GatewayId::from_u128(4)),
+            charge_key: None,
             answer: GatewayAnswer::default(),
             effective_date: "2026-03-15".parse().unwrap(),
             reference_id: None,

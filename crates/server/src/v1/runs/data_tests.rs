@@ -45,6 +45,7 @@ fn payment(state: PaymentState, applied_minor: i64) -> RecordTransaction {
         unapplied_minor: 0,
         payment_method: None,
         gateway: None,
+        charge_key: None,
         answer: GatewayAnswer {
             reference: None,
             code: declined.then(|| "card_declined".to_owned()),

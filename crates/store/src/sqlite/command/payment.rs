@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use payment_runs_engine::account::Account;
+use payment_runs_engine::charge_key;
 use payment_runs_engine::command::{NewPayment, NewPaymentPart, Output, Resolution};
 use payment_runs_engine::document::{Document, DocumentStatus};
 use payment_runs_engine::ids::{GatewayId, Key};
 use payment_runs_engine::money::{Money, MoneyError};
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentPart, PaymentState};
 use payment_runs_engine::payment_method::{PaymentMethod, PaymentMethodStatus};
-use payment_runs_engine::ports::{Charge, ChargeRequest, EncodeCharge, Intent, Settlement};
+use payment_runs_engine::ports::{Charge, ChargeRequest, ChargeSubject, EncodeCharge, Intent, Settlement};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
 
 use super::Desk;
 use super::account::need_account;
 use super::document::noun_of;
+use crate::sqlite::access::ledger_id;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row::{self, payment::Backing};
@@ -59,10 +61,11 @@ pub(super) fn create(
         (false, None) => None,
     };
     desk.checked()?;
+    let charge_request = new.charge_request;
     let payment = to_payment(desk, &account, new, &documents, means.as_ref())?;
     match means {
         None => receive(desk, payment),
-        Some(means) => intend(desk, payment, means, encoder),
+        Some(means) => intend(desk, payment, means, charge_request, encoder),
     }
 }
 
@@ -246,6 +249,7 @@ fn to_payment(
             .map(|means| means.method.id)
             .or_else(|| named_method.map(payment_runs_engine::ids::PaymentMethodId::from_u128)),
         gateway: means.map(|means| means.gateway),
+        charge_key: None,
         answer: GatewayAnswer::default(),
         effective_date: new.effective_date,
         reference_id: new.reference_id,
@@ -270,23 +274,32 @@ fn receive(desk: &Desk<'_>, payment: Payment) -> Result<Output, Failure> {
 /// Writes the intent of a charge: its exact body, its key, and the hold on its documents.
 fn intend(
     desk: &Desk<'_>,
-    payment: Payment,
+    mut payment: Payment,
     means: Means,
+    charge_request: u128,
     encoder: &dyn EncodeCharge,
 ) -> Result<Output, Failure> {
+    let ledger = ledger_id(desk.db)?;
+    let key = charge_key::of_request(ledger, charge_request);
+    // A caller may use an idempotency key for another payment once its record has expired.
+    let is_taken = row::payment::has_key(desk.db, &key)?;
+    let key = if is_taken { charge_key::of_request(ledger, payment.id.as_u128()) } else { key };
+    let money = Money::new(payment.amount_minor, payment.currency);
     let charge = Charge {
         gateway: means.gateway,
-        payment: payment.id,
-        payment_number: payment.number.clone(),
-        money: Money::new(payment.amount_minor, payment.currency),
+        key: key.clone(),
+        money,
         token: means.token,
         method_kind: means.method.kind,
+        subject: ChargeSubject {
+            ledger,
+            entity: desk.entity(),
+            account: payment.account,
+            documents: payment.parts.iter().map(|part| part.document).collect(),
+        },
     };
-    let request = ChargeRequest {
-        idempotency_key: format!("{}-1", payment.id),
-        reference: payment.id.to_string(),
-        body: encoder.encode(&charge).into(),
-    };
+    let request = ChargeRequest { idempotency_key: key, money, body: encoder.encode(&charge).into() };
+    payment.charge_key = Some(request.idempotency_key.clone());
     let backing = Backing {
         charge: Some((request.idempotency_key.clone(), Arc::clone(&request.body))),
         // Should its outcome never be recorded, it is found by the look-ups.
@@ -310,6 +323,7 @@ fn intend(
         deliveries: 0,
         may_have_been_sent: false,
         run_stopped: false,
+        bars_delivery: false,
     };
     Ok(Output::PaymentIntent(payment, intent))
 }

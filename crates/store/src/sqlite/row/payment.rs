@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{AccountId, EntityKey, Key, PaymentId};
+use payment_runs_engine::money::Money;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentPart};
 use payment_runs_engine::ports::{ChargeRequest, Intent};
 use rusqlite::{CachedStatement, Connection, params};
@@ -19,11 +20,11 @@ const COLUMNS: &str = "entity, id, number, account, run, kind, state, currency, 
      created_at, created_by, updated_at, updated_by, chunk, records_counted, idempotency_key, body, next_look_up_at";
 /// What [`read`] reads.
 pub(crate) const SELECTED: &str = "id, number, account, run, kind, state, currency, amount_minor, unapplied_minor, \
-     payment_method, gateway, reference, code, message, effective_date, reference_id, comment, standalone, settled_at, \
+     payment_method, gateway, idempotency_key, reference, code, message, effective_date, reference_id, comment, standalone, settled_at, \
      created_at, created_by, updated_at, updated_by";
 /// What [`read_intent`] reads.
-pub(crate) const INTENT_SELECTED: &str = "entity, id, state, gateway, idempotency_key, body, created_at, look_ups, \
-     deliveries, coalesce((SELECT is_stopping FROM run WHERE run.entity = payment.entity AND run.id = payment.run), 0)";
+pub(crate) const INTENT_SELECTED: &str = "entity, id, state, gateway, idempotency_key, currency, amount_minor, body, \
+     created_at, look_ups, deliveries, bars_delivery, coalesce((SELECT is_stopping FROM run WHERE run.entity = payment.entity AND run.id = payment.run), 0)";
 const PART_COLUMNS: &str = "entity, payment, ordinal, document, amount_minor";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| crate::sqlite::sql::insert_sql("payment", COLUMNS));
@@ -68,6 +69,7 @@ pub(crate) fn read(row: &mut Columns<'_>) -> Result<Payment, Failure> {
         unapplied_minor: row.get()?,
         payment_method: row.opt_id()?,
         gateway: row.opt_id()?,
+        charge_key: row.get()?,
         answer: GatewayAnswer { reference: row.get()?, code: row.get()?, message: row.get()? },
         effective_date: row.date()?,
         reference_id: row.get()?,
@@ -81,24 +83,30 @@ pub(crate) fn read(row: &mut Columns<'_>) -> Result<Payment, Failure> {
 
 /// Reads a charge that has no definite outcome. A row that is read back may always have been sent before.
 pub(crate) fn read_intent(row: &mut Columns<'_>) -> Result<Intent, Failure> {
-    let entity = EntityKey(row.get()?);
-    let payment: PaymentId = row.id()?;
     Ok(Intent {
-        entity,
-        payment,
+        entity: EntityKey(row.get()?),
+        payment: row.id()?,
         state: row.code()?,
         gateway: row.id()?,
-        request: ChargeRequest {
-            idempotency_key: row.get()?,
-            reference: payment.to_string(),
-            body: Arc::from(row.get::<Vec<u8>>()?),
-        },
+        request: read_request(row)?,
         created_at: row.time()?,
         look_ups: row.number()?,
         deliveries: row.number()?,
         may_have_been_sent: true,
+        bars_delivery: row.get()?,
         run_stopped: row.get()?,
     })
+}
+
+fn read_request(row: &mut Columns<'_>) -> Result<ChargeRequest, Failure> {
+    let (idempotency_key, currency) = (row.get()?, row.currency()?);
+    let money = Money::new(row.get()?, currency);
+    Ok(ChargeRequest { idempotency_key, money, body: Arc::from(row.get::<Vec<u8>>()?) })
+}
+
+/// Whether a payment has this idempotency key.
+pub(crate) fn has_key(db: &Connection, key: &str) -> Result<bool, Failure> {
+    Ok(first(db, "SELECT 1 FROM payment WHERE idempotency_key = ?1", params![key], |_| Ok(()))?.is_some())
 }
 
 /// The statement by which payments are inserted, prepared once for many.

@@ -4,17 +4,17 @@
 use jiff::Timestamp;
 use payment_runs_engine::ids::{AccountId, CreditMemoId, DocumentId, EntityKey, PaymentId};
 use payment_runs_engine::payment::PaymentPart;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{BlobId, execute, execute_one, time};
 
-/// Keeps a free document.
-pub(crate) const HOLD: &str =
-    "UPDATE document SET held_by = ?4 WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by IS NULL";
+/// Keeps a free document, and says how many charges under its keys have been answered.
+pub(crate) const HOLD: &str = "UPDATE document SET held_by = ?4 \
+     WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by IS NULL RETURNING charges_answered";
 /// Pays a part of a document by the payment that holds it, and lets go of it.
 pub(crate) const PAY_AND_RELEASE: &str = "UPDATE document SET balance_minor = balance_minor - ?4, \
-     paid_minor = paid_minor + ?4, held_by = NULL, updated_at = ?6 \
+     paid_minor = paid_minor + ?4, held_by = NULL, updated_at = ?6, charges_answered = charges_answered + ?7 \
      WHERE entity = ?1 AND account = ?2 AND id = ?3 AND balance_minor >= ?4 AND held_by = ?5";
 
 /// A payment pays a part of a document.
@@ -31,13 +31,15 @@ pub(crate) fn pay(
     execute_one(db, sql, values, "pay a document")
 }
 
-/// A payment that held the document pays its part and lets go of it, in one step.
+/// A payment that held the document pays its part and lets go of it, in one step. `answered` charges under the document's keys
+/// count as answered.
 pub(crate) fn pay_and_release(
     db: &Connection,
     entity: EntityKey,
     account: AccountId,
     part: &PaymentPart,
     payment: PaymentId,
+    answered: u32,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let values = params![
@@ -46,7 +48,8 @@ pub(crate) fn pay_and_release(
         part.document.to_blob(),
         part.amount_minor,
         payment.to_blob(),
-        time(now)
+        time(now),
+        answered
     ];
     execute_one(db, PAY_AND_RELEASE, values, "pay a held document")
 }
@@ -126,32 +129,31 @@ impl<'a> Hold<'a> {
         Ok(Self { statement: db.prepare_cached(HOLD)? })
     }
 
-    /// Keeps one document; fails when another payment has it.
+    /// Keeps one document, and says how many charges under its keys have been answered; fails when another payment has it.
     pub(crate) fn hold(
         &mut self,
         entity: EntityKey,
         account: AccountId,
         document: DocumentId,
         payment: PaymentId,
-    ) -> Result<(), Failure> {
+    ) -> Result<u32, Failure> {
         let values = params![entity.0, account.to_blob(), document.to_blob(), payment.to_blob()];
-        match self.statement.execute(values)? {
-            1 => Ok(()),
-            _ => Err(Failure::broken(format!("document {document} is held by another payment"))),
-        }
+        let held = self.statement.query_row(values, |row| row.get(0)).optional()?;
+        held.ok_or_else(|| Failure::broken(format!("document {document} is held by another payment")))
     }
 }
 
-/// Lets go of a document that a payment held, if it still does.
+/// Lets go of a document that a payment held, if it still does. `answered` charges under the document's keys count as answered.
 pub(crate) fn release(
     db: &Connection,
     entity: EntityKey,
     account: AccountId,
     document: DocumentId,
     payment: PaymentId,
+    answered: u32,
 ) -> Result<(), Failure> {
-    let sql =
-        "UPDATE document SET held_by = NULL WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by = ?4";
-    let values = params![entity.0, account.to_blob(), document.to_blob(), payment.to_blob()];
+    let sql = "UPDATE document SET held_by = NULL, charges_answered = charges_answered + ?5 \
+               WHERE entity = ?1 AND account = ?2 AND id = ?3 AND held_by = ?4";
+    let values = params![entity.0, account.to_blob(), document.to_blob(), payment.to_blob(), answered];
     execute(db, sql, values).map(drop)
 }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::account::Stamps;
-use payment_runs_engine::ids::{EntityKey, PaymentMethodId};
+use payment_runs_engine::charge_key;
+use payment_runs_engine::ids::{EntityKey, LedgerId, PaymentMethodId};
 use payment_runs_engine::money::Money;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentPart, PaymentState};
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::plan::{
-    ChunkPlan, ChunkView, CreditSource, PlannedPayment, RecordOutcome, idempotency_key,
-};
-use payment_runs_engine::ports::{Charge, ChargeRequest, ChunkClaim, EncodeCharge, Intent};
+use payment_runs_engine::plan::{ChunkPlan, ChunkView, CreditSource, PlannedPayment, RecordOutcome};
+use payment_runs_engine::ports::{Charge, ChargeRequest, ChargeSubject, ChunkClaim, EncodeCharge, Intent};
 use payment_runs_engine::run_rules::time_zone;
 use rusqlite::{Connection, params};
 
 use super::balances;
+use crate::sqlite::access::ledger_id;
 use crate::sqlite::events::{Event, EventKind, append};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row::{self, payment::Backing};
@@ -93,6 +93,7 @@ impl Writer<'_> {
             return Ok(Vec::new());
         }
         let (db, entity) = (self.db, self.entity());
+        let ledger = ledger_id(db)?;
         let first_number = reserve(db, entity, Sequence::Payment, planned.len())?;
         let effective_date = self.now.to_zoned(time_zone(&self.view.rules.settings)).date();
         let mut insert = row::payment::prepare_insert(db)?;
@@ -101,7 +102,12 @@ impl Writer<'_> {
         let mut intents = Vec::with_capacity(planned.len());
         for (number, plan) in (first_number..).zip(planned) {
             let payment = self.to_payment(plan, Sequence::Payment.text(number), effective_date);
-            let request = self.to_request(plan, &payment);
+            let mut charges_answered = Vec::with_capacity(payment.parts.len());
+            for part in &payment.parts {
+                charges_answered.push(hold.hold(entity, payment.account, part.document, payment.id)?);
+            }
+            let key = self.key_of(ledger, plan, charges_answered.first().copied());
+            let request = self.to_request(ledger, plan, key);
             let backing = Backing {
                 chunk: Some(self.ordinal),
                 records_counted: plan.records_counted,
@@ -110,9 +116,6 @@ impl Writer<'_> {
             };
             row::payment::insert_with(&mut insert, entity, &payment, &backing)?;
             row::payment::insert_parts(&mut insert_part, entity, &payment)?;
-            for part in &payment.parts {
-                hold.hold(entity, payment.account, part.document, payment.id)?;
-            }
             self.write_record_shares(plan)?;
             intents.push(Intent {
                 entity,
@@ -125,6 +128,7 @@ impl Writer<'_> {
                 deliveries: 0,
                 may_have_been_sent: false,
                 run_stopped: false,
+                bars_delivery: false,
             });
         }
         Ok(intents)
@@ -143,6 +147,7 @@ impl Writer<'_> {
             unapplied_minor: 0,
             payment_method: Some(plan.payment_method),
             gateway: Some(plan.gateway),
+            charge_key: None,
             answer: GatewayAnswer::default(),
             effective_date,
             reference_id: None,
@@ -154,20 +159,30 @@ impl Writer<'_> {
         }
     }
 
-    fn to_request(&self, plan: &PlannedPayment, payment: &Payment) -> ChargeRequest {
+    /// The key of a planned payment: of its first document, whose answered charges are given, or of its data record.
+    fn key_of(&self, ledger: LedgerId, plan: &PlannedPayment, charges_answered: Option<u32>) -> String {
+        match (plan.parts.first(), charges_answered) {
+            (Some(part), Some(count)) => charge_key::of_document(ledger, part.document, count),
+            _ => charge_key::of_record(ledger, self.claim.run, plan.record.unwrap_or_default()),
+        }
+    }
+
+    fn to_request(&self, ledger: LedgerId, plan: &PlannedPayment, key: String) -> ChargeRequest {
+        let money = Money::new(plan.amount_minor, plan.currency);
         let charge = Charge {
             gateway: plan.gateway,
-            payment: plan.id,
-            payment_number: payment.number.clone(),
-            money: Money::new(plan.amount_minor, plan.currency),
+            key: key.clone(),
+            money,
             token: plan.token.clone(),
             method_kind: self.method_kind(plan),
+            subject: ChargeSubject {
+                ledger,
+                entity: self.entity(),
+                account: plan.account,
+                documents: plan.parts.iter().map(|part| part.document).collect(),
+            },
         };
-        ChargeRequest {
-            idempotency_key: idempotency_key(self.claim.run, &plan.item),
-            reference: plan.id.to_string(),
-            body: self.encoder.encode(&charge).into(),
-        }
+        ChargeRequest { idempotency_key: key, money, body: self.encoder.encode(&charge).into() }
     }
 
     /// The kind of the method that is charged; the plan took the method from the view.

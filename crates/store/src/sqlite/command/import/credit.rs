@@ -97,6 +97,7 @@ fn unapplied_payment(
         unapplied_minor: credit.amount_minor,
         payment_method: None,
         gateway: None,
+        charge_key: None,
         answer: GatewayAnswer::default(),
         effective_date: credit.line.date,
         reference_id: None,

@@ -1,12 +1,14 @@
 //! From an intent to its outcome: the one place that sends charges.
 //!
-//! An intent whose key is young may be sent however often, always with the same key and body, because the gateway
-//! answers a repetition with the first result. Once a key is older than half the time for which the gateway remembers
-//! it, nothing is sent before the gateway was asked. Where nobody can tell, the outcome is Unknown: that is a state to
-//! be resolved, and never a reason for another charge.
+//! A gateway delivers once for each call; [`policy`] alone decides whether the same key and body are delivered again. A
+//! young key may be repeated, because the gateway answers a repetition with the first result. Once a key is older than
+//! half the time for which the gateway remembers it, nothing is sent before the gateway was asked, and what may have been
+//! sent is not sent again. Where nobody can tell, the outcome is Unknown: that is a state to be resolved, and never a
+//! reason for another charge. What the gateway reports is compared with the request before it is believed ([`verify`]).
 //!
-//! Once a run is stopped, no delivery of its charges begins any more. A charge that was certainly never sent is given up;
-//! about any other the gateway is asked, until it is found, or until it is believed that it was never seen.
+//! Once a run is stopped, no delivery of its charges begins any more. A charge that was certainly never sent is given up.
+//! About any other the gateway is asked, until it is found, or until the key's life and the settling time are both over and
+//! the gateway has said throughout that it never saw the charge.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -17,50 +19,17 @@ use jiff::{SignedDuration, Timestamp};
 use crate::doubt::Doubts;
 use crate::payment::PaymentState;
 use crate::ports::clock::later;
-use crate::ports::{Clock, Deadline, Gateway, Gateways, Intent, LookUp, Outcome};
+use crate::ports::{Clock, Deadline, Doubt, Gateway, Gateways, Intent, LookUp, NotSentCause, Outcome};
 use crate::recover::LookUpPolicy;
 use crate::stopping::Stopping;
 
-/// Look-ups that come before "never seen" is believed of a charge that may have been sent: a delivery whose answer was lost
-/// can still arrive. The look-ups lie at least [`LookUpPolicy::again_after`] apart, and whoever believes it has heard it itself for
-/// [`LookUpPolicy::believe_after`].
-pub const LOOK_UPS_BEFORE_BELIEF: u32 = 2;
+mod policy;
+mod verify;
 
-/// How often and how patiently a charge is sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendPolicy {
-    /// Deliveries of one charge at most, in one go.
-    pub deliveries_max: u32,
-    /// Deliveries without an answer at most, in one go. Each may take as long as the gateway's timeout.
-    pub unanswered_max: u32,
-    /// Pause after the first failure; each later one is twice as long.
-    pub first_pause: Duration,
-    /// No pause is longer, even if the gateway asks for it.
-    pub longest_pause: Duration,
-}
+pub use policy::SendPolicy;
 
-impl Default for SendPolicy {
-    /// Half a minute in all: a gateway that restarts is waited for, one that is down is not.
-    fn default() -> Self {
-        Self {
-            deliveries_max: 7,
-            unanswered_max: 3,
-            first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
-        }
-    }
-}
-
-impl SendPolicy {
-    /// The pause before the next delivery; `None` when there is to be none.
-    fn pause_after(&self, deliveries: u32, asked: Option<Duration>) -> Option<Duration> {
-        if deliveries >= self.deliveries_max {
-            return None;
-        }
-        let doubled = self.first_pause.saturating_mul(1 << (deliveries - 1).min(16));
-        Some(doubled.max(asked.unwrap_or_default()).min(self.longest_pause))
-    }
-}
+use policy::{Next, Progress};
+use verify::outcome_found;
 
 /// Why a charge of a stopped run is given up.
 const RUN_STOPPED: &str = "the payment run was stopped before it was sent";
@@ -105,6 +74,7 @@ pub struct Collector {
     clock: Arc<dyn Clock>,
     policy: SendPolicy,
     doubts: Arc<Doubts>,
+    settling_time: Duration,
 }
 
 /// Whether an intent may be sent without asking first.
@@ -129,14 +99,14 @@ pub fn key_age(created_at: Timestamp, now: Timestamp, key_life: Duration) -> Key
 impl Collector {
     /// A collector over these gateways.
     pub fn new(gateways: Arc<dyn Gateways>, clock: Arc<dyn Clock>, policy: SendPolicy) -> Self {
-        let doubts = Arc::new(Doubts::new(LookUpPolicy::default().believe_after));
-        Self { gateways, clock, policy, doubts }
+        let settling_time = LookUpPolicy::default().settling_time;
+        Self { gateways, clock, policy, doubts: Arc::default(), settling_time }
     }
 
-    /// The same, with another time for which it must have heard "never seen" before it believes it.
+    /// The same, with another settling time: see [`LookUpPolicy::settling_time`].
     #[must_use]
-    pub fn believing_after(self, believe_after: Duration) -> Self {
-        Self { doubts: Arc::new(Doubts::new(believe_after)), ..self }
+    pub fn settling_after(self, settling_time: Duration) -> Self {
+        Self { settling_time, ..self }
     }
 
     /// Finds out what becomes of a payment: charges an intent, asks about one in doubt. `None` means that nothing new is
@@ -200,57 +170,39 @@ impl Collector {
 
     /// Delivers a charge until there is an answer, within the bounds of the policy.
     async fn send(&self, gateway: &dyn Gateway, intent: &Intent, words: Words<'_>) -> Option<Outcome> {
-        let mut may_have_been_sent = intent.may_have_been_sent;
-        let mut unanswered = 0;
-        for deliveries in 1_u32.. {
+        let mut progress = Progress::new(intent.may_have_been_sent);
+        loop {
             let place = match words.or(self.gateways.admit(intent.gateway)).await {
                 Waited::Done(place) => place,
                 Waited::Leave => return None,
                 Waited::Halted => {
-                    return self.conclude(gateway, intent, words.stopping, may_have_been_sent).await;
+                    return self.conclude(gateway, intent, words.stopping, progress.may_have_been_sent).await;
                 }
             };
-            if self.must_ask(gateway, intent, may_have_been_sent) {
-                match look_up(gateway, intent).await {
-                    LookUp::Found(outcome) => return Some(outcome),
-                    LookUp::CannotTell { why } => return Some(Outcome::Unknown { why }),
-                    LookUp::NeverSeen if may_have_been_sent => {
-                        let why = "an earlier delivery may still be under way".to_owned();
-                        return Some(Outcome::Unknown { why });
-                    }
-                    LookUp::NeverSeen => {}
-                }
+            if self.must_ask(gateway, intent, progress.may_have_been_sent)
+                && let Some(outcome) = ask_before_sending(gateway, intent, progress.may_have_been_sent).await
+            {
+                return Some(outcome);
             }
             if words.deliver_by.is_some_and(|by| by.has_passed(self.clock.as_ref())) {
-                return Some(Outcome::Unknown { why: "its time to be sent was over".to_owned() });
+                return Some(unclear("its time to be sent was over"));
             }
-            let outcome = gateway.charge(&intent.request).await;
+            let delivery = gateway.charge(&intent.request).await;
             drop(place);
-            let asked = match &outcome {
-                Outcome::NotSent { retry_after, .. } => *retry_after,
-                Outcome::Unknown { .. } => {
-                    may_have_been_sent = true;
-                    unanswered += 1;
-                    None
-                }
-                Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => {
-                    return Some(outcome);
-                }
-            };
-            let pause = self.policy.pause_after(deliveries, asked);
-            let Some(pause) = pause.filter(|_| unanswered < self.policy.unanswered_max) else {
-                return Some(self.give_up(gateway, intent, outcome, may_have_been_sent).await);
+            let pause = match progress.judge(delivery, &intent.request, &self.policy) {
+                Next::Settle(outcome) => return Some(outcome),
+                Next::LookUp(known) => return Some(look_up_or(gateway, intent, known).await),
+                Next::Repeat(pause) => pause,
             };
             let until = later(self.clock.now(), pause);
             match words.or(self.clock.sleep_until(until)).await {
                 Waited::Done(()) => {}
                 Waited::Leave => return None,
                 Waited::Halted => {
-                    return self.conclude(gateway, intent, words.stopping, may_have_been_sent).await;
+                    return self.conclude(gateway, intent, words.stopping, progress.may_have_been_sent).await;
                 }
             }
         }
-        None
     }
 
     /// What is known about a charge whose run was stopped, without sending it.
@@ -262,38 +214,11 @@ impl Collector {
         may_have_been_sent: bool,
     ) -> Option<Outcome> {
         if !may_have_been_sent {
-            return Some(Outcome::NotSent { why: RUN_STOPPED.to_owned(), retry_after: None });
+            return Some(run_stopped());
         }
         let _place = self.admit(intent, stopping).await?;
-        Some(match look_up(gateway, intent).await {
-            LookUp::Found(outcome) => outcome,
-            LookUp::NeverSeen => {
-                let why = "the payment run was stopped while a delivery may have been under way".to_owned();
-                Outcome::Unknown { why }
-            }
-            LookUp::CannotTell { why } => Outcome::Unknown { why },
-        })
-    }
-
-    /// The outcome when no delivery was answered. A delivery that was certainly not sent says nothing about an earlier
-    /// one, so only a charge that nobody ever sent is given up.
-    async fn give_up(
-        &self,
-        gateway: &dyn Gateway,
-        intent: &Intent,
-        last: Outcome,
-        may_have_been_sent: bool,
-    ) -> Outcome {
-        let why = match last {
-            Outcome::NotSent { .. } if !may_have_been_sent => return last,
-            Outcome::NotSent { why, .. } | Outcome::Unknown { why } => why,
-            Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => return last,
-        };
-        match look_up(gateway, intent).await {
-            LookUp::Found(outcome) => outcome,
-            // An earlier delivery may still be under way.
-            LookUp::NeverSeen | LookUp::CannotTell { .. } => Outcome::Unknown { why },
-        }
+        let known = unclear("the payment run was stopped while a delivery may have been under way");
+        Some(look_up_or(gateway, intent, known).await)
     }
 
     /// Whether the gateway is asked before a delivery. One that remembers no keys at all is asked only about charges that
@@ -303,9 +228,10 @@ impl Collector {
         self.age(gateway, intent) == KeyAge::Old && (may_have_been_sent || remembers_keys)
     }
 
-    /// Asks what became of a payment in doubt. One that the gateway has not seen for some while, or whose key it still
-    /// remembers, is delivered once more, or given up where its run was stopped. The delivery is begun in the store first:
-    /// others may have come to the same conclusion, or to another one.
+    /// Asks what became of a payment in doubt. One whose key the gateway still remembers is delivered once more, unless its
+    /// run was stopped or its answers contradict the request. The delivery is begun in the store first: others may have come
+    /// to the same conclusion, or to another one. Without such a key it stays in doubt until the gateway finds it or a person
+    /// settles it; only a stopped run's payment is given up, once the gateway has not seen it for the whole settling time.
     async fn ask_again(
         &self,
         gateway: &dyn Gateway,
@@ -315,29 +241,29 @@ impl Collector {
     ) -> Option<Outcome> {
         let place = self.admit(intent, stopping).await?;
         let found = look_up(gateway, intent).await;
-        let is_unknown = intent.state == PaymentState::Unknown;
-        let is_protected = is_unknown && !intent.run_stopped && self.age(gateway, intent) == KeyAge::Young;
-        let has_lasted = self.doubts.hear(intent, &found, self.clock.elapsed());
-        let is_believed = is_unknown && has_lasted && intent.look_ups >= LOOK_UPS_BEFORE_BELIEF;
-        let may_deliver = match found {
-            LookUp::Found(_) => false,
-            LookUp::NeverSeen if is_believed && intent.run_stopped => {
-                return Some(Outcome::NotSent { why: RUN_STOPPED.to_owned(), retry_after: None });
+        let is_open = intent.state == PaymentState::Unknown && !intent.bars_delivery;
+        let has_settled = self.has_settled(gateway, intent, &found);
+        match found {
+            LookUp::Found(delivery) => news(intent, outcome_found(delivery, &intent.request)?),
+            LookUp::NeverSeen if is_open && intent.run_stopped => has_settled.then(run_stopped),
+            LookUp::NeverSeen | LookUp::CannotTell { .. } => {
+                let is_protected =
+                    is_open && !intent.run_stopped && self.age(gateway, intent) == KeyAge::Young;
+                if !is_protected || !begin.await {
+                    return None;
+                }
+                let delivery = gateway.charge(&intent.request).await;
+                drop(place);
+                news(intent, outcome_found(delivery, &intent.request)?)
             }
-            LookUp::NeverSeen => is_protected || is_believed,
-            LookUp::CannotTell { .. } => is_protected,
-        };
-        let outcome = match found {
-            LookUp::Found(outcome) => outcome,
-            _ if may_deliver && begin.await => gateway.charge(&intent.request).await,
-            _ => return None,
-        };
-        drop(place);
-        match outcome {
-            Outcome::NotSent { .. } | Outcome::Unknown { .. } => None,
-            Outcome::Pending { .. } if intent.state == PaymentState::Pending => None,
-            Outcome::Approved { .. } | Outcome::Declined { .. } | Outcome::Pending { .. } => Some(outcome),
         }
+    }
+
+    /// Whether the gateway has been saying for long enough that it never saw the charge: for the key's life, in which a
+    /// late delivery would still be answered under it, and for the settling time, by the monotonic clock.
+    fn has_settled(&self, gateway: &dyn Gateway, intent: &Intent, found: &LookUp) -> bool {
+        let heard = self.doubts.hear(intent, found, self.clock.elapsed());
+        matches!(found, LookUp::NeverSeen) && heard >= self.settling_time.max(gateway.settings().key_life)
     }
 
     fn age(&self, gateway: &dyn Gateway, intent: &Intent) -> KeyAge {
@@ -354,13 +280,60 @@ impl Collector {
     }
 }
 
-/// What is known about a payment whose gateway this process cannot reach.
+/// What is known about a payment whose gateway this process is not configured with.
 fn without_gateway(intent: &Intent) -> Option<Outcome> {
-    let why = format!("the gateway {} is not known here", intent.gateway);
+    let why = format!("the gateway {} is not configured here", intent.gateway);
     match intent.state {
-        PaymentState::Intent if intent.may_have_been_sent => Some(Outcome::Unknown { why }),
-        PaymentState::Intent => Some(Outcome::NotSent { why, retry_after: None }),
+        PaymentState::Intent if intent.may_have_been_sent => {
+            Some(Outcome::Unknown { doubt: Doubt::Unclear, why })
+        }
+        PaymentState::Intent => Some(Outcome::NotSent { cause: NotSentCause::NotConfigured, why }),
         _ => None,
+    }
+}
+
+/// The outcome of a charge of a stopped run that was never sent.
+fn run_stopped() -> Outcome {
+    Outcome::NotSent { cause: NotSentCause::Stopped, why: RUN_STOPPED.to_owned() }
+}
+
+fn unclear(why: &str) -> Outcome {
+    Outcome::Unknown { doubt: Doubt::Unclear, why: why.to_owned() }
+}
+
+/// Asks about a charge whose key the gateway may have forgotten. `None` when it may be delivered.
+async fn ask_before_sending(
+    gateway: &dyn Gateway,
+    intent: &Intent,
+    may_have_been_sent: bool,
+) -> Option<Outcome> {
+    match look_up(gateway, intent).await {
+        LookUp::Found(delivery) => {
+            Some(outcome_found(delivery, &intent.request).unwrap_or_else(|| unclear("it cannot be told")))
+        }
+        LookUp::CannotTell { why } => Some(unclear(&why)),
+        LookUp::NeverSeen => {
+            may_have_been_sent.then(|| unclear("an earlier delivery may still be under way"))
+        }
+    }
+}
+
+/// What the gateway finds, or else what is known.
+async fn look_up_or(gateway: &dyn Gateway, intent: &Intent, known: Outcome) -> Outcome {
+    match look_up(gateway, intent).await {
+        LookUp::Found(delivery) => outcome_found(delivery, &intent.request).unwrap_or(known),
+        // An earlier delivery may still be under way.
+        LookUp::NeverSeen | LookUp::CannotTell { .. } => known,
+    }
+}
+
+/// The outcome, if it says more about a payment in doubt than is known.
+fn news(intent: &Intent, outcome: Outcome) -> Option<Outcome> {
+    match &outcome {
+        Outcome::Approved { .. } | Outcome::Declined { .. } => Some(outcome),
+        Outcome::Pending { .. } => (intent.state != PaymentState::Pending).then_some(outcome),
+        Outcome::Unknown { doubt, .. } => (doubt.bars_delivery() && !intent.bars_delivery).then_some(outcome),
+        Outcome::NotSent { .. } => None,
     }
 }
 
@@ -369,9 +342,8 @@ async fn look_up(gateway: &dyn Gateway, intent: &Intent) -> LookUp {
     if !gateway.settings().supports_look_up {
         return LookUp::CannotTell { why: "the gateway answers no look-ups".to_owned() };
     }
-    gateway.look_up(&intent.request.reference).await
+    gateway.look_up(&intent.request.idempotency_key).await
 }
 
 #[cfg(test)]
-#[path = "collect_tests.rs"]
 mod tests;
