@@ -52,7 +52,7 @@ fn runs_move_as_the_table_says_and_not_otherwise() {
     }
 }
 
-fn outcomes() -> [Outcome; 5] {
+fn outcomes() -> [Outcome; 6] {
     let text = || "x".to_owned();
     [
         Outcome::Approved { reference: text() },
@@ -60,6 +60,7 @@ fn outcomes() -> [Outcome; 5] {
         Outcome::Pending { reference: text() },
         Outcome::Unknown { doubt: Doubt::Unanswered, why: text() },
         Outcome::NotSent { cause: NotSentCause::Stopped, why: text() },
+        Outcome::NotSent { cause: NotSentCause::Credentials, why: text() },
     ]
 }
 
@@ -82,8 +83,8 @@ fn an_outcome_pays_releases_and_counts_once() {
             let is_final = !effect.state.is_in_doubt();
             assert_eq!(effect.tally.processing, if is_final { less } else { none });
             assert_eq!(effect.tally.payments, if effect.pays_documents { whole } else { none });
-            let is_declined = effect.state == PaymentState::Declined;
-            assert_eq!(effect.tally.errors, if is_declined { whole } else { none });
+            let is_error = effect.state == PaymentState::Declined || outcome.is_kept_back();
+            assert_eq!(effect.tally.errors, if is_error { whole } else { none });
             if effect.pays_documents {
                 assert_eq!(effect.tally.unprocessed_invoices, Count { number: -1, amount_minor: -30 });
                 assert_eq!(effect.tally.unprocessed_debit_memos, Count { number: 0, amount_minor: -20 });

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, GatewayId, LedgerId};
 use payment_runs_engine::money::{Currency, Money};

@@ -2,12 +2,12 @@
 
 use jiff::SignedDuration;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
-use payment_runs_types::ops::{PaymentState, Resolution, ResolvePaymentRequest};
+use payment_runs_types::ops::Resolution;
 use tempfile::TempDir;
 
 use crate::check;
 use crate::ledger::SMALL;
-use crate::server::{Launch, Server, TestTime, until};
+use crate::server::{Launch, Server, TestTime, resolve_all};
 
 /// A run that has completed through a gateway with faults, and what is left of it.
 struct Collected {
@@ -104,8 +104,18 @@ async fn a_gateway_that_ignores_keys_is_asked_instead() {
         honours_keys: false,
         ..faulty("drop-before-charge=0.1,drop-after-charge=0.2,cut-answer=0.1,error-500-after-charge=0.1")
     };
-    let arguments = "--gateway-search final --gateway-key-life-s 0";
-    collect_through("keys ignored, looked up", bank, arguments).await;
+    let told = "keys ignored, looked up";
+    let mut done = collect(bank, "--gateway-search final --gateway-key-life-s 0").await;
+    // What reached the bank is found. What never did stays unknown: that nothing is found is no reason for another charge.
+    let never_seen = SMALL.count() - done.bank.journal().len();
+    done.time.until_in_doubt(&done.server, never_seen).await;
+    resolve_all(&done.server, Resolution::Declined).await;
+    let (journal, summary) = (done.bank.journal(), done.server.summary(&done.run).await);
+    assert_eq!(SMALL.count() - journal.len(), never_seen);
+    check::nothing_twice(told, &journal);
+    check::counters(told, SMALL, &journal, &summary);
+    assert!(never_seen > 0 && !done.bank.faults().is_empty(), "the faults strike");
+    done.end(told).await;
 }
 
 /// Where nothing can be looked up either, what nobody knows stays unknown, and nothing is sent again.
@@ -131,26 +141,4 @@ async fn a_gateway_that_ignores_keys_and_answers_no_look_ups_leaves_the_rest_to_
     resolve_all(&done.server, Resolution::Declined).await;
     assert_eq!(done.server.count_in_doubt().await, Ok(0));
     done.end("keys ignored, no look-ups, resolved by a person").await;
-}
-
-/// A person settles everything that is unknown. What is being sent at this moment is refused, and asked for again.
-async fn resolve_all(server: &Server, outcome: Resolution) {
-    until("the end of all doubt", async || {
-        let list = server.client().ops().list_payments().state(PaymentState::UnknownValue).page_size(99);
-        let page = list.send().await.unwrap().into_inner();
-        let is_empty = page.data.is_empty();
-        for payment in page.data {
-            let body = ResolvePaymentRequest {
-                outcome: outcome.clone(),
-                comment: "the bank's statement".to_owned(),
-                gateway_reference: None,
-                gateway_code: None,
-                gateway_message: None,
-            };
-            // One that is being sent at this moment is found again by the next look.
-            drop(server.client().ops().resolve_payment().key(&payment.id).body(body).send().await);
-        }
-        is_empty
-    })
-    .await;
 }

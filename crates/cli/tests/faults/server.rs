@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use payment_runs_client::{Connection, RetryPolicy};
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET};
-use payment_runs_types::ops::{Clock, PaymentState};
+use payment_runs_types::ops::{Clock, PaymentState, Resolution, ResolvePaymentRequest};
 use payment_runs_types::v1::{CreatePaymentRunRequest, PaymentRunStatus};
 
 /// How long to wait between two looks at something in another process.
@@ -215,10 +216,10 @@ impl Server {
         serde_json::to_value(&*summary).unwrap()
     }
 
-    /// How many payments are in a state, as far as a page goes.
+    /// How many payments are in a state.
     pub(crate) async fn count_payments(&self, state: PaymentState) -> Result<usize, ()> {
-        let page = self.client.ops().list_payments().state(state).page_size(99).send().await;
-        page.map(|page| page.data.len()).map_err(drop)
+        let list = self.client.ops().list_payments().state(state).page_size(99);
+        list.stream().try_fold(0, async |count, _| Ok(count + 1)).await.map_err(drop)
     }
 
     /// How many payments have no outcome.
@@ -291,13 +292,18 @@ impl TestTime {
         .await;
     }
 
-    /// Lets time pass until the outcome of every payment is known.
-    pub(crate) async fn until_nothing_is_in_doubt(&mut self, server: &Server) {
-        until("an outcome for every payment", async || {
+    /// Looks up what is in doubt until so many payments are left.
+    pub(crate) async fn until_in_doubt(&mut self, server: &Server, count: usize) {
+        until("an outcome for every other payment", async || {
             self.tick(server, DOUBT_TICK).await;
-            server.count_in_doubt().await == Ok(0)
+            server.count_in_doubt().await == Ok(count)
         })
         .await;
+    }
+
+    /// Lets time pass until the outcome of every payment is known.
+    pub(crate) async fn until_nothing_is_in_doubt(&mut self, server: &Server) {
+        self.until_in_doubt(server, 0).await;
     }
 }
 
@@ -316,4 +322,26 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 #[expect(clippy::disallowed_methods, reason = "another process offers nothing to wait on")]
 pub(crate) async fn look_again() {
     tokio::time::sleep(LOOK_EVERY).await;
+}
+
+/// A person settles everything that is unknown. What is being sent at this moment is refused, and asked for again.
+pub(crate) async fn resolve_all(server: &Server, outcome: Resolution) {
+    until("the end of all doubt", async || {
+        let list = server.client().ops().list_payments().state(PaymentState::UnknownValue).page_size(99);
+        let page = list.send().await.unwrap().into_inner();
+        let is_empty = page.data.is_empty();
+        for payment in page.data {
+            let body = ResolvePaymentRequest {
+                outcome: outcome.clone(),
+                comment: "the bank's statement".to_owned(),
+                gateway_reference: None,
+                gateway_code: None,
+                gateway_message: None,
+            };
+            // One that is being sent at this moment is found again by the next look.
+            drop(server.client().ops().resolve_payment().key(&payment.id).body(body).send().await);
+        }
+        is_empty
+    })
+    .await;
 }

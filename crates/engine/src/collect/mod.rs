@@ -10,13 +10,15 @@
 //! About any other the gateway is asked, until it is found, or until the key's life and the settling time are both over and
 //! the gateway has said throughout that it never saw the charge.
 
+use std::collections::BTreeSet;
 use std::future::{Future, ready};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::doubt::Doubts;
+use crate::ids::GatewayId;
 use crate::payment::PaymentState;
 use crate::ports::clock::later;
 use crate::ports::{Clock, Deadline, Doubt, Gateway, Gateways, Intent, LookUp, NotSentCause, Outcome};
@@ -75,6 +77,9 @@ pub struct Collector {
     policy: SendPolicy,
     doubts: Arc<Doubts>,
     settling_time: Duration,
+    /// Gateways that have just taken nothing within the whole policy. Until one of their answers comes, each charge is
+    /// delivered to them once, so that a run does not wait for hours.
+    down: Arc<Mutex<BTreeSet<GatewayId>>>,
 }
 
 /// Whether an intent may be sent without asking first.
@@ -100,7 +105,7 @@ impl Collector {
     /// A collector over these gateways.
     pub fn new(gateways: Arc<dyn Gateways>, clock: Arc<dyn Clock>, policy: SendPolicy) -> Self {
         let settling_time = LookUpPolicy::default().settling_time;
-        Self { gateways, clock, policy, doubts: Arc::default(), settling_time }
+        Self { gateways, clock, policy, doubts: Arc::default(), settling_time, down: Arc::default() }
     }
 
     /// The same, with another settling time: see [`LookUpPolicy::settling_time`].
@@ -189,7 +194,9 @@ impl Collector {
             }
             let delivery = gateway.charge(&intent.request).await;
             drop(place);
-            let pause = match progress.judge(delivery, &intent.request, &self.policy) {
+            let next = progress.judge(delivery, &intent.request, &self.policy_for(intent.gateway));
+            self.note_health(intent.gateway, &next);
+            let pause = match next {
                 Next::Settle(outcome) => return Some(outcome),
                 Next::LookUp(known) => return Some(look_up_or(gateway, intent, known).await),
                 Next::Repeat(pause) => pause,
@@ -201,6 +208,26 @@ impl Collector {
                 Waited::Halted => {
                     return self.conclude(gateway, intent, words.stopping, progress.may_have_been_sent).await;
                 }
+            }
+        }
+    }
+
+    /// The policy at a gateway: of one that is down nothing is expected.
+    fn policy_for(&self, gateway: GatewayId) -> SendPolicy {
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        if down.contains(&gateway) { SendPolicy { deliveries_max: 1, ..self.policy } } else { self.policy }
+    }
+
+    /// Takes in whether a gateway has answered.
+    fn note_health(&self, gateway: GatewayId, next: &Next) {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        match next {
+            Next::Repeat(_) => {}
+            Next::Settle(outcome) | Next::LookUp(outcome) if outcome.gateway_trouble().is_some() => {
+                down.insert(gateway);
+            }
+            Next::Settle(_) | Next::LookUp(_) => {
+                down.remove(&gateway);
             }
         }
     }

@@ -566,3 +566,35 @@ async fn a_payment_is_given_up_only_after_the_settling_time() {
     assert!(matches!(ask(&again, 1).await, Some(Outcome::NotSent { .. })));
     assert_eq!(script.calls.lock().unwrap().matches('c').count(), 0);
 }
+
+/// A run at a gateway that is down does not wait half a minute for each of its payments.
+#[tokio::test]
+async fn a_gateway_that_is_down_is_tried_once_for_each_charge() {
+    let charges = |charges: Vec<Delivery>| {
+        Arc::new(Script {
+            settings: GatewaySettings {
+                concurrency: 1,
+                rate_per_s: None,
+                timeout: Duration::from_secs(1),
+                key_life: 2 * HOUR,
+                supports_look_up: false,
+            },
+            charges: Mutex::new(charges.into()),
+            look_up: cannot_tell(),
+            calls: Mutex::default(),
+        })
+    };
+    let all = SendPolicy::default();
+    let down = vec![not_sent(); usize::try_from(all.deliveries_max).unwrap() + 1];
+    let script = charges([down, vec![approved(), not_sent(), approved()]].concat());
+    let clock = Arc::new(LeapClock(Mutex::new(now())));
+    let collector = Collector::new(Arc::new(One(Some(script.clone()))), clock, all);
+    let mut calls = Vec::new();
+    for _ in 0..4 {
+        script.calls.lock().unwrap().clear();
+        collector.resolve(&intent(PaymentState::Intent, now(), false), &Stopping::never()).await.unwrap();
+        calls.push(script.calls.lock().unwrap().len());
+    }
+    // Once it answers, it is waited for again.
+    assert_eq!(calls, [9, 1, 1, 2]);
+}

@@ -71,6 +71,7 @@ pub fn settle_payment(view: &SettlementView, outcome: &Outcome) -> Option<Settle
             }
         }
         PaymentState::Declined => tally.errors = whole,
+        PaymentState::Canceled if outcome.is_kept_back() => tally.errors = whole,
         _ => {}
     }
     Some(SettlementEffect {

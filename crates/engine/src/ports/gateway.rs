@@ -115,6 +115,9 @@ pub enum Delivery {
     },
 }
 
+/// The code of a payment that was given up with its run. Every other payment that was not sent counts as an error.
+pub const STOPPED_CODE: &str = "run_stopped";
+
 /// What kept a charge from being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotSentCause {
@@ -136,6 +139,18 @@ impl NotSentCause {
     /// Whether another delivery soon may fare better.
     pub fn is_passing(self) -> bool {
         matches!(self, Self::NoConnection | Self::TooManyRequests)
+    }
+
+    /// Its code in the payment's answer.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Stopped => STOPPED_CODE,
+            Self::NoConnection => "gateway_not_reached",
+            Self::Credentials => "gateway_credentials",
+            Self::AddressNotFound => "gateway_address",
+            Self::TooManyRequests => "gateway_too_many_requests",
+            Self::NotConfigured => "gateway_not_configured",
+        }
     }
 }
 
@@ -195,6 +210,22 @@ pub enum Outcome {
         /// Why, in words.
         why: String,
     },
+}
+
+impl Outcome {
+    /// Whether the charge was not sent for a reason that is not its own or its run's.
+    pub fn is_kept_back(&self) -> bool {
+        matches!(self, Self::NotSent { cause, .. } if *cause != NotSentCause::Stopped)
+    }
+
+    /// What it says of a gateway that takes nothing, if it does.
+    pub fn gateway_trouble(&self) -> Option<&str> {
+        match self {
+            Self::NotSent { why, .. } if self.is_kept_back() => Some(why),
+            Self::Unknown { doubt: Doubt::Unanswered, why } => Some(why),
+            _ => None,
+        }
+    }
 }
 
 /// What a look-up found.

@@ -30,7 +30,7 @@ pub use clock::{Clock, ClockIsLater, Deadline, Entropy, Ids, SettableClock, Spaw
 pub use exports::Exports;
 pub use gateway::{
     Charge, ChargeRequest, ChargeSubject, Delivery, Doubt, EncodeCharge, Gateway, GatewaySettings, Gateways,
-    InstrumentDetails, LookUp, NotSentCause, Outcome, ReportedCharge, TokenizeError, Tokenized,
+    InstrumentDetails, LookUp, NotSentCause, Outcome, ReportedCharge, STOPPED_CODE, TokenizeError, Tokenized,
 };
 pub use imports::{Imports, TakeLines, Taken};
 pub use ledger::{Executed, Ledger, LedgerError, Output};

@@ -135,6 +135,7 @@ impl<'a> Desk<'a> {
             self.has_left = true;
             return;
         };
+        self.shared.alarm(self.claim.run, &outcome);
         if self.buffer.is_empty() {
             self.flush = Some(self.shared.sleep(self.shared.settings.settle_delay));
         }

@@ -1,17 +1,21 @@
 //! What all tasks of a worker share: the ports, the settings, and patience with the store.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::settings::WorkerSettings;
 use crate::collect::Collector;
+use crate::ids::RunId;
 use crate::ports::clock::later;
 use crate::ports::{
-    BoxFuture, Chain, Clock, Deadline, EncodeCharge, Gateways, Ids, Spawner, StoreError, Work,
+    BoxFuture, Chain, Clock, Deadline, EncodeCharge, Gateways, Ids, Outcome, Spawner, StoreError, Work,
 };
+
+/// How often a gateway that takes nothing is reported at most: seldom enough to be read, often enough to be seen.
+const ALARM_EVERY: Duration = Duration::from_mins(1);
 
 /// The ports a worker needs.
 #[derive(Clone)]
@@ -35,13 +39,26 @@ pub(super) struct Shared {
     pub(super) ports: WorkerPorts,
     pub(super) settings: WorkerSettings,
     pub(super) collector: Collector,
+    /// When a gateway that takes nothing was last reported, by the monotonic clock.
+    alarmed: Mutex<Option<Duration>>,
 }
 
 impl Shared {
     pub(super) fn new(ports: WorkerPorts, settings: &WorkerSettings) -> Self {
         let collector = Collector::new(ports.gateways.clone(), ports.clock.clone(), settings.send)
             .settling_after(settings.look_ups.settling_time);
-        Self { ports, settings: *settings, collector }
+        Self { ports, settings: *settings, collector, alarmed: Mutex::default() }
+    }
+
+    /// Reports a gateway that takes nothing, once in a while however many payments it keeps back.
+    pub(super) fn alarm(&self, run: RunId, outcome: &Outcome) {
+        let Some(why) = outcome.gateway_trouble() else { return };
+        let elapsed = self.ports.clock.elapsed();
+        let mut alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
+        if alarmed.is_none_or(|at| elapsed.saturating_sub(at) >= ALARM_EVERY) {
+            *alarmed = Some(elapsed);
+            tracing::error!(%run, why, "a gateway takes no payments");
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

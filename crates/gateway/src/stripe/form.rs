@@ -57,7 +57,8 @@ fn digest_of(documents: &[DocumentId]) -> String {
     for document in documents {
         digest.update(document.to_bytes());
     }
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let half = digest.finalize().first_chunk().copied().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(half))
 }
 
 /// The body that exchanges a card or bank account for a token.

@@ -50,8 +50,8 @@ impl Books<'_> {
         for payment in self.rows.payments.values().filter(|one| one.run == Some(run.id)) {
             let name = match payment.state {
                 PROCESSED => "payments",
-                DECLINED => "errors",
-                CANCELED => continue,
+                CANCELED if payment.is_stopped => continue,
+                DECLINED | CANCELED => "errors",
                 _ => "processing",
             };
             add(&mut counters, &payment.currency, name, 1, payment.amount);

@@ -51,6 +51,7 @@ pub(crate) struct DocumentRow {
     pub(crate) posted_at: Option<i64>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub(crate) struct PaymentRow {
     pub(crate) id: Id,
     pub(crate) account: Id,
@@ -68,6 +69,8 @@ pub(crate) struct PaymentRow {
     pub(crate) key: Option<String>,
     /// Whether nothing is delivered for it without a person.
     pub(crate) bars_delivery: bool,
+    /// Whether it was given up with its run.
+    pub(crate) is_stopped: bool,
     pub(crate) reference_id: Option<String>,
     /// Document and amount of each part.
     pub(crate) parts: Vec<(Id, i64)>,
@@ -227,7 +230,8 @@ fn read_documents(db: &Connection) -> rusqlite::Result<Vec<DocumentRow>> {
 
 fn read_payments(db: &Connection) -> rusqlite::Result<Vec<PaymentRow>> {
     let sql = "SELECT id, account, number, run, kind, state, currency, amount_minor, unapplied_minor, payment_method, \
-               standalone, records_counted, idempotency_key, reference_id, bars_delivery FROM payment";
+               standalone, records_counted, idempotency_key, reference_id, bars_delivery, \
+               coalesce(code = 'run_stopped', 0) FROM payment";
     all(db, sql, |row| {
         Ok(PaymentRow {
             id: row.get(0)?,
@@ -245,6 +249,7 @@ fn read_payments(db: &Connection) -> rusqlite::Result<Vec<PaymentRow>> {
             key: row.get(12)?,
             reference_id: row.get(13)?,
             bars_delivery: row.get(14)?,
+            is_stopped: row.get(15)?,
             parts: Vec::new(),
         })
     })

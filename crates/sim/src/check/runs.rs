@@ -11,6 +11,7 @@ use super::rows::{
 /// The codes of a run's statuses.
 const RUN_PENDING: i64 = 0;
 const RUN_COMPLETED: i64 = 2;
+const RUN_ERROR: i64 = 3;
 const RUN_CANCELED: i64 = 4;
 
 /// More than a schedule's clock is set back.
@@ -42,6 +43,7 @@ impl Books<'_> {
             let is_over = match run.status {
                 RUN_COMPLETED => !run.is_stopping,
                 RUN_CANCELED => true,
+                RUN_ERROR => self.took_nothing(run),
                 RUN_PENDING => run.is_deleted,
                 _ => false,
             };
@@ -84,6 +86,12 @@ impl Books<'_> {
         let mut overlooked =
             self.rows.documents.iter().filter(meets).filter(|one| !decided.contains(&one.id));
         overlooked.next().map(|one| format!("{} has overlooked {}", run.number, one.number))
+    }
+
+    /// Whether no payment of a run could be sent.
+    fn took_nothing(&self, run: &RunRow) -> bool {
+        let mut payments = self.rows.payments.values().filter(|one| one.run == Some(run.id)).peekable();
+        payments.peek().is_some() && payments.all(|one| one.state == CANCELED)
     }
 
     fn is_loaded(&self, document: &Id) -> bool {

@@ -11,13 +11,21 @@ use payment_runs_engine::ids::{OrganizationId, PaymentId, RunId};
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::ledger::{DecisionQuery, PaymentQuery};
-use payment_runs_engine::ports::{Executed, Ids, Once, OnceKey, Outcome, Replay, Settlement, StoredResponse};
+use payment_runs_engine::ports::{
+    Executed, Ids, NotSentCause, Once, OnceKey, Outcome, Replay, Settlement, StoredResponse,
+};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use payment_runs_engine::run::{Count, DeletePolicy, Run, RunStatus, SkipReason, Tally};
 
 use super::fixtures::{
-    ENTITY, Encoder, Stand, USER, approved, at, declined, key, lease, not_sent, scope, today, unknown,
+    ENTITY, Encoder, Stand, USER, approved, at, declined, key, lease, scope, today, unknown,
 };
+
+/// Given up with its run.
+fn given_up(payment: PaymentId) -> Settlement {
+    let why = "the payment run was stopped".to_owned();
+    Settlement { payment, outcome: Outcome::NotSent { cause: NotSentCause::Stopped, why } }
+}
 
 pub(super) fn resolution(collected: bool) -> Resolution {
     Resolution {
@@ -86,7 +94,7 @@ pub async fn a_stopped_run_ends_what_is_under_way_and_leaves_the_rest(stand: Sta
 
     // One charge had been sent, the others had not.
     let settled =
-        vec![approved(intents[0].payment), not_sent(intents[1].payment), not_sent(intents[2].payment)];
+        vec![approved(intents[0].payment), given_up(intents[1].payment), given_up(intents[2].payment)];
     assert_eq!(stand.work.settle(&claim, at(6), settled).await.unwrap(), 3);
     stand.work.close_chunk(&claim, at(6)).await.unwrap();
     // The selection goes on, so that every document gets its decision, and what is opened now sends nothing.
@@ -150,10 +158,10 @@ pub async fn what_a_stopped_run_may_have_sent_is_asked_about_and_never_sent(stan
     let due = stand.work.due_look_ups(at(1_003), at(1_063), at(0), 10).await.unwrap();
     assert!(due.len() == 2 && due.iter().all(|intent| intent.run_stopped));
     // A sender knows only its own delivery; that nothing was ever sent is for look-ups to find.
-    let sender = Command::SettlePayment(not_sent(intents[0].payment));
+    let sender = Command::SettlePayment(given_up(intents[0].payment));
     let Output::Payment(payment) = stand.execute(1_004, sender).await else { panic!() };
     assert_eq!(payment.state, PaymentState::Unknown);
-    let found = vec![not_sent(intents[0].payment), approved(intents[1].payment)];
+    let found = vec![given_up(intents[0].payment), approved(intents[1].payment)];
     assert_eq!(stand.work.settle_look_ups(ENTITY, at(1_005), found).await.unwrap(), 2);
     let payment = stand.ledger.find_payment(&scope(), &key(intents[0].payment)).await.unwrap().unwrap();
     assert_eq!(payment.state, PaymentState::Canceled);

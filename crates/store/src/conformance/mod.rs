@@ -94,6 +94,7 @@ macro_rules! for_each_case {
             work::a_lost_lease_writes_nothing,
             work::a_run_from_end_to_end,
             work::a_run_too_large_to_add_up_ends_like_any_other,
+            work::a_run_whose_gateway_takes_nothing_ends_in_error,
             work::a_second_opening_gives_the_intents_back,
             work::entities_take_turns,
             work::filters_choose_accounts_and_documents,

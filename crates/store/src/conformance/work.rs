@@ -218,7 +218,7 @@ pub async fn outcomes_in_doubt_are_looked_up(stand: Stand<'_>) {
     let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
     assert_eq!(tally.processing, Count::default());
     assert_eq!(tally.payments, Count { number: 1, amount_minor: 1_000 }, "an ended run still counts");
-    assert_eq!(tally.errors, Count { number: 1, amount_minor: 1_000 });
+    assert_eq!(tally.errors, Count { number: 2, amount_minor: 2_000 }, "declined, or kept back");
     assert!(stand.work.due_look_ups(at(500), at(600), at(0), 10).await.unwrap().is_empty());
 }
 
@@ -278,6 +278,30 @@ pub async fn a_contradiction_bars_every_other_delivery(stand: Stand<'_>) {
         held.push(stand.document(document).await.held_by.is_some());
     }
     assert_eq!(held.iter().filter(|held| **held).count(), 2, "a person must settle them");
+}
+
+/// Where no payment could be sent, the run itself has failed; the documents are free for the next one.
+pub async fn a_run_whose_gateway_takes_nothing_ends_in_error(stand: Stand<'_>) {
+    let made = stand.add_accounts(&[2]).await;
+    let run = stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let intents = stand.work_off(3, not_sent).await;
+    let ended = stand.run(&run).await;
+    let why = "no payment could be sent to the gateway: no line";
+    assert_eq!((ended.status, ended.error_message.as_deref()), (RunStatus::Error, Some(why)));
+    let tally = stand.ledger.run_tallies(ENTITY, run.id).await.unwrap()[&Currency::USD];
+    assert_eq!(tally.errors, Count { number: 2, amount_minor: 2_000 });
+    let payment = stand.ledger.find_payment(&scope(), &key(intents[0].payment)).await.unwrap().unwrap();
+    assert_eq!(payment.answer.code.as_deref(), Some("gateway_not_reached"));
+
+    let declined_run = stand.create_run(11, stand.new_run()).await;
+    stand.select(12, 10).await;
+    stand.work_off(13, declined).await;
+    assert_eq!(stand.run(&declined_run).await.status, RunStatus::Completed, "declines are the payments' own");
+    stand.create_run(21, stand.new_run()).await;
+    stand.select(22, 10).await;
+    stand.work_off(23, approved).await;
+    assert_eq!(stand.document(&made[0].1[0]).await.balance_minor, 0);
 }
 
 pub async fn a_payment_in_doubt_is_delivered_again_by_one_worker(stand: Stand<'_>) {

@@ -128,7 +128,7 @@ fn lease() -> Timestamp {
 }
 
 fn approved(payment: PaymentId) -> Settlement {
-    Settlement { payment, outcome: Outcome::Approved { reference: "ch_1".to_owned() } }
+    Settlement { payment, outcome: Outcome::Approved { reference: format!("ch_{payment}") } }
 }
 
 fn query(entity: EntityKey, run: NewRun, documents_per_chunk: usize) -> PreviewQuery {

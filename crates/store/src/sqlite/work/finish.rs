@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, RunId};
-use payment_runs_engine::ports::{ChunkClaim, ChunkStage};
-use payment_runs_engine::run::{Run, RunEvent, RunStatus};
+use payment_runs_engine::ports::{ChunkClaim, ChunkStage, STOPPED_CODE};
+use payment_runs_engine::run::{Count, Run, RunEvent, RunStatus, Tally};
 use rusqlite::{Connection, params};
 
 use super::{chunk, claim};
@@ -22,6 +22,13 @@ pub(crate) const FINISHED: &str = "SELECT entity, id, is_stopping FROM run \
 /// Whether a chunk has an intent.
 pub(crate) const ANY_INTENT: &str = "SELECT 1 FROM payment INDEXED BY payment_intent \
      WHERE entity = ?1 AND run = ?2 AND chunk = ?3 AND state = 0 AND run IS NOT NULL LIMIT 1";
+
+/// Whether a payment of a run was declined.
+const ANY_DECLINED: &str =
+    "SELECT 1 FROM payment INDEXED BY payment_run WHERE entity = ?1 AND run = ?2 AND state = 4 LIMIT 1";
+/// Why a payment of a run was not sent.
+const KEPT_BACK: &str = "SELECT message FROM payment INDEXED BY payment_run \
+     WHERE entity = ?1 AND run = ?2 AND state = 5 AND code <> ?3 LIMIT 1";
 
 /// Ends a chunk none of whose payments is an intent any more. Ending it again changes nothing.
 pub(crate) fn close_chunk(db: &Connection, claimed: &ChunkClaim) -> Result<(), Failure> {
@@ -55,8 +62,16 @@ pub(crate) fn finish_runs(db: &Connection, now: Timestamp) -> Result<Vec<RunId>,
         Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.get::<bool>()?))
     })?;
     for (entity, run, is_stopping) in &finished {
-        let event = if *is_stopping { RunEvent::Stop } else { RunEvent::Complete };
-        match within_savepoint(db, || end(db, *entity, *run, event, now, None)) {
+        let finish = || {
+            let trouble = if *is_stopping { None } else { gateway_trouble(db, *entity, *run)? };
+            let event = match &trouble {
+                _ if *is_stopping => RunEvent::Stop,
+                Some(_) => RunEvent::Fail,
+                None => RunEvent::Complete,
+            };
+            end(db, *entity, *run, event, now, trouble.as_deref())
+        };
+        match within_savepoint(db, finish) {
             Err(Failure::Corrupt(what)) => {
                 tracing::error!(%run, what, "a payment run cannot be read and ends in error");
                 end_unread(db, *entity, *run, now, &what)?;
@@ -65,6 +80,21 @@ pub(crate) fn finish_runs(db: &Connection, now: Timestamp) -> Result<Vec<RunId>,
         }
     }
     Ok(finished.into_iter().map(|(_, run, _)| run).collect())
+}
+
+/// Why no payment of a run could succeed, where its gateway took nothing: then the run itself has failed.
+fn gateway_trouble(db: &Connection, entity: EntityKey, run: RunId) -> Result<Option<String>, Failure> {
+    let tallies = row::tally::sum(db, entity, run)?;
+    let counts = |of: fn(&Tally) -> Count| tallies.values().map(|tally| of(tally).number).sum::<i64>();
+    let took_nothing = counts(|tally| tally.payments) == 0
+        && counts(|tally| tally.processing) == 0
+        && counts(|tally| tally.errors) > 0;
+    if !took_nothing || first(db, ANY_DECLINED, params_of(entity, run), |_| Ok(()))?.is_some() {
+        return Ok(None);
+    }
+    let values = params![entity.0, run.to_blob(), STOPPED_CODE];
+    let why: Option<Option<String>> = first(db, KEPT_BACK, values, |row| row.get())?;
+    Ok(why.flatten().map(|why| format!("no payment could be sent to the gateway: {why}")))
 }
 
 /// Ends a run that cannot go on. What was planned is still sent and settled; what was not is left alone.

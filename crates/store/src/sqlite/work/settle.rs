@@ -190,7 +190,11 @@ fn answer_of(outcome: &Outcome) -> GatewayAnswer {
             code: Some(code.clone()),
             message: Some(message.clone()),
         },
-        Outcome::NotSent { why, .. } | Outcome::Unknown { why, .. } => {
+        Outcome::NotSent { cause, why } => {
+            let code = Some(cause.code().to_owned());
+            GatewayAnswer { reference: None, code, message: Some(why.clone()) }
+        }
+        Outcome::Unknown { why, .. } => {
             GatewayAnswer { reference: None, code: None, message: Some(why.clone()) }
         }
     }
