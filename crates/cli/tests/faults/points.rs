@@ -7,8 +7,12 @@ use crate::check;
 use crate::ledger::SMALL;
 use crate::server::{Launch, Server, TestTime, until};
 
-/// Answers are lost so often that every run looks payments up, and delivers some of them once more.
-const FAULTS: &str = "drop-before-charge=0.4,drop-after-charge=0.3";
+/// Answers are lost now and then.
+const FAULTS: &str = "drop-before-charge=0.2,drop-after-charge=0.2";
+/// Steps that only a run leads to whose answers are lost so often that it looks payments up, and delivers some once more.
+const ONLY_IN_DOUBT: [&str; 4] = ["look-up", "begin-delivery", "end-delivery", "settle-look-ups"];
+/// How often they are lost then.
+const FAULTS_IN_DOUBT: &str = "drop-before-charge=0.4,drop-after-charge=0.3";
 /// A chunk is worked off too soon for its lease to be renewed, unless charges take long.
 const ONLY_WHEN_SLOW: &str = "renew";
 /// How long they take then.
@@ -21,7 +25,7 @@ async fn crash_at(point: &CrashPoint) -> bool {
     let folder = SMALL.in_new_folder().await;
     let is_slow = point.step == ONLY_WHEN_SLOW;
     let config = SimulatorConfig {
-        faults: FAULTS.parse().unwrap(),
+        faults: if ONLY_IN_DOUBT.contains(&point.step) { FAULTS_IN_DOUBT } else { FAULTS }.parse().unwrap(),
         latency_ms: if is_slow { SLOW_MS } else { 0 },
         ..SimulatorConfig::default()
     };
