@@ -40,7 +40,7 @@ const APIS: [&str; 3] = ["v1", "v2", "ops"];
 const CLIENT_ID: &str = "client-for-programs-of-other-people1";
 const CLIENT_SECRET: &str = "not-a-secret";
 
-/// What the server says first when it is ready.
+/// What the server says when it is ready.
 const READY: &str = "Payment runs on ";
 
 /// Redocly's and Spectral's rules for the documents. False where there is no npm to install them with.
@@ -177,10 +177,11 @@ impl Server {
         let output = process.stdout.take().context("the output is piped")?;
         let mut server = Self { process, url: String::new(), folder };
         let mut lines = BufReader::new(output).lines();
-        let line =
-            lines.next().context("the server ended before it was ready")?.context("read what it says")?;
-        let url = line.strip_prefix(READY).with_context(|| format!("the server said: {line}"))?;
-        url.clone_into(&mut server.url);
+        while server.url.is_empty() {
+            let line = lines.next().context("the server ended before it was ready")?;
+            let line = line.context("read what it says")?;
+            line.strip_prefix(READY).unwrap_or_default().clone_into(&mut server.url);
+        }
         // Read on, so that the server never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(server)

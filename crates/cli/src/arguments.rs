@@ -8,6 +8,7 @@ use payment_runs_gateway::simulator::Faults;
 use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT, Limits, TlsFiles};
 
 use crate::admin::AdminArguments;
+use crate::backup::BackupArguments;
 use crate::demo::Scale;
 use crate::exports::ExportArguments;
 use crate::imports::ImportArguments;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Serves a payment gateway to test against: test cards, idempotency keys, a journal, seeded faults.
     GatewaySimulator(SimulatorArguments),
+    /// Makes a verified copy of a database, also of one that is being served.
+    Backup(BackupArguments),
     /// Loads a standard data set, collects it through a simulated gateway, and proves every cent of it.
     Demo(DemoArguments),
     /// Creates, follows and controls payment runs of a running server.
@@ -68,6 +71,10 @@ pub(crate) struct ServeArguments {
     /// The database; the file is made when it does not exist.
     #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.sqlite")]
     pub(crate) database: Database,
+    /// The database was restored from a copy. Takes also a plain copy of a file that a server had open, which lacks what was in
+    /// its log.
+    #[arg(long)]
+    pub(crate) restored: bool,
     /// TLS.
     #[command(flatten)]
     pub(crate) tls: TlsArguments,

@@ -8,6 +8,7 @@
 
 mod admin;
 mod arguments;
+mod backup;
 mod demo;
 mod exports;
 mod imports;
@@ -34,6 +35,7 @@ async fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(serve) => serve::run(serve).await,
         Command::GatewaySimulator(simulator) => simulator::run(simulator).await,
+        Command::Backup(backup) => backup::run(backup).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Runs(runs) => runs::run(runs).await,
         Command::Payments(payments) => payments::run(payments).await,

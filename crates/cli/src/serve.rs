@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use payment_runs_gateway::simulator::SimulatorConfig;
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, default_settings};
-use payment_runs_node::{GatewayChoice, Node, NodeConfig};
+use payment_runs_node::{GatewayChoice, Node, NodeConfig, Origin};
 
 use crate::arguments::{GatewayArguments, GatewaySearch, ServeArguments};
 use crate::signal::StopSignal;
@@ -29,6 +29,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
 fn config(arguments: &ServeArguments) -> NodeConfig {
     let mut config = NodeConfig::new(arguments.database.clone());
     config.listen = arguments.listen;
+    config.is_restored = arguments.restored;
     config.tls = arguments.tls.files();
     config.limits = arguments.quotas.limits();
     config.credentials = arguments.credentials();
@@ -71,6 +72,11 @@ fn tell(line: fmt::Arguments<'_>) {
 }
 
 fn announce(node: &Node, arguments: &ServeArguments) {
+    match node.origin() {
+        Origin::New => tell(format_args!("New database: {} did not exist and was made", arguments.database)),
+        Origin::Copy => tell(format_args!("Copy: the database was copied while a server had it open")),
+        Origin::Closed | Origin::LeftOpen => {}
+    }
     tell(format_args!("Payment runs on {}", node.url()));
     tell(format_args!("Database: {}", arguments.database));
     if let Some(at) = arguments.test_clock {

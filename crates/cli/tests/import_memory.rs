@@ -40,10 +40,9 @@ impl Server {
         let database = format!("sqlite:{}", folder.join("imports.db").display());
         let mut process =
             program("").args(["serve", "--listen", "127.0.0.1:0", "--database", &database]).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let url = first.trim_end().strip_prefix("Payment runs on ").expect("the first line is the address");
-        Self { process, url: url.to_owned() }
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let url = lines.find_map(|line| line.strip_prefix("Payment runs on ").map(str::to_owned));
+        Self { process, url: url.expect("it tells its address") }
     }
 }
 

@@ -35,6 +35,13 @@ impl Running {
         Self { child, output }
     }
 
+    /// The next line.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
     /// What follows the words on the first line that starts with them.
     fn told(&mut self, words: &str) -> String {
         let mut line = String::new();
@@ -120,6 +127,7 @@ async fn serve_makes_credentials_up_once_and_stops_when_asked() {
     let database = database(folder.path());
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", &database];
     let mut first = Running::start(&arguments);
+    assert!(first.line().starts_with("New database: sqlite:"), "it was made");
     let url = first.told("Payment runs on ");
     let gateway = first.told("Gateway: ");
     assert!(gateway.starts_with("built-in simulator on http://127.0.0.1:"), "{gateway}");
@@ -129,10 +137,71 @@ async fn serve_makes_credentials_up_once_and_stops_when_asked() {
     assert!(status.success(), "{status}: {rest}");
 
     let mut second = Running::start(&arguments);
-    let url = second.told("Payment runs on ");
+    let url = second.line();
+    let url = url.strip_prefix("Payment runs on ").expect("there is nothing to say of the database");
     assert_eq!(second.told("Clients: "), "those of the database");
-    assert_eq!(runs_of(&url, &id, &secret).await.unwrap(), 0);
+    assert_eq!(runs_of(url, &id, &secret).await.unwrap(), 0);
     assert!(second.stop().0.success());
+}
+
+/// How often a server is stopped in the middle of calls. It left its log once in five times.
+const STOPS: usize = 8;
+/// Calls that a stop meets.
+const CALLS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_in_order_leaves_a_single_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path());
+    for _ in 0..STOPS {
+        let mut server = Running::start(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--database",
+            &database,
+            "--client-id",
+            "tour",
+            "--client-secret",
+            "not-a-secret",
+        ]);
+        let url = server.told("Payment runs on ");
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..CALLS {
+            let url = url.clone();
+            calls.spawn(async move { runs_of(&url, "tour", "not-a-secret").await.is_ok() });
+        }
+        assert_eq!(runs_of(&url, "tour", "not-a-secret").await.unwrap(), 0);
+        assert!(server.stop().0.success());
+        assert_eq!(calls.join_all().await.len(), CALLS, "whatever they were told");
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["serve.db", "serve.db.gateway-journal"]);
+    }
+}
+
+#[test]
+fn a_copy_of_a_serving_file_is_refused_unless_it_is_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        |database: &str| ["serve", "--listen", "127.0.0.1:0", "--database", database].map(str::to_owned);
+    let original = arguments(&database(folder.path()));
+    let mut server = Running::start(&original.each_ref().map(String::as_str));
+    server.told("Payment runs on ");
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(folder.path().join("serve.db"), &copy).unwrap();
+    let copy = arguments(&format!("sqlite:{}", copy.display()));
+    let refused = program().args(&copy).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("was copied while a server had it open") && said.contains("--restored"), "{said}");
+    let restored: Vec<&str> = copy.iter().map(String::as_str).chain(["--restored"]).collect();
+    let mut restored = Running::start(&restored);
+    assert!(restored.line().starts_with("Copy: "));
+    restored.told("Payment runs on ");
+    assert!(restored.stop().0.success());
+    assert!(server.stop().0.success());
 }
 
 #[tokio::test]
@@ -179,6 +248,18 @@ fn what_cannot_start_says_why() {
     assert_eq!(output.status.code(), Some(1));
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(words.contains("the server could not start: the database `sqlite:"), "{words}");
+    assert!(words.contains("does not exist and could not be made"), "{words}");
+    std::fs::write(folder.path().join("empty.db"), []).unwrap();
+    for (database, code, words) in [
+        ("sqlite:empty.db", 1, "is a file of 0 bytes"),
+        ("sqlite::memory:", 2, "one in memory would forget what was charged"),
+    ] {
+        let mut serve = program();
+        serve.current_dir(folder.path()).args(["serve", "--listen", "127.0.0.1:0", "--database", database]);
+        let output = serve.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && said.contains(words), "{said}");
+    }
     for (more, words) in [
         (["--gateway", "ftp://bank.example"].as_slice(), "the gateway `ftp://bank.example` cannot be used"),
         (&["--gateway", "https://bank.example", "--gateway-ca", "no.pem"], "the authorities in `no.pem`"),

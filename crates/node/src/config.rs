@@ -23,6 +23,12 @@ pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4
 /// What stands before the path of a database file.
 const SQLITE_SCHEME: &str = "sqlite:";
 
+/// How `SQLite` is told to keep a database in memory.
+const MEMORY: [&str; 2] = [":memory:", "mode=memory"];
+
+/// How `SQLite` is told that a name is an address with parameters, which are not taken.
+const SQLITE_URI: &str = "file:";
+
 /// The end of the name of the built-in simulator's journal, which lies beside the database file.
 const JOURNAL_SUFFIX: &str = ".gateway-journal";
 
@@ -35,17 +41,31 @@ pub enum Database {
 
 /// A text that names no database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a database is named `{SQLITE_SCHEME}PATH`, such as `{SQLITE_SCHEME}payment-runs.sqlite`")]
-pub struct ParseDatabaseError;
+pub enum ParseDatabaseError {
+    /// It has another form.
+    #[error("a database is named `{SQLITE_SCHEME}PATH`, such as `{SQLITE_SCHEME}payment-runs.sqlite`")]
+    Form,
+    /// It names no file.
+    #[error(
+        "a database is a file: one in memory would forget what was charged. Name a path, such as `{SQLITE_SCHEME}payment-runs.sqlite`"
+    )]
+    Memory,
+}
 
 impl FromStr for Database {
     type Err = ParseDatabaseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = text.strip_prefix(SQLITE_SCHEME).ok_or(ParseDatabaseError)?;
+        let path = text.strip_prefix(SQLITE_SCHEME).ok_or(ParseDatabaseError::Form)?;
         // `sqlite:///tmp/x.db` is how connection strings write an absolute path.
         let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-        if path.is_empty() { Err(ParseDatabaseError) } else { Ok(Self::Sqlite(path.into())) }
+        if MEMORY.iter().any(|memory| path.contains(memory)) {
+            return Err(ParseDatabaseError::Memory);
+        }
+        if path.is_empty() || path.starts_with(SQLITE_URI) {
+            return Err(ParseDatabaseError::Form);
+        }
+        Ok(Self::Sqlite(path.into()))
     }
 }
 
@@ -138,6 +158,8 @@ pub struct NodeConfig {
     pub connections: ConnectionBounds,
     /// Where the data is kept.
     pub database: Database,
+    /// Whether the database was restored: then a plain copy of a file that a server had open is taken, too.
+    pub is_restored: bool,
     /// The default gateway.
     pub gateway: GatewayChoice,
     /// The client that is made, or given a new secret, at the start. Without it a first start makes one up.
@@ -175,6 +197,7 @@ impl NodeConfig {
             tls: None,
             connections: ConnectionBounds::default(),
             database,
+            is_restored: false,
             gateway: GatewayChoice::BuiltIn {
                 simulator: SimulatorConfig::default(),
                 settings: default_settings(),
@@ -206,8 +229,11 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Database>().unwrap().path(), Path::new(path), "{text}");
         }
-        for wrong in ["", "x.db", "sqlite:", "postgres://localhost/x"] {
-            assert_eq!(wrong.parse::<Database>(), Err(ParseDatabaseError), "{wrong}");
+        for wrong in ["", "x.db", "sqlite:", "postgres://localhost/x", "sqlite:file:x.db"] {
+            assert_eq!(wrong.parse::<Database>(), Err(ParseDatabaseError::Form), "{wrong}");
+        }
+        for memory in ["sqlite::memory:", "sqlite:file::memory:?cache=shared", "sqlite:file:x?mode=memory"] {
+            assert_eq!(memory.parse::<Database>(), Err(ParseDatabaseError::Memory), "{memory}");
         }
     }
 

@@ -30,6 +30,7 @@ pub use config::{
 pub use error::NodeError;
 pub use node::Node;
 pub use payment_runs_server::Limits;
+pub use payment_runs_store::{BackedUp, BackupError, Origin, back_up};
 pub use seams::Seams;
 pub use system::{SystemClock, SystemEntropy, SystemIds, SystemSpawner};
 pub use test_clock::TestClock;

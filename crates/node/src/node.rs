@@ -18,7 +18,7 @@ use payment_runs_gateway::registry::GatewayRegistry;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
 use payment_runs_server::{App, NotificationWriter, Ports, ServerSettings, router, work_off_async_requests};
-use payment_runs_store::{Executor, SqliteStore};
+use payment_runs_store::{Executor, Origin, SqliteStore};
 
 use crate::acceptor::{Acceptor, Service};
 use crate::config::{Credentials, Database, GatewayChoice, NodeConfig};
@@ -76,7 +76,7 @@ impl Node {
         let tls = config.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let listener = Acceptor::bind(config.listen).await.map_err(listen_error)?;
         warn_of_plain_text(&config);
-        let store = open_store(&config.database).await?;
+        let store = open_store(&config.database, config.is_restored).await?;
         let access: Arc<dyn Access> = Arc::new(store.clone());
         let prepared = prepare(&access, &seams, &config.first_start, config.credentials.clone()).await?;
         let (gateway, simulator) = start_gateway(config.gateway, &config.database).await?;
@@ -149,6 +149,11 @@ impl Node {
         self.simulator.as_ref()
     }
 
+    /// How the database file was found.
+    pub fn origin(&self) -> Origin {
+        self.store.origin()
+    }
+
     /// The store, for loading in bulk and for tests.
     pub fn store(&self) -> &SqliteStore {
         &self.store
@@ -185,8 +190,8 @@ impl Node {
         }
         drop(self.registry);
         let store = self.store;
-        // The last clone waits for the database's threads.
-        if let Err(error) = tokio::task::spawn_blocking(move || drop(store)).await {
+        // Some clones may be left, in tasks that were cut off: the file is closed all the same, whole and without its log.
+        if let Err(error) = tokio::task::spawn_blocking(move || store.close()).await {
             tracing::error!(%error, "the database was not closed in order");
         }
     }
@@ -199,10 +204,18 @@ fn warn_of_plain_text(config: &NodeConfig) {
     }
 }
 
-async fn open_store(database: &Database) -> Result<SqliteStore, NodeError> {
+async fn open_store(database: &Database, is_restored: bool) -> Result<SqliteStore, NodeError> {
     let path = database.path().to_owned();
     // Opening reads and may migrate the file, which takes as long as it takes.
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, Executor::thread())).await;
+    let open = move || {
+        let executor = Executor::thread();
+        if is_restored {
+            SqliteStore::open_restored(path, executor)
+        } else {
+            SqliteStore::open(path, executor)
+        }
+    };
+    let opened = tokio::task::spawn_blocking(open).await;
     let failed = |source| NodeError::OpenStore { database: database.to_string(), source };
     opened.map_err(NodeError::OpeningEnded)?.map_err(failed)
 }

@@ -12,4 +12,4 @@
 pub mod conformance;
 mod sqlite;
 
-pub use sqlite::{Executor, OpenError, Sequence, SqliteStore};
+pub use sqlite::{BackedUp, BackupError, Executor, OpenError, Origin, Sequence, SqliteStore, back_up};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "how often which fault struck is worth reading")]
 
+mod backup;
 mod check;
 mod disk;
 mod gateways;

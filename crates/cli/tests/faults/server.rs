@@ -83,23 +83,25 @@ impl Launch {
 
     /// Starts it and waits until it serves.
     ///
-    /// Nobody reads its output after the first line: that the pipe is closed must not disturb it.
+    /// Nobody reads its output after its address: that the pipe is closed must not disturb it.
     pub(crate) fn start(&self) -> Server {
         self.try_start().unwrap_or_else(|said| panic!("it said `{said}`, and: {}", self.log()))
     }
 
-    /// The same where it may end before it serves; gives its first line then.
+    /// The same where it may end before it serves; gives what it said then.
     pub(crate) fn try_start(&self) -> Result<Server, String> {
         let log = File::options().create(true).append(true).open(self.folder.join(LOG)).unwrap();
         let mut process = self.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let mut first = String::new();
-        output.read_line(&mut first).unwrap();
-        let Some(url) = first.trim_end().strip_prefix("Payment runs on ") else {
-            process.wait().unwrap();
-            return Err(first);
-        };
-        Ok(Server { process, client: connect(url) })
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut said = Vec::new();
+        for line in lines {
+            if let Some(url) = line.strip_prefix("Payment runs on ") {
+                return Ok(Server { process, client: connect(url) });
+            }
+            said.push(line);
+        }
+        process.wait().unwrap();
+        Err(said.join("\n"))
     }
 
     /// Starts it without waiting for anything.

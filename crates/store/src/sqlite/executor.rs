@@ -2,15 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, ThreadId};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::Failure;
-use super::lock::FileLock;
-use super::schema::{self, OpenError};
+use super::open_error::OpenError;
+use super::open_file::{OpenFile, Opening, Origin};
+use super::schema;
 
 /// Jobs that may wait for the writer; whoever brings one more waits for room.
 const WRITE_QUEUE_MAX: usize = 64;
@@ -42,33 +43,60 @@ impl Executor {
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
+type Jobs = Arc<Mutex<mpsc::Receiver<Job>>>;
+
 /// The connections, and the threads that own them.
 pub(crate) enum Engine {
     Thread(Threads),
-    Inline { db: Mutex<Connection>, _lock: FileLock },
+    /// Absent once it is closed.
+    Inline(Mutex<Option<OpenFile>>),
 }
 
 pub(crate) struct Threads {
-    /// Absent only while the threads are being ended.
-    lanes: Option<Lanes>,
-    handles: Vec<JoinHandle<()>>,
+    /// Absent once the threads are to end.
+    lanes: Mutex<Option<Lanes>>,
+    /// The writer, which ends last; absent once somebody has waited for it.
+    writer: Mutex<Option<JoinHandle<()>>>,
+    ids: Vec<ThreadId>,
 }
 
+#[derive(Clone)]
 struct Lanes {
     writer: mpsc::Sender<Job>,
     readers: mpsc::Sender<Job>,
 }
 
+/// Whoever panicked with a lock left nothing half done behind it: a job that panics is rolled back.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Engine {
-    pub(crate) fn open(path: &Path, executor: Executor) -> Result<Self, OpenError> {
-        let (writer, lock) = schema::open_writer(path)?;
-        match executor {
+    pub(crate) fn open(
+        path: &Path,
+        executor: Executor,
+        is_restored: bool,
+    ) -> Result<(Self, Origin), OpenError> {
+        // Where nobody else may read the file, nobody copies it.
+        let has_mark = executor != Executor::InlineAlone;
+        let file = OpenFile::open(path, Opening { is_restored, has_mark })?;
+        let origin = file.origin;
+        let engine = match executor {
             Executor::InlineAlone => {
-                schema::keep_others_out(&writer, path)?;
-                Ok(Self::Inline { db: Mutex::new(writer), _lock: lock })
+                schema::keep_others_out(&file.db, path)?;
+                Self::Inline(Mutex::new(Some(file)))
             }
-            Executor::Inline => Ok(Self::Inline { db: Mutex::new(writer), _lock: lock }),
-            Executor::Thread { readers } => Threads::start(path, writer, lock, readers).map(Self::Thread),
+            Executor::Inline => Self::Inline(Mutex::new(Some(file))),
+            Executor::Thread { readers } => Self::Thread(Threads::start(file, readers)?),
+        };
+        Ok((engine, origin))
+    }
+
+    /// Closes the file in order, after the jobs that wait. Whoever comes later is told that it is closed.
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Thread(threads) => threads.close(),
+            Self::Inline(file) => drop(locked(file).take()),
         }
     }
 
@@ -101,14 +129,13 @@ impl Engine {
         job: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         match self {
-            Self::Inline { db, .. } => {
-                // A job that panicked was rolled back, so the connection is as good as before.
-                let mut db = db.lock().unwrap_or_else(PoisonError::into_inner);
-                job(&mut db)
+            Self::Inline(file) => {
+                let mut file = locked(file);
+                job(&mut file.as_mut().ok_or(Failure::Closed)?.db)
             }
             Self::Thread(threads) => {
-                let lanes = threads.lanes.as_ref().ok_or(Failure::Closed)?;
-                let lane = if writes { &lanes.writer } else { &lanes.readers };
+                let lanes = locked(&threads.lanes).clone().ok_or(Failure::Closed)?;
+                let lane = if writes { lanes.writer } else { lanes.readers };
                 let (answer, answered) = oneshot::channel();
                 let job: Job = Box::new(move |db| {
                     // The caller may have gone away: what is to be written is written all the same.
@@ -124,56 +151,69 @@ impl Engine {
 }
 
 impl Threads {
-    fn start(path: &Path, writer: Connection, lock: FileLock, readers: usize) -> Result<Self, OpenError> {
-        let lock = Arc::new(lock);
+    fn start(file: OpenFile, readers: usize) -> Result<Self, OpenError> {
         let (write_lane, write_jobs) = mpsc::channel(WRITE_QUEUE_MAX);
         let (read_lane, read_jobs) = mpsc::channel(READ_QUEUE_MAX);
-        let mut handles =
-            vec![start_thread("store-writer", writer, &lock, Arc::new(Mutex::new(write_jobs)))?];
-        let read_jobs = Arc::new(Mutex::new(read_jobs));
-        for _ in 0..readers.max(1) {
-            let db = schema::open_reader(path)?;
-            handles.push(start_thread("store-reader", db, &lock, Arc::clone(&read_jobs))?);
-        }
-        Ok(Self { lanes: Some(Lanes { writer: write_lane, readers: read_lane }), handles })
-    }
-}
-
-/// Ends the threads after the jobs that wait, so that the file is closed and unlocked when the last clone is gone.
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.lanes = None;
-        for handle in self.handles.drain(..) {
-            if handle.thread().id() != std::thread::current().id() && handle.join().is_err() {
-                tracing::error!("a database thread panicked");
-            }
-        }
-    }
-}
-
-fn start_thread(
-    name: &str,
-    mut db: Connection,
-    lock: &Arc<FileLock>,
-    jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
-) -> Result<JoinHandle<()>, OpenError> {
-    let lock = Arc::clone(lock);
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            loop {
-                // The guard is dropped before the job runs: only waiting for a job is done in turn.
-                let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-                let Some(job) = job else { break };
-                if catch_unwind(AssertUnwindSafe(|| job(&mut db))).is_err() {
-                    tracing::error!("a database transaction panicked and was rolled back");
+        let (write_jobs, read_jobs) = (Arc::new(Mutex::new(write_jobs)), Arc::new(Mutex::new(read_jobs)));
+        let reading: Vec<JoinHandle<()>> = (0..readers.max(1))
+            .map(|_| {
+                let (mut db, jobs) = (schema::open_reader(&file.path)?, Arc::clone(&read_jobs));
+                start_thread("store-reader", move || work_off(&mut db, &jobs))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut ids: Vec<ThreadId> = reading.iter().map(|reader| reader.thread().id()).collect();
+        let writer = start_thread("store-writer", move || {
+            let mut file = file;
+            work_off(&mut file.db, &write_jobs);
+            // Two connections that are closed at once each take the other for one that goes on, and leave the log. So the
+            // writer is closed last, and alone.
+            for reader in reading {
+                if reader.join().is_err() {
+                    tracing::error!("a database thread panicked");
                 }
             }
-            // The file is closed before it is unlocked.
-            drop(db);
-            drop(lock);
-        })
-        .map_err(|source| OpenError::Thread { source })
+            drop(file);
+        })?;
+        ids.push(writer.thread().id());
+        let lanes = Lanes { writer: write_lane, readers: read_lane };
+        Ok(Self { lanes: Mutex::new(Some(lanes)), writer: Mutex::new(Some(writer)), ids })
+    }
+
+    /// Ends the threads after the jobs that wait, and waits until the file is closed and unlocked.
+    fn close(&self) {
+        drop(locked(&self.lanes).take());
+        // A job that drops the last clone of the store cannot wait for its own end.
+        if self.ids.contains(&std::thread::current().id()) {
+            return;
+        }
+        let mut writer = locked(&self.writer);
+        if writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("a database thread panicked");
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|source| OpenError::Thread { source })
+}
+
+/// Does jobs until there is nobody left who could bring one.
+fn work_off(db: &mut Connection, jobs: &Jobs) {
+    loop {
+        // The guard is dropped before the job runs: only waiting for a job is done in turn.
+        let job = locked(jobs).blocking_recv();
+        let Some(job) = job else { return };
+        if catch_unwind(AssertUnwindSafe(|| job(db))).is_err() {
+            tracing::error!("a database transaction panicked and was rolled back");
+        }
+    }
 }
 
 fn in_transaction<T>(

@@ -3,6 +3,7 @@
 
 use rusqlite::Connection;
 
+use super::open_file::{OpenFile, Opening};
 use super::schema;
 
 /// The steps before the one that made the audit trail wider.
@@ -25,7 +26,8 @@ fn the_audit_trail_of_an_earlier_version_is_kept() {
     .unwrap();
     drop(old);
 
-    let (db, _lock) = schema::open_writer(&path).unwrap();
+    let file = OpenFile::open(&path, Opening::default()).unwrap();
+    let db = &file.db;
     let mut statement =
         db.prepare("SELECT id, run IS NULL, at, kind, state, detail FROM event ORDER BY id").unwrap();
     let rows = statement.query_map([], |row| {

@@ -7,6 +7,7 @@
 
 mod access;
 mod async_requests;
+mod backup;
 mod codes;
 mod command;
 mod events;
@@ -16,9 +17,13 @@ mod failure;
 mod imports;
 mod ledger;
 mod lock;
+mod mark;
 #[cfg(test)]
 mod migration_tests;
 mod once;
+mod open_error;
+mod open_file;
+mod place;
 #[cfg(test)]
 mod plan_tests;
 mod query;
@@ -42,10 +47,12 @@ use payment_runs_engine::ports::StoreError;
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
+pub use backup::{BackedUp, BackupError, back_up};
 use executor::Engine;
 pub use executor::Executor;
 use failure::Failure;
-pub use schema::OpenError;
+pub use open_error::OpenError;
+pub use open_file::Origin;
 pub use sequence::Sequence;
 
 /// The store on one SQLite file. Clones share the file, which is closed when the last of them is dropped.
@@ -56,6 +63,7 @@ pub struct SqliteStore {
 
 struct Inner {
     engine: Engine,
+    origin: Origin,
     signals: Arc<Signals>,
     /// The entity whose chunk was claimed last.
     served: Mutex<Option<EntityKey>>,
@@ -94,11 +102,33 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, which is made when absent, and brings its schema up to date. A file that another process or
-    /// another store has open is refused: two writers would not see each other's leases in time.
+    /// Opens the file, which is made when absent, and brings its schema up to date. A file that another process or another store
+    /// has open, by whatever name, is refused: two writers would not see each other's leases in time. So is a plain copy of a file
+    /// that a server had open, and a file of 0 bytes.
     pub fn open(path: impl AsRef<Path>, executor: Executor) -> Result<Self, OpenError> {
-        let engine = Engine::open(path.as_ref(), executor)?;
-        Ok(Self { inner: Arc::new(Inner { engine, signals: Arc::default(), served: Mutex::default() }) })
+        Self::open_at(path.as_ref(), executor, false)
+    }
+
+    /// The same, and takes a plain copy of a file that a server had open, too: whoever restored it knows what it lacks.
+    pub fn open_restored(path: impl AsRef<Path>, executor: Executor) -> Result<Self, OpenError> {
+        Self::open_at(path.as_ref(), executor, true)
+    }
+
+    fn open_at(path: &Path, executor: Executor, is_restored: bool) -> Result<Self, OpenError> {
+        let (engine, origin) = Engine::open(path, executor, is_restored)?;
+        let inner = Inner { engine, origin, signals: Arc::default(), served: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// How the file was found.
+    pub fn origin(&self) -> Origin {
+        self.inner.origin
+    }
+
+    /// Closes the file in order for all clones, after what was asked for before, and waits for it: it blocks the caller. Whoever
+    /// asks for anything later is told [`StoreError::Closed`]. The last clone that is dropped does the same.
+    pub fn close(&self) {
+        self.inner.engine.close();
     }
 
     /// Sets the next number that an entity's sequence gives. For data sets and tests whose numbers are known beforehand.

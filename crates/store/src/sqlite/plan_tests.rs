@@ -11,7 +11,8 @@ use payment_runs_engine::ports::ledger::{
 use payment_runs_engine::run::SkipReason;
 use rusqlite::Connection;
 
-use super::{command, query, read, row, schema, webhook, work};
+use super::open_file::{OpenFile, Opening};
+use super::{command, query, read, row, webhook, work};
 
 /// The plan of a statement, a line per step, made in a file without statistics, as every new one is.
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
@@ -25,10 +26,10 @@ fn sql_parameters(db: &Connection, sql: &str) -> usize {
     db.prepare(sql).unwrap().parameter_count()
 }
 
-fn open() -> (tempfile::TempDir, Connection) {
+fn open() -> (tempfile::TempDir, OpenFile) {
     let folder = tempfile::tempdir().unwrap();
-    let (db, _lock) = schema::open_writer(&folder.path().join("plans.db")).unwrap();
-    (folder, db)
+    let file = OpenFile::open(&folder.path().join("plans.db"), Opening::default()).unwrap();
+    (folder, file)
 }
 
 /// Steps that read a whole table, or that sort. The virtual table of JSON lists is no table.
@@ -43,7 +44,8 @@ fn costly(steps: &[String]) -> Vec<&String> {
 
 #[test]
 fn the_work_reads_only_what_it_needs() {
-    let (_folder, db) = open();
+    let (_folder, file) = open();
+    let db = &file.db;
     let mut faults = Vec::new();
     for (sql, index) in [
         (
@@ -89,7 +91,7 @@ fn the_work_reads_only_what_it_needs() {
         (&read::records::PAYMENTS, "PRIMARY KEY (entity=? AND run=? AND position=?)"),
         (read::records::CREDITS, "INDEX credit_application_record (entity=? AND run=? AND record=?)"),
     ] {
-        let steps = plan(&db, sql);
+        let steps = plan(db, sql);
         let scans_index_only = ["run_working", "run_waiting"];
         let costly: Vec<_> = costly(&steps)
             .into_iter()
@@ -104,7 +106,8 @@ fn the_work_reads_only_what_it_needs() {
 
 #[test]
 fn lists_walk_an_index() {
-    let (_folder, db) = open();
+    let (_folder, file) = open();
+    let db = &file.db;
     let scope = Scope::entity(EntityKey::FIRST);
     let (account, run) = (AccountId::from_u128(1), RunId::from_u128(2));
     let payments = |account, run, states: &[PaymentState]| {
@@ -144,7 +147,7 @@ fn lists_walk_an_index() {
         (decisions(DecisionQuery { reason: Some(SkipReason::RetryRule), ..page }), "INDEX decision_skipped"),
         (query::runs(&scope, &runs).unwrap().sql, "INDEX run_number (entity=?)"),
     ] {
-        let steps = plan(&db, &sql);
+        let steps = plan(db, &sql);
         if !costly(&steps).is_empty() || !steps.iter().any(|step| step.contains(index)) {
             faults.push(format!("{index} is not used, or not alone:\n{sql}\n{steps:#?}"));
         }
@@ -154,7 +157,8 @@ fn lists_walk_an_index() {
 
 #[test]
 fn events_are_only_ever_appended() {
-    let (_folder, db) = open();
+    let (_folder, file) = open();
+    let db = &file.db;
     db.execute("INSERT INTO event (entity, run, id, at, kind) VALUES (1, NULL, 1, 0, 99)", []).unwrap();
     for sql in ["UPDATE event SET at = 1", "DELETE FROM event"] {
         let error = db.execute(sql, []).unwrap_err();
@@ -164,7 +168,8 @@ fn events_are_only_ever_appended() {
 
 #[test]
 fn hot_statements_are_prepared_once() {
-    let (_folder, db) = open();
+    let (_folder, file) = open();
+    let db = &file.db;
     let mut faults = Vec::new();
     for sql in [
         work::select::SCAN,

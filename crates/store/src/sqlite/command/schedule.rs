@@ -179,7 +179,7 @@ mod tests {
     use payment_runs_engine::ports::Ids;
 
     use super::*;
-    use crate::sqlite::schema::open_writer;
+    use crate::sqlite::open_file::{OpenFile, Opening};
 
     struct One;
     impl Ids for One {
@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn an_entity_has_a_bounded_number_of_active_schedules() {
         let folder = tempfile::tempdir().unwrap();
-        let (db, _lock) = open_writer(&folder.path().join("store.db")).unwrap();
+        let file = OpenFile::open(&folder.path().join("store.db"), Opening::default()).unwrap();
+        let db = &file.db;
         let scope = Scope::entity(EntityKey::FIRST);
         let add = |count: u32| {
             let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
@@ -201,7 +202,7 @@ mod tests {
         };
         let (user, now) = (UserId::from_u128(1), Timestamp::UNIX_EPOCH);
         let room = || {
-            let mut desk = Desk { db: &db, scope: &scope, user, now, ids: &One, refusals: Vec::new() };
+            let mut desk = Desk { db, scope: &scope, user, now, ids: &One, refusals: Vec::new() };
             check_room(&mut desk).unwrap();
             desk.refusals
         };

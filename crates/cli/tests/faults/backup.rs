@@ -1,0 +1,51 @@
+//! A backup of a server that collects, and the server that starts from it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use payment_runs_gateway::simulator::{Simulator, SimulatorConfig};
+
+use crate::check;
+use crate::ledger::LARGE;
+use crate::server::{Launch, TestTime, until};
+
+fn back_up(folder: &Path, to: &Path) -> Output {
+    let database = format!("sqlite:{}", folder.join("node.db").display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_payment-runs"));
+    command.arg("backup").arg(to).args(["--database", &database]).output().unwrap()
+}
+
+/// The backup disturbs nobody, and a server starts from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_made_while_charges_go_on_and_starts() {
+    let (folder, other) = (LARGE.in_new_folder().await, tempfile::tempdir().unwrap());
+    let bank = SimulatorConfig { latency_ms: 2, ..SimulatorConfig::default() };
+    let bank = Simulator::start(bank).await.unwrap();
+    let mut time = TestTime::new();
+    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
+    let run = server.create_run().await;
+    until("some charges", async || {
+        time.tick_run(&server).await;
+        bank.journal().len() >= 200
+    })
+    .await;
+    let backup = other.path().join("node.db");
+    let made = back_up(folder.path(), &backup);
+    let said = String::from_utf8(made.stdout).unwrap();
+    assert!(made.status.success(), "{said}{}", String::from_utf8_lossy(&made.stderr));
+    let counts = format!("{} accounts, {} documents, ", LARGE.accounts, LARGE.count());
+    assert!(said.contains(&counts) && said.trim_end().ends_with("1 payment runs; verified"), "{said}");
+    let again = back_up(folder.path(), &backup);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(!again.status.success() && said.contains("a backup overwrites nothing"), "{said}");
+
+    time.until_completed(&server, &run).await;
+    let summary = server.summary(&run).await;
+    server.kill();
+    check::everything_once("a backup meanwhile", LARGE, &bank.journal(), &summary);
+
+    let restored = time.launch(&Launch::new(other.path(), &bank.url()).with("--restored")).start();
+    assert_eq!(restored.find_only_run().await, Some(run), "it was at work when the backup was made");
+    restored.kill();
+    bank.stop().await;
+}
