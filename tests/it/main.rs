@@ -7,6 +7,7 @@ mod audit;
 mod bad_input;
 mod billing_objects;
 mod card_data;
+mod card_numbers;
 mod connections;
 mod contract_served;
 mod control;

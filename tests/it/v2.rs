@@ -372,4 +372,10 @@ async fn the_documented_list_is_answered_field_for_field() {
     assert_eq!(shape(&page.body), shape(&expected));
     assert_eq!(page.body["data"][0]["created_by_id"], user.to_string());
     assert_eq!(page.body["data"][0]["payment_collection_date"], "2019-08-24T14:15:22Z");
+    let mut told = page.body;
+    told["next_page"] = json!("a cursor");
+    for field in ["id", "payment_gateway_id"] {
+        told["data"][0][field] = json!("an identifier");
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap());
 }

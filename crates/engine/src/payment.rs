@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Stamps;
 use crate::ids::{AccountId, DocumentId, GatewayId, PaymentId, PaymentMethodId, RunId};
 use crate::money::Currency;
+use crate::payment_method::card_number::without_card_numbers;
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,6 +100,15 @@ pub struct GatewayAnswer {
     pub code: Option<String>,
     /// Its words.
     pub message: Option<String>,
+}
+
+impl GatewayAnswer {
+    /// The answer as it is stored: a gateway may repeat the number of a card.
+    #[must_use]
+    pub fn without_card_numbers(self) -> Self {
+        let hide = |text: Option<String>| text.map(|text| without_card_numbers(&text));
+        Self { reference: hide(self.reference), code: hide(self.code), message: hide(self.message) }
+    }
 }
 
 /// A payment.

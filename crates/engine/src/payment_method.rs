@@ -1,5 +1,7 @@
 //! Payment methods, and the failure counters that retry rules read.
 
+pub mod card_number;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

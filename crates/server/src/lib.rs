@@ -6,6 +6,7 @@
 mod app;
 mod auth;
 mod call;
+mod card_numbers;
 mod change;
 mod contract;
 #[cfg(test)]

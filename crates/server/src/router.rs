@@ -1,9 +1,9 @@
 //! Puts the generated routers and the layers together.
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
+use axum::{Extension, Router};
 use payment_runs_stubs::{Category, Rejection};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::Predicate;
@@ -11,6 +11,7 @@ use tower_http::compression::predicate::{NotForContentType, SizeAbove};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::app::{App, BODY_PAUSE_MAX, COMPRESS_OVER_BYTES};
+use crate::card_numbers::NO_CARD_NUMBERS;
 use crate::contract;
 use crate::layer::{acceptable, admit, bound, identify, limit, read_body, refuse, replay};
 use crate::ops::OpsApi;
@@ -29,6 +30,7 @@ pub fn router(app: App) -> Router {
     apis.fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::disable())
+        .layer(Extension(NO_CARD_NUMBERS))
         .layer(from_fn_with_state(app.clone(), replay))
         .layer(from_fn(read_body))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))

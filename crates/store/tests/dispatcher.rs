@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use payment_runs_engine::ids::{DeliveryId, EntityKey, UserId, WebhookId};
+use payment_runs_engine::ids::{DeliveryId, EntityKey, RunId, UserId, WebhookId};
 use payment_runs_engine::notify::{
-    Attempt, Dispatcher, DispatcherPorts, Notification, WebhookChange, WebhookRequest,
+    Attempt, Dispatcher, DispatcherPorts, Notification, WAITING_MAX, WAITING_OF_RUN_MAX, WebhookChange,
+    WebhookRequest,
 };
 use payment_runs_engine::ports::{
     BoxFuture, Clock, EncodeNotification, Entropy, TargetFault, WebhookSender, Webhooks, since_epoch,
@@ -89,7 +90,7 @@ impl WebhookSender for Prompt {
 async fn a_webhook_that_is_switched_off_is_told_no_more_though_another_keeps_the_dispatcher_busy() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("store.db"), Executor::Inline).unwrap();
-    let made = webhooks::webhooks_with_much_to_tell(Stand::new(&store), 2, PAYMENTS).await;
+    let made = webhooks::webhooks_with_much_to_tell(&Stand::new(&store), 2, PAYMENTS).await;
     let sender = Arc::new(Prompt {
         store: store.clone(),
         first: made[0],
@@ -112,4 +113,101 @@ async fn a_webhook_that_is_switched_off_is_told_no_more_though_another_keeps_the
     let told = sender.told.lock().unwrap().clone();
     assert_eq!(told[&made[0]], PAYMENTS);
     assert!(told[&made[1]] <= TOLD_BEFORE + 1, "it was told {} of {PAYMENTS}", told[&made[1]]);
+}
+
+/// Bodies that name the run and the place of the event.
+struct Naming;
+
+impl EncodeNotification for Naming {
+    fn encode(&self, _: DeliveryId, notification: &Notification) -> Vec<u8> {
+        let run = notification.subject.run().unwrap();
+        format!("{run} {:08}", notification.event).into_bytes()
+    }
+}
+
+/// An endpoint that refuses what is told of some runs, and keeps the rest until it has enough.
+struct Choosy {
+    refused: Vec<RunId>,
+    enough: usize,
+    taken: Mutex<Vec<String>>,
+    has_enough: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl WebhookSender for Choosy {
+    fn check(&self, url: &str) -> Result<String, TargetFault> {
+        Ok(url.to_owned())
+    }
+    fn secret(&self, _: WebhookId, _: u32) -> String {
+        String::new()
+    }
+    async fn send(&self, request: WebhookRequest) -> Attempt {
+        let body = String::from_utf8(request.body).unwrap();
+        if self.refused.iter().any(|run| body.starts_with(&run.to_string())) {
+            return Attempt::Answered(500);
+        }
+        let mut taken = self.taken.lock().unwrap();
+        taken.push(body);
+        if taken.len() == self.enough {
+            self.has_enough.send_replace(true);
+        }
+        Attempt::Answered(200)
+    }
+}
+
+/// Makes runs of so many payments after one of a single payment, of which the first are refused, and gives the runs with what is taken
+/// of all, until it is enough.
+async fn tell(payments: &[usize], refused: usize, enough: usize) -> (Vec<RunId>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("store.db"), Executor::Inline).unwrap();
+    let stand = Stand::new(&store);
+    webhooks::webhooks_with_much_to_tell(&stand, 1, 1).await;
+    let mut runs = Vec::new();
+    for payments in payments {
+        runs.push(webhooks::run_with_much_to_tell(&stand, *payments).await);
+    }
+    let sender = Arc::new(Choosy {
+        refused: runs[..refused].to_vec(),
+        enough,
+        taken: Mutex::default(),
+        has_enough: watch::Sender::new(false),
+    });
+    let dispatcher = Dispatcher::new(DispatcherPorts {
+        webhooks: Arc::new(store),
+        encoder: Arc::new(Naming),
+        sender: sender.clone(),
+        clock: Arc::new(Still),
+        ids: Arc::new(Numbers::new(50_000)),
+        entropy: Arc::new(Still),
+    });
+    let mut has_enough = sender.has_enough.subscribe();
+    let stop = async move { drop(has_enough.wait_for(|enough| *enough).await) };
+    let ended = tokio::time::timeout(PATIENCE, dispatcher.run(stop)).await;
+    let taken = sender.taken.lock().unwrap().clone();
+    assert!(ended.is_ok(), "only {} of {enough} were taken", taken.len());
+    (runs, taken)
+}
+
+#[tokio::test]
+async fn a_large_run_does_not_hold_up_the_next_one() {
+    let payments = [WAITING_MAX + 100, 3];
+    let (runs, taken) = tell(&payments, 0, 1 + payments.iter().sum::<usize>()).await;
+    let of = |run: RunId| taken.iter().filter(move |one| one.starts_with(&run.to_string()));
+    let first = taken.iter().position(|one| one.starts_with(&runs[1].to_string())).unwrap();
+    assert!(first <= WAITING_MAX, "the first of the next run came after {first} deliveries");
+    for (run, payments) in runs.iter().zip(payments) {
+        assert!(of(*run).is_sorted_by(|one, next| one < next), "each once and in order");
+        assert_eq!(of(*run).count(), payments);
+    }
+}
+
+#[tokio::test]
+async fn runs_that_are_refused_do_not_hold_up_the_next_one() {
+    // More than the room for all, in more runs than have a share of it; and time stands still.
+    let refused = WAITING_MAX / WAITING_OF_RUN_MAX + 1;
+    let mut payments = vec![WAITING_OF_RUN_MAX + 2; refused];
+    payments.push(3);
+    let (runs, taken) = tell(&payments, refused, 1 + 3).await;
+    let last = runs[refused].to_string();
+    assert_eq!(taken.iter().filter(|one| one.starts_with(&last)).count(), 3);
 }

@@ -28,6 +28,8 @@ mod stream;
 
 pub use generated::{ops, v1, v2};
 
+pub use extract::TextRule;
+
 pub use context::{RequestContext, RequestId, TrackId};
 pub use lines::{ColumnKind, Lines};
 pub use operation::OperationInfo;

@@ -79,7 +79,22 @@ impl Counterpart {
         assert_eq!(body, documented.body);
         assert!(!received.headers.contains_key("api-version"), "no undocumented header is sent");
         assert!(!received.headers.contains_key("idempotency-key"));
+        insta::assert_snapshot!(format!("sent_{}", sample.operation), written(received, body.as_ref()));
     }
+}
+
+/// A request as text, without what differs between machines and versions.
+fn written(received: &Received, body: Option<&Value>) -> String {
+    const LEFT_OUT: [&str; 3] = ["content-length", "host", "user-agent"];
+    let mut headers: Vec<String> = received
+        .headers
+        .iter()
+        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    let body = body.map(|body| serde_json::to_string_pretty(body).unwrap()).unwrap_or_default();
+    format!("{} {}\n{}\n\n{body}", received.method, received.uri, headers.join("\n"))
 }
 
 async fn answer(

@@ -218,6 +218,34 @@ async fn what_is_given_up_holds_nobody_up_and_can_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_failure_the_others_of_a_run_are_tried_once_until_one_is_taken() {
+    const REFUSED: usize = 3;
+    let server = start().await;
+    let world = World::new(&server.caller);
+    let endpoint = Receiver::start().await;
+    let (id, _) = make(&server.caller, endpoint.url(), &EVERYTHING).await;
+    let account = owing(&world, "Ada", CARD_APPROVED, &[10; REFUSED]).await;
+    endpoint.refuse(Some(account.clone()));
+    world.run(run_of(&account)).await;
+    for attempt in 1..10 {
+        endpoint.received(attempt).await;
+        let path = format!("/ops/webhooks/{id}/deliveries");
+        let first = |page: &Value| page["data"][REFUSED]["attempts"].clone();
+        server.caller.wait_for(&path, |page| first(page) == attempt).await;
+        advance(&server, SignedDuration::from_hours(6));
+    }
+    // The first was tried ten times, the next ones once; and the end of the run, which is taken, without a wait.
+    let told = events(&endpoint.received(10 + REFUSED).await);
+    assert!(told[..9 + REFUSED].iter().all(|event| event == "payment_processed"), "{told:?}");
+    assert_eq!(told[9 + REFUSED], "payment_run_completed");
+    newest(&server.caller, &id, |delivery| delivery["state"] == "delivered").await;
+    let failed = server.caller.get(&format!("/ops/webhooks/{id}/deliveries?state=failed")).await.body;
+    let attempts: Vec<&Value> =
+        failed["data"].as_array().unwrap().iter().map(|one| &one["attempts"]).collect();
+    assert_eq!(attempts, [&json!(1), &json!(1), &json!(10)], "newest first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pause_loses_nothing_and_a_new_event_counts_from_now() {
     let server = start().await;
     let world = World::new(&server.caller);

@@ -12,19 +12,21 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use super::lanes::{Waiting, next_due, ready};
-use super::retry::{Verdict, verdict};
+use super::lanes::{Lane, Room, Waiting, divide, next_due, ready};
+use super::retry::{ATTEMPTS_AFTER_FAILURE, ATTEMPTS_MAX, Verdict, verdict};
 use super::{
-    Attempt, AttemptRecord, IN_FLIGHT_MAX, IN_FLIGHT_TOTAL_MAX, NewDelivery, WAITING_MAX,
-    WAITING_WITH_REPLAYS_MAX, Webhook, WebhookRequest,
+    Attempt, AttemptRecord, HELD_RUNS_MAX, IN_FLIGHT_MAX, IN_FLIGHT_TOTAL_MAX, NewDelivery, Notification,
+    Reading, Runs, Step, WAITING_IN_ALL_MAX, WAITING_OF_RUN_MAX, Webhook, WebhookRequest,
 };
-use crate::ids::{DeliveryId, EntityKey, WebhookId};
+use crate::ids::{DeliveryId, EntityKey, RunId, WebhookId};
 use crate::ports::{
     BoxFuture, Chain, Clock, EncodeNotification, Entropy, Ids, StoreError, WebhookSender, Webhooks,
 };
 
 /// Notifications that are read and stored in one transaction at most.
 const BATCH_MAX: usize = 128;
+/// A run of which more is to be told is read on when fewer of its deliveries wait, so that they are read and stored together.
+const READ_ON_BELOW: usize = WAITING_OF_RUN_MAX / 2;
 /// Events that a webhook is not told may lie between its stored position and where reading has come, before the position is
 /// stored without a delivery: a restart reads them again.
 const UNSTORED_EVENTS_MAX: i64 = 10_000;
@@ -63,6 +65,55 @@ struct Queue {
     may_have_more: bool,
     waiting: BTreeMap<u64, Waiting>,
     in_flight: BTreeSet<u64>,
+    /// The runs of which more is to be told than may wait, each with the place after which it goes on.
+    held: BTreeMap<Option<RunId>, i64>,
+    /// Whether they may be read on.
+    may_read_on: bool,
+    /// The lanes whose last delivery was given up, and of which more waits. A restart forgets them.
+    failed: BTreeSet<Lane>,
+}
+
+impl Queue {
+    /// Notes what came of an attempt.
+    fn note(&mut self, record: &AttemptRecord) {
+        self.in_flight.remove(&record.ordinal);
+        let Some(one) = self.waiting.get_mut(&record.ordinal) else { return };
+        let lane = one.lane;
+        match record.verdict {
+            Verdict::Again(due_at) => {
+                one.attempts += 1;
+                one.due_at = due_at;
+                return;
+            }
+            Verdict::Delivered => self.failed.remove(&lane),
+            Verdict::GiveUp => self.failed.insert(lane),
+        };
+        self.waiting.remove(&record.ordinal);
+        let is_held = self.held.keys().any(|run| Lane::of(*run) == lane);
+        if !is_held && self.waiting.values().all(|other| other.lane != lane) {
+            self.failed.remove(&lane);
+        }
+    }
+
+    /// What is to be read of a run that had to wait, if it is to be read on.
+    fn rest_of(&self, run: Option<RunId>) -> Option<Reading> {
+        let after = *self.held.get(&run)?;
+        let room = Room::beside(&self.waiting);
+        let limit = room.free(Lane::of(run));
+        let reading = Reading { after, upto: Some(self.read_upto), runs: Runs::Only(run), limit };
+        reads_on(&room, run).then_some(reading)
+    }
+
+    /// How often a delivery is tried: once when the one before it of its run was given up.
+    fn attempts_max(&self, one: &Waiting) -> u32 {
+        if self.failed.contains(&one.lane) { ATTEMPTS_AFTER_FAILURE } else { ATTEMPTS_MAX }
+    }
+}
+
+/// Whether there is room to read a run on, and few enough of it wait.
+fn reads_on(room: &Room, run: Option<RunId>) -> bool {
+    let lane = Lane::of(run);
+    room.waiting_of(lane) < READ_ON_BELOW && room.free(lane) > 0
 }
 
 /// An attempt that has ended.
@@ -143,7 +194,7 @@ impl Dispatcher {
 
     fn expect_events(&mut self) {
         for queue in self.queues.values_mut() {
-            queue.may_have_more = true;
+            (queue.may_have_more, queue.may_read_on) = (true, true);
         }
     }
 
@@ -173,7 +224,7 @@ impl Dispatcher {
         self.turn = self.turn.wrapping_add(1);
         for index in 0..keys.len() {
             let Some(&key) = keys.get((index + self.turn) % keys.len()) else { continue };
-            match self.fill(key).await {
+            match self.read(key).await {
                 Ok(()) => {}
                 // Trying again would not help, and the other webhooks can go on.
                 Err(error @ StoreError::Corrupt { .. }) => {
@@ -196,15 +247,27 @@ impl Dispatcher {
         let webhooks = &self.ports.webhooks;
         let mut read = Vec::new();
         for (entity, webhook, stored) in webhooks.active_webhooks().await? {
-            let waiting = webhooks.waiting_deliveries(entity, webhook.id, WAITING_WITH_REPLAYS_MAX).await?;
+            let waiting = webhooks.waiting_deliveries(entity, webhook.id, WAITING_IN_ALL_MAX).await?;
             let waiting = waiting.into_iter().map(|one| (one.ordinal, one)).collect();
-            read.push(((entity, webhook.id), webhook, stored, waiting));
+            let held = webhooks.held_runs(entity, webhook.id).await?.into_iter().collect();
+            read.push(((entity, webhook.id), webhook, stored, waiting, held));
         }
         // Only now, so that a reading that fails half way forgets nothing of what is under way.
         let mut before = std::mem::take(&mut self.queues);
-        for (key, webhook, stored, waiting) in read {
-            let in_flight = before.remove(&key).map(|queue| queue.in_flight).unwrap_or_default();
-            let queue = Queue { webhook, stored, read_upto: stored, may_have_more: true, waiting, in_flight };
+        for (key, webhook, stored, waiting, held) in read {
+            let (in_flight, failed) =
+                before.remove(&key).map(|queue| (queue.in_flight, queue.failed)).unwrap_or_default();
+            let queue = Queue {
+                webhook,
+                stored,
+                read_upto: stored,
+                may_have_more: true,
+                waiting,
+                in_flight,
+                held,
+                may_read_on: true,
+                failed,
+            };
             self.queues.insert(key, queue);
         }
         self.loaded_at = self.ports.clock.now();
@@ -212,45 +275,92 @@ impl Dispatcher {
     }
 
     /// Makes deliveries of what has happened, while there is room.
-    async fn fill(&mut self, key: Key) -> Result<(), StoreError> {
-        let (entity, id) = key;
+    async fn read(&mut self, key: Key) -> Result<(), StoreError> {
+        self.read_on(key).await?;
         while let Some(queue) = self.queues.get_mut(&key)
             && queue.may_have_more
-            && queue.waiting.len() < WAITING_MAX
+            && queue.held.len() < HELD_RUNS_MAX
         {
-            let room = (WAITING_MAX - queue.waiting.len()).min(BATCH_MAX);
             // Should the reading fail for good, it is tried again only when something happens.
             queue.may_have_more = false;
-            let upcoming = self.ports.webhooks.upcoming(entity, id, queue.read_upto, room).await?;
+            let runs = Runs::AllBut(queue.held.keys().copied().collect());
+            let reading = Reading { after: queue.read_upto, upto: None, runs, limit: BATCH_MAX };
+            let upcoming = self.ports.webhooks.upcoming(key.0, key.1, reading).await?;
+            let read = upcoming.notifications.into_iter().map(|one| (one.subject.run(), one.event, one));
+            let (ready, held) = divide(&queue.waiting, read);
             let is_far = upcoming.upto.saturating_sub(queue.stored) > UNSTORED_EVENTS_MAX;
-            if !upcoming.notifications.is_empty() || is_far {
-                let new = upcoming.notifications.iter().map(|notification| {
-                    let delivery = DeliveryId::from_u128(self.ports.ids.next_id());
-                    NewDelivery {
-                        id: delivery,
-                        event: notification.event,
-                        kind: notification.kind,
-                        run: notification.subject.run(),
-                        payment: notification.subject.payment(),
-                        body: self.ports.encoder.encode(delivery, notification),
-                    }
-                });
-                let new = new.collect();
-                let now = self.ports.clock.now();
-                let put =
-                    self.ports.webhooks.put_deliveries(entity, id, queue.stored, upcoming.upto, now, new);
-                match put.await {
-                    Ok(waiting) => queue.waiting.extend(waiting.into_iter().map(|one| (one.ordinal, one))),
-                    // It was deleted meanwhile, which the next round learns.
-                    Err(StoreError::LeaseLost) => return Ok(()),
-                    Err(error) => return Err(error),
+            if !ready.is_empty() || !held.is_empty() || is_far {
+                let held = held.into_iter().map(|(run, after)| (run, Some(after))).collect();
+                if !self.put(key, upcoming.upto, &ready, held).await? {
+                    return Ok(());
                 }
-                queue.stored = upcoming.upto;
             }
-            queue.read_upto = upcoming.upto;
-            queue.may_have_more = upcoming.has_more;
+            if let Some(queue) = self.queues.get_mut(&key) {
+                (queue.read_upto, queue.may_have_more) = (upcoming.upto, upcoming.has_more);
+            }
         }
         Ok(())
+    }
+
+    /// Makes deliveries of the runs that had to wait, as there is room for more of them.
+    async fn read_on(&mut self, key: Key) -> Result<(), StoreError> {
+        let Some(queue) = self.queues.get_mut(&key).filter(|queue| queue.may_read_on) else { return Ok(()) };
+        queue.may_read_on = false;
+        let room = Room::beside(&queue.waiting);
+        let held = queue.held.keys().copied().filter(|run| reads_on(&room, *run));
+        for run in held.collect::<Vec<_>>() {
+            while let Some(reading) = self.queues.get(&key).and_then(|queue| queue.rest_of(run)) {
+                let upto = reading.upto.unwrap_or_default();
+                let upcoming = self.ports.webhooks.upcoming(key.0, key.1, reading).await?;
+                let rest = upcoming.has_more.then_some(upcoming.upto);
+                if !self.put(key, upto, &upcoming.notifications, vec![(run, rest)]).await? {
+                    return Ok(());
+                }
+            }
+        }
+        if let Some(queue) = self.queues.get_mut(&key) {
+            queue.may_read_on = true;
+        }
+        Ok(())
+    }
+
+    /// Stores deliveries, and how far the webhook has been read with them; says whether that was done.
+    async fn put(
+        &mut self,
+        key: Key,
+        upto: i64,
+        notifications: &[Notification],
+        held: Vec<(Option<RunId>, Option<i64>)>,
+    ) -> Result<bool, StoreError> {
+        let Some(queue) = self.queues.get_mut(&key) else { return Ok(false) };
+        let new = notifications.iter().map(|notification| {
+            let delivery = DeliveryId::from_u128(self.ports.ids.next_id());
+            NewDelivery {
+                id: delivery,
+                event: notification.event,
+                kind: notification.kind,
+                run: notification.subject.run(),
+                payment: notification.subject.payment(),
+                body: self.ports.encoder.encode(delivery, notification),
+            }
+        });
+        let new = new.collect();
+        let step = Step { from: queue.stored, upto, held: held.clone() };
+        let put = self.ports.webhooks.put_deliveries(key.0, key.1, step, self.ports.clock.now(), new);
+        match put.await {
+            Ok(waiting) => queue.waiting.extend(waiting.into_iter().map(|one| (one.ordinal, one))),
+            // It was deleted meanwhile, which the next round learns.
+            Err(StoreError::LeaseLost) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        queue.stored = upto;
+        for (run, after) in held {
+            match after {
+                Some(after) => queue.held.insert(run, after),
+                None => queue.held.remove(&run),
+            };
+        }
+        Ok(true)
     }
 
     /// Sends the deliveries of a webhook whose turn it is.
@@ -275,8 +385,9 @@ impl Dispatcher {
                 at: self.ports.clock.real_now(),
                 body,
             };
+            let attempts_max = queue.attempts_max(&one);
             queue.in_flight.insert(one.ordinal);
-            self.in_flight.push(Box::pin(send(self.ports.clone(), key, one, request)));
+            self.in_flight.push(Box::pin(send(self.ports.clone(), key, one, attempts_max, request)));
         }
         Ok(())
     }
@@ -289,29 +400,27 @@ impl Dispatcher {
         let records = self.ended.iter().map(|sent| sent.record.clone()).collect();
         self.ports.webhooks.record_attempts(records).await?;
         for Sent { key, record } in self.ended.drain(..) {
-            let Some(queue) = self.queues.get_mut(&key) else { continue };
-            queue.in_flight.remove(&record.ordinal);
-            match (record.verdict, queue.waiting.get_mut(&record.ordinal)) {
-                (Verdict::Again(due_at), Some(one)) => {
-                    one.attempts += 1;
-                    one.due_at = due_at;
-                }
-                _ => {
-                    queue.waiting.remove(&record.ordinal);
-                }
+            if let Some(queue) = self.queues.get_mut(&key) {
+                queue.note(&record);
             }
         }
         Ok(())
     }
 }
 
-async fn send(ports: DispatcherPorts, key: Key, one: Waiting, request: WebhookRequest) -> Sent {
+async fn send(
+    ports: DispatcherPorts,
+    key: Key,
+    one: Waiting,
+    attempts_max: u32,
+    request: WebhookRequest,
+) -> Sent {
     let attempt = ports.sender.send(request).await;
     let at = ports.clock.now();
     let mut random = [0; 8];
     ports.entropy.fill(&mut random);
     let attempts = one.attempts.saturating_add(1);
-    let verdict = verdict(&attempt, attempts, at, u64::from_be_bytes(random));
+    let verdict = verdict(&attempt, attempts, attempts_max, at, u64::from_be_bytes(random));
     report(key.1, &one, attempts, &attempt, verdict);
     let (entity, webhook) = key;
     Sent { key, record: AttemptRecord { entity, webhook, ordinal: one.ordinal, at, attempt, verdict } }

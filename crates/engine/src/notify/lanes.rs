@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::ids::{DeliveryId, RunId};
 
-use super::NotificationKind;
+use super::{NotificationKind, WAITING_IN_ALL_MAX, WAITING_MAX, WAITING_OF_RUN_MAX};
 
 /// Deliveries of one lane are sent one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,13 @@ pub enum Lane {
     NoRun,
     /// One that is repeated at a caller's word: its turn was long ago, so it keeps nothing waiting.
     Replay(u64),
+}
+
+impl Lane {
+    /// The lane of what is told of a run.
+    pub fn of(run: Option<RunId>) -> Self {
+        run.map_or(Self::NoRun, Self::Run)
+    }
 }
 
 /// A delivery that waits.
@@ -62,4 +69,63 @@ pub fn next_due(
     now: Timestamp,
 ) -> Option<Timestamp> {
     heads(waiting, in_flight).map(|head| head.due_at).filter(|due_at| *due_at > now).min()
+}
+
+/// The room of a webhook for further deliveries. A run has a share of it, and the first delivery of a run has room beside what
+/// waits of others: so it comes after those alone that wait before it.
+#[derive(Debug, Default)]
+pub struct Room {
+    waiting: usize,
+    of_lane: BTreeMap<Lane, usize>,
+}
+
+impl Room {
+    /// What these leave.
+    pub fn beside(waiting: &BTreeMap<u64, Waiting>) -> Self {
+        let mut room = Self::default();
+        waiting.values().for_each(|one| room.take(one.lane));
+        room
+    }
+
+    /// Deliveries of a lane that wait.
+    pub fn waiting_of(&self, lane: Lane) -> usize {
+        self.of_lane.get(&lane).copied().unwrap_or_default()
+    }
+
+    /// How many more of a lane may wait.
+    pub fn free(&self, lane: Lane) -> usize {
+        let of_lane = self.waiting_of(lane);
+        let shared = WAITING_OF_RUN_MAX.saturating_sub(of_lane).min(WAITING_MAX.saturating_sub(self.waiting));
+        let first = usize::from(of_lane == 0 && self.waiting < WAITING_IN_ALL_MAX);
+        shared.max(first)
+    }
+
+    fn take(&mut self, lane: Lane) {
+        self.waiting += 1;
+        *self.of_lane.entry(lane).or_default() += 1;
+    }
+}
+
+/// What becomes of notifications that were read, each with its run and its place in the record: those for which there is room, and
+/// the runs that must wait, each with the place after which it goes on. Nothing overtakes what waits of its run.
+pub fn divide<T>(
+    waiting: &BTreeMap<u64, Waiting>,
+    read: impl IntoIterator<Item = (Option<RunId>, i64, T)>,
+) -> (Vec<T>, BTreeMap<Option<RunId>, i64>) {
+    let mut room = Room::beside(waiting);
+    let mut held = BTreeMap::new();
+    let mut ready = Vec::new();
+    for (run, event, one) in read {
+        let lane = Lane::of(run);
+        if held.contains_key(&run) {
+            continue;
+        }
+        if room.free(lane) == 0 {
+            held.insert(run, event - 1);
+        } else {
+            room.take(lane);
+            ready.push(one);
+        }
+    }
+    (ready, held)
 }

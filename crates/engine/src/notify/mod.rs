@@ -11,14 +11,16 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use address::is_public;
 pub use dispatch::{Dispatcher, DispatcherPorts};
-pub use lanes::{Lane, Waiting, next_due, ready};
-pub use retry::{ATTEMPTS_MAX, Verdict, pause_after, verdict};
+pub use lanes::{Lane, Room, Waiting, divide, next_due, ready};
+pub use retry::{ATTEMPTS_AFTER_FAILURE, ATTEMPTS_MAX, Verdict, pause_after, verdict};
 
 use crate::account::Stamps;
 use crate::ids::{DeliveryId, EntityId, EntityKey, PaymentId, RunId, WebhookId};
@@ -29,8 +31,13 @@ use crate::run::{Run, Tallies};
 pub const WEBHOOKS_MAX: usize = 20;
 /// Deliveries of one webhook that wait at most; later events wait in the record until there is room.
 pub const WAITING_MAX: usize = 512;
-/// Deliveries of one webhook that wait at most when they are to be repeated at a caller's word.
-pub const WAITING_WITH_REPLAYS_MAX: usize = 2 * WAITING_MAX;
+/// Deliveries of one run that wait at most, so that a large run, or one whose notifications are refused, leaves room for others.
+pub const WAITING_OF_RUN_MAX: usize = WAITING_MAX / 8;
+/// Deliveries of one webhook that wait at most, with those that are to be repeated at a caller's word, and the first of each run
+/// that has none, for which there is room beyond the others.
+pub const WAITING_IN_ALL_MAX: usize = 2 * WAITING_MAX;
+/// Runs of which a webhook has more to be told than may wait, at most. Where there are more, what follows waits in the record.
+pub const HELD_RUNS_MAX: usize = WAITING_IN_ALL_MAX;
 /// Deliveries of one webhook under way at the same time at most, each of another run.
 pub const IN_FLIGHT_MAX: usize = 4;
 /// Deliveries of a process under way at the same time at most.
@@ -170,6 +177,50 @@ pub struct EndedPayment {
     pub account_number: String,
     /// The number of its run.
     pub run_number: Option<String>,
+}
+
+/// Which events are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// Those of every run but these; `None` stands for payments without a run.
+    AllBut(BTreeSet<Option<RunId>>),
+    /// Those of this one.
+    Only(Option<RunId>),
+}
+
+impl Runs {
+    /// Whether events of a run are read.
+    pub fn includes(&self, run: Option<RunId>) -> bool {
+        match self {
+            Self::AllBut(left_out) => !left_out.contains(&run),
+            Self::Only(only) => *only == run,
+        }
+    }
+}
+
+/// What is to be read of the record of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The events after this place.
+    pub after: i64,
+    /// Up to this one; `None` means all there are.
+    pub upto: Option<i64>,
+    /// Of which runs.
+    pub runs: Runs,
+    /// So many notifications at most.
+    pub limit: usize,
+}
+
+/// A step of a webhook through the record of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its position before.
+    pub from: i64,
+    /// Its position after.
+    pub upto: i64,
+    /// Where it stands from now on with runs of which it has more to be told: the last event of the run that has become a
+    /// delivery. `None` means that it is up to its position with them.
+    pub held: Vec<(Option<RunId>, Option<i64>)>,
 }
 
 /// What follows a webhook's position.

@@ -6,6 +6,8 @@ use super::Attempt;
 
 /// Attempts of a delivery at most.
 pub const ATTEMPTS_MAX: u32 = 10;
+/// Attempts of a delivery whose run had the one before it given up: that one has waited long enough for the endpoint.
+pub const ATTEMPTS_AFTER_FAILURE: u32 = 1;
 /// The longest pause after the first attempt; each later one is three times as long.
 const PAUSE_FIRST_MS: i64 = 5_000;
 /// The longest pause of all.
@@ -35,12 +37,12 @@ pub fn pause_after(attempts: u32, random: u64) -> SignedDuration {
     SignedDuration::from_millis(half.saturating_add(i64::try_from(jitter).unwrap_or_default()))
 }
 
-/// What follows the attempt with this count, which ended at `now`. Only an answer of the class 2xx says that the endpoint
-/// took it.
-pub fn verdict(attempt: &Attempt, attempts: u32, now: Timestamp, random: u64) -> Verdict {
+/// What follows the attempt with this count of so many, which ended at `now`. Only an answer of the class 2xx says that the
+/// endpoint took it.
+pub fn verdict(attempt: &Attempt, attempts: u32, attempts_max: u32, now: Timestamp, random: u64) -> Verdict {
     match attempt {
         Attempt::Answered(200..=299) => Verdict::Delivered,
-        _ if attempts >= ATTEMPTS_MAX => Verdict::GiveUp,
+        _ if attempts >= attempts_max => Verdict::GiveUp,
         _ => Verdict::Again(now.checked_add(pause_after(attempts, random)).unwrap_or(Timestamp::MAX)),
     }
 }

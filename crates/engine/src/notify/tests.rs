@@ -191,6 +191,35 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever waits and is read: nothing is lost, nothing overtakes, and no run takes the room of others.
+    #[test]
+    fn a_run_has_a_share_of_the_room(
+        before in prop::collection::vec(0_u128..40, 0..WAITING_IN_ALL_MAX),
+        read in prop::collection::vec(prop::option::of(0_u128..600), 1..400),
+    ) {
+        let waits = |(ordinal, run)| (ordinal, waiting(ordinal, Lane::Run(RunId::from_u128(run)), 0));
+        let queue: BTreeMap<u64, Waiting> = (1..).zip(before).map(waits).collect();
+        let read: Vec<(Option<RunId>, i64)> = read.iter().map(|run| run.map(RunId::from_u128)).zip(1..).collect();
+        let (taken, held) = divide(&queue, read.iter().map(|(run, event)| (*run, *event, (*run, *event))));
+        let mut expected = read.clone();
+        expected.retain(|(run, event)| held.get(run).is_none_or(|after| event <= after));
+        prop_assert_eq!(&taken, &expected, "what is not held is taken, in its order");
+        prop_assert!(held.iter().all(|(run, after)| read.contains(&(*run, after + 1))), "{:?}", held);
+
+        let room = Room::beside(&queue);
+        let in_all = queue.len() + taken.len();
+        prop_assert!(in_all <= WAITING_IN_ALL_MAX);
+        for (run, _) in &read {
+            let lane = Lane::of(*run);
+            let more = taken.iter().filter(|(taken, _)| taken == run).count();
+            prop_assert!(more == 0 || room.waiting_of(lane) + more <= WAITING_OF_RUN_MAX);
+            let waits_for_nothing = room.waiting_of(lane) == 0 && in_all < WAITING_IN_ALL_MAX;
+            prop_assert!(!waits_for_nothing || more > 0, "the first of a run has room beside others");
+        }
+    }
+}
+
 #[test]
 fn a_delivery_is_given_up_after_bounded_time() {
     let longest: SignedDuration = (1..ATTEMPTS_MAX)
@@ -204,16 +233,23 @@ fn a_delivery_is_given_up_after_bounded_time() {
 fn only_a_success_is_a_success() {
     let now = Timestamp::UNIX_EPOCH;
     for status in [200, 201, 204, 299] {
-        assert_eq!(verdict(&Attempt::Answered(status), ATTEMPTS_MAX, now, 0), Verdict::Delivered);
+        assert_eq!(
+            verdict(&Attempt::Answered(status), ATTEMPTS_MAX, ATTEMPTS_MAX, now, 0),
+            Verdict::Delivered
+        );
     }
     for status in [100, 199, 300, 301, 307, 400, 404, 410, 429, 500, 503] {
         let attempt = Attempt::Answered(status);
-        assert_eq!(verdict(&attempt, 1, now, 0), Verdict::Again(now + SignedDuration::from_millis(2_500)));
-        assert_eq!(verdict(&attempt, ATTEMPTS_MAX, now, 0), Verdict::GiveUp, "{status}");
+        assert_eq!(
+            verdict(&attempt, 1, ATTEMPTS_MAX, now, 0),
+            Verdict::Again(now + SignedDuration::from_millis(2_500))
+        );
+        assert_eq!(verdict(&attempt, ATTEMPTS_MAX, ATTEMPTS_MAX, now, 0), Verdict::GiveUp, "{status}");
     }
     let unanswered = Attempt::Unanswered { why: "it took too long".to_owned() };
-    assert!(matches!(verdict(&unanswered, 1, now, 7), Verdict::Again(_)));
-    assert_eq!(verdict(&unanswered, ATTEMPTS_MAX, now, 7), Verdict::GiveUp);
+    assert!(matches!(verdict(&unanswered, 1, ATTEMPTS_MAX, now, 7), Verdict::Again(_)));
+    assert_eq!(verdict(&unanswered, ATTEMPTS_MAX, ATTEMPTS_MAX, now, 7), Verdict::GiveUp);
+    assert_eq!(verdict(&unanswered, 1, ATTEMPTS_AFTER_FAILURE, now, 7), Verdict::GiveUp);
 }
 
 #[test]

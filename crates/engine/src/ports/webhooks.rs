@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{BoxFuture, StoreError};
-use crate::ids::{DeliveryId, EntityKey, UserId, WebhookId};
+use crate::ids::{DeliveryId, EntityKey, RunId, UserId, WebhookId};
 use crate::notify::{
-    Attempt, AttemptRecord, Delivery, DeliveryQuery, NewDelivery, Notification, Replayed, Upcoming, Waiting,
-    Webhook, WebhookChange, WebhookRequest,
+    Attempt, AttemptRecord, Delivery, DeliveryQuery, NewDelivery, Notification, Reading, Replayed, Step,
+    Upcoming, Waiting, Webhook, WebhookChange, WebhookRequest,
 };
 
 /// Webhooks and their deliveries. What it holds outlives the process.
@@ -67,23 +67,26 @@ pub trait Webhooks: Send + Sync {
         webhook: WebhookId,
         limit: usize,
     ) -> Result<Vec<Waiting>, StoreError>;
-    /// What happened after a position and is to be told to the webhook, at most `limit`. It looks at a bounded number of
-    /// events.
+    /// The runs of which a webhook has more to be told before its position, each with the place after which that is.
+    async fn held_runs(
+        &self,
+        entity: EntityKey,
+        webhook: WebhookId,
+    ) -> Result<Vec<(Option<RunId>, i64)>, StoreError>;
+    /// What happened and is to be told to the webhook. It looks at a bounded number of events.
     async fn upcoming(
         &self,
         entity: EntityKey,
         webhook: WebhookId,
-        after: i64,
-        limit: usize,
+        reading: Reading,
     ) -> Result<Upcoming, StoreError>;
-    /// Stores deliveries and moves the webhook's position from `from` to `upto`, and forgets ended deliveries beyond those
-    /// that are kept. Gives them as they wait, or [`StoreError::LeaseLost`] when the position is another one.
+    /// Stores deliveries and moves the webhook on, and forgets ended deliveries beyond those that are kept. Gives them as they
+    /// wait, or [`StoreError::LeaseLost`] when the position is another one.
     async fn put_deliveries(
         &self,
         entity: EntityKey,
         webhook: WebhookId,
-        from: i64,
-        upto: i64,
+        step: Step,
         now: Timestamp,
         deliveries: Vec<NewDelivery>,
     ) -> Result<Vec<Waiting>, StoreError>;

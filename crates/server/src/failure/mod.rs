@@ -1,7 +1,6 @@
 //! The one place where a refused request becomes an answer, in the shape of the API that was called.
 
 mod codes;
-mod masked;
 mod ops;
 mod query;
 mod v1;
@@ -9,6 +8,7 @@ mod v2;
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use payment_runs_engine::payment_method::card_number::{holds_card_number, without_card_numbers};
 use payment_runs_engine::ports::{Chain, LedgerError, StoreError};
 use payment_runs_stubs::{Category, Fault, Location, Rejection, RequestContext};
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub(crate) fn code_word(category: Category) -> &'static str {
 /// Writes the answer to a refused request.
 pub(crate) fn write_failure(place: &Place<'_>, rejection: &Rejection) -> Response {
     let status = rejection.category.status();
-    let rejection = &masked::without_card_numbers(rejection);
+    let rejection = &masked(rejection);
     let mut response = match place.surface {
         Surface::V1 => v1::write(place, status, rejection),
         Surface::ObjectQuery => query::write(place, status, rejection),
@@ -87,6 +87,20 @@ pub(crate) fn write_failure(place: &Place<'_>, rejection: &Rejection) -> Respons
     response
 }
 
+/// The rejection without card numbers: messages repeat what callers sent, such as the name of something that does not exist, and
+/// answers are logged by others and stored under idempotency keys.
+fn masked(rejection: &Rejection) -> Rejection {
+    let mut rejection = rejection.clone();
+    for fault in &mut rejection.faults {
+        for text in [&mut fault.field, &mut fault.message] {
+            if holds_card_number(text) {
+                *text = without_card_numbers(text);
+            }
+        }
+    }
+    rejection
+}
+
 /// A JSON answer.
 pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     use axum::response::IntoResponse;
@@ -94,7 +108,7 @@ pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Respon
 }
 
 /// Words that a message about a field begins with when it reads on after the field's name.
-const PREDICATES: &[&str] = &["belongs", "excludes", "has", "is", "must", "needs"];
+const PREDICATES: &[&str] = &["belongs", "excludes", "has", "is", "looks", "must", "needs"];
 
 /// A fault as one sentence that begins with the field's path, as the v1 shapes have no place for the path alone.
 fn sentence(fault: &Fault) -> String {

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use payment_runs_engine::ids::Key;
+use payment_runs_engine::payment_method::card_number::{CARD_NUMBER_MESSAGE, holds_card_number};
 use payment_runs_engine::ports::{AcceptOnce, AsyncRequest, Enqueued, Replay};
 use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::v2::AcceptedResponse;
@@ -20,11 +21,16 @@ pub(crate) async fn accept<T: Serialize>(
     let (app, context) = (call.app, call.context);
     let id = Key::new(context.request_id.as_str()).as_id().unwrap_or_else(|| app.ports.ids.next_id());
     let answer = AcceptedResponse { request_id: dashed(id) };
+    let path = context.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    if holds_card_number(&path) {
+        // It would be stored until the request is carried out.
+        return Err(Rejection::new(Category::InvalidParameter, format!("the path {CARD_NUMBER_MESSAGE}")));
+    }
     let written =
         |_| Rejection::new(Category::Internal, "the request could not be queued: nothing was changed");
     let queued = Queued {
         method: context.method.to_string(),
-        path: context.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        path,
         body: body.map(serde_json::to_string).transpose().map_err(written)?,
         caller: QueuedCaller::of(call.caller),
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::command::NewPaymentMethod;
 use payment_runs_engine::ids::{GatewayId, Key, PaymentMethodId};
+use payment_runs_engine::payment_method::card_number::holds_card_number;
 use payment_runs_engine::payment_method::{Instrument, PaymentMethodKind};
 use payment_runs_engine::ports::{InstrumentDetails, OnceKey, TokenizeError};
 use payment_runs_stubs::{Category, Location, Rejection};
@@ -235,7 +236,7 @@ async fn exchange(
     let place = gateways.admit(gateway).await;
     let exchanged = found.tokenize(details, key).await;
     drop(place);
-    exchanged.map_err(|error| match error {
+    let exchanged = exchanged.map_err(|error| match error {
         TokenizeError::Refused { code, message } => {
             let field = match details {
                 InstrumentDetails::Card { .. } => format!("{prefix}cardNumber"),
@@ -248,7 +249,19 @@ async fn exchange(
             tracing::warn!(why, "a payment method could not be exchanged for a token");
             unreachable()
         }
-    })
+    })?;
+    if [&exchanged.token, &exchanged.mask, &exchanged.brand]
+        .into_iter()
+        .flatten()
+        .any(|text| holds_card_number(text))
+    {
+        tracing::error!("the payment gateway answered with the number of a card, which was not stored");
+        return Err(Rejection::new(
+            Category::External,
+            "the payment gateway gave no token: nothing was stored",
+        ));
+    }
+    Ok(exchanged)
 }
 
 /// The idempotency key of the exchange: the same for a repeated request, else one of its own.

@@ -47,6 +47,15 @@ CREATE TABLE webhook_delivery (
     CHECK ((state = 0) = (due_at IS NOT NULL)),
     CHECK ((state = 0) = (ended_at IS NULL))
 ) STRICT, WITHOUT ROWID;
+-- The runs of which a webhook has more to be told than may wait at once: what is told of the run after this event, up to the
+-- webhook's position, is still to become a delivery. An empty run stands for payments without one.
+CREATE TABLE webhook_held (
+    entity INTEGER NOT NULL,
+    webhook BLOB NOT NULL CHECK (length(webhook) = 16),
+    run BLOB NOT NULL CHECK (length(run) IN (0, 16)),
+    after INTEGER NOT NULL CHECK (after >= 0),
+    PRIMARY KEY (entity, webhook, run)
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX webhook_delivery_id ON webhook_delivery (entity, webhook, id);
 CREATE INDEX webhook_delivery_waiting ON webhook_delivery (entity, webhook, ordinal) WHERE state = 0;
 CREATE INDEX webhook_delivery_failed ON webhook_delivery (entity, webhook, ordinal) WHERE state = 2;

@@ -107,6 +107,7 @@ macro_rules! for_each_case {
             webhooks::deliveries_are_forgotten_beyond_those_kept,
             webhooks::an_attempt_is_recorded_once,
             webhooks::life_of_a_webhook,
+            webhooks::runs_that_wait_are_read_on,
             webhooks::what_happened_is_told_from_then_on,
         }
     };

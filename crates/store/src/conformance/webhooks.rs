@@ -1,13 +1,16 @@
 //! Webhooks: what they are told, and what is kept of it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use payment_runs_engine::account::Stamps;
 use payment_runs_engine::audit::{AuditQuery, EventKind};
 use payment_runs_engine::command::Command;
-use payment_runs_engine::ids::{DeliveryId, EntityId, EntityKey, UserId, WebhookId};
+use payment_runs_engine::ids::{DeliveryId, EntityId, EntityKey, RunId, UserId, WebhookId};
 use payment_runs_engine::notify::{
     Attempt, AttemptRecord, DELIVERIES_KEPT, DeliveryQuery, DeliveryState, Lane, NewDelivery, Notification,
-    NotificationKind, Replayed, SecretVersion, Subject, Verdict, WEBHOOKS_MAX, Webhook, WebhookChange,
+    NotificationKind, Reading, Replayed, Runs, SecretVersion, Step, Subject, Verdict, WEBHOOKS_MAX, Webhook,
+    WebhookChange,
 };
 use payment_runs_engine::ports::StoreError;
 
@@ -52,7 +55,7 @@ impl Stand<'_> {
         let mut after = self.position(id).await;
         let mut all = Vec::new();
         loop {
-            let upcoming = self.webhooks.upcoming(ENTITY, id, after, step).await.unwrap();
+            let upcoming = self.webhooks.upcoming(ENTITY, id, reading(after, step)).await.unwrap();
             assert!(upcoming.upto >= after && upcoming.notifications.len() <= step);
             after = upcoming.upto;
             all.extend(upcoming.notifications);
@@ -65,8 +68,10 @@ impl Stand<'_> {
     /// Stores a delivery of each of these events; gives their places.
     async fn put(&self, id: WebhookId, upto: i64, events: &[i64]) -> Vec<u64> {
         let from = self.position(id).await;
-        let waiting =
-            self.webhooks.put_deliveries(ENTITY, id, from, upto, at(1), self.new_deliveries(events)).await;
+        let waiting = self
+            .webhooks
+            .put_deliveries(ENTITY, id, step(from, upto), at(1), self.new_deliveries(events))
+            .await;
         waiting.unwrap().into_iter().map(|one| one.ordinal).collect()
     }
 
@@ -91,6 +96,14 @@ impl Stand<'_> {
         let record = AttemptRecord { entity: ENTITY, webhook, ordinal, at: now, attempt, verdict };
         self.webhooks.record_attempts(vec![record]).await.unwrap();
     }
+}
+
+fn reading(after: i64, limit: usize) -> Reading {
+    Reading { after, upto: None, runs: Runs::AllBut(BTreeSet::new()), limit }
+}
+
+fn step(from: i64, upto: i64) -> Step {
+    Step { from, upto, held: Vec::new() }
 }
 
 fn kinds(told: &[Notification]) -> Vec<NotificationKind> {
@@ -200,7 +213,7 @@ pub async fn what_happened_is_told_from_then_on(stand: Stand<'_>) {
     assert_eq!((canceled.run.id, canceled.tallies.len()), (pending.id, 0));
 
     // Nothing is told twice once the position is past it.
-    let upcoming = stand.webhooks.upcoming(ENTITY, everything, 0, 100).await.unwrap();
+    let upcoming = stand.webhooks.upcoming(ENTITY, everything, reading(0, 100)).await.unwrap();
     stand.put(everything, upcoming.upto, &[1, 2]).await;
     assert_eq!(stand.told(everything, 100).await, []);
 }
@@ -212,7 +225,7 @@ pub async fn an_attempt_is_recorded_once(stand: Stand<'_>) {
     assert_eq!(ordinals, [1, 2, 3]);
     let stale = stand
         .webhooks
-        .put_deliveries(ENTITY, id, start, start + 6, at(1), stand.new_deliveries(&[start + 6]))
+        .put_deliveries(ENTITY, id, step(start, start + 6), at(1), stand.new_deliveries(&[start + 6]))
         .await;
     assert!(matches!(stale, Err(StoreError::LeaseLost)), "another one has moved the position");
     let waiting = async || stand.webhooks.waiting_deliveries(ENTITY, id, 10).await.unwrap();
@@ -294,7 +307,7 @@ pub async fn deliveries_are_forgotten_beyond_those_kept(stand: Stand<'_>) {
 
 /// Makes webhooks that are to be told of so many payments of one run.
 pub async fn webhooks_with_much_to_tell(
-    stand: Stand<'_>,
+    stand: &Stand<'_>,
     webhooks: usize,
     payments: usize,
 ) -> Vec<WebhookId> {
@@ -303,9 +316,51 @@ pub async fn webhooks_with_much_to_tell(
     for _ in 0..webhooks {
         made.push(stand.add_webhook(&[PaymentProcessed]).await);
     }
+    run_with_much_to_tell(stand, payments).await;
+    made
+}
+
+/// Makes a run of so many payments, all of which are approved.
+pub async fn run_with_much_to_tell(stand: &Stand<'_>, payments: usize) -> RunId {
     stand.add_accounts(&vec![1; payments]).await;
-    stand.create_run(1, stand.new_run()).await;
+    let run = stand.create_run(1, stand.new_run()).await;
     stand.select(2, 100).await;
     assert_eq!(stand.work_off(3, approved).await.len(), payments);
-    made
+    run.id
+}
+
+pub async fn runs_that_wait_are_read_on(stand: Stand<'_>) {
+    let id = webhooks_with_much_to_tell(&stand, 1, 3).await[0];
+    let start = stand.position(id).await;
+    let all = stand.told(id, 10).await;
+    let run = all[0].subject.run();
+    let end = all[2].event;
+    let held = vec![(run, Some(all[0].event)), (None, Some(start))];
+    let first = stand.new_deliveries(&[all[0].event]);
+    let step = Step { from: start, upto: end, held };
+    stand.webhooks.put_deliveries(ENTITY, id, step, at(9), first).await.unwrap();
+    let held = async || stand.webhooks.held_runs(ENTITY, id).await.unwrap();
+    assert_eq!(held().await, [(None, start), (run, all[0].event)]);
+
+    let read = async |runs, after, upto, limit| {
+        let reading = Reading { after, upto, runs, limit };
+        let upcoming = stand.webhooks.upcoming(ENTITY, id, reading).await.unwrap();
+        let events: Vec<i64> = upcoming.notifications.iter().map(|one| one.event).collect();
+        (events, upcoming.upto, upcoming.has_more)
+    };
+    let (events, upto, _) = read(Runs::AllBut(BTreeSet::from([run])), start, None, 10).await;
+    assert!(events.is_empty() && upto >= end, "its events are passed over");
+    let (events, ..) = read(Runs::Only(None), start, Some(end), 10).await;
+    assert!(events.is_empty());
+    let one = read(Runs::Only(run), all[0].event, Some(end), 1).await;
+    assert_eq!(one, (vec![all[1].event], all[1].event, true));
+    let rest = read(Runs::Only(run), all[1].event, Some(end), 10).await;
+    assert_eq!(rest, (vec![end], end, false));
+    assert_eq!(read(Runs::Only(run), start, Some(all[0].event), 10).await.0, [all[0].event]);
+
+    let step = Step { from: end, upto: end, held: vec![(run, None), (None, Some(end))] };
+    stand.webhooks.put_deliveries(ENTITY, id, step, at(9), Vec::new()).await.unwrap();
+    assert_eq!(held().await, [(None, end)]);
+    stand.webhooks.delete_webhook(ENTITY, id, USER, at(10)).await.unwrap();
+    assert_eq!(held().await, []);
 }

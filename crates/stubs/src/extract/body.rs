@@ -8,8 +8,8 @@ use garde::Validate;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
-use super::{Contract, Incoming};
-use crate::{Category, Fault, Location, Rejection, Stream};
+use super::{Contract, Incoming, TextRule};
+use crate::{Category, FAULTS_MAX, Fault, Location, Rejection, Stream};
 
 /// Bodies from this size on are parsed on a thread that may block: they take milliseconds, in which a worker of the
 /// runtime would serve nobody else.
@@ -138,10 +138,11 @@ impl Incoming {
         T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
     {
         let contract = self.contract;
+        let rule = self.parts.extensions.get::<TextRule>().copied();
         let parsed = if bytes.len() < BLOCKING_BYTES_MIN {
-            parse(contract, form, &bytes)
+            parse(contract, form, rule, &bytes)
         } else {
-            let task = tokio::task::spawn_blocking(move || parse(contract, form, &bytes));
+            let task = tokio::task::spawn_blocking(move || parse(contract, form, rule, &bytes));
             let Ok(parsed) = task.await else {
                 self.refuse(Category::Internal, "reading the body failed");
                 return None;
@@ -160,13 +161,34 @@ impl Incoming {
     }
 }
 
-fn parse<T>(contract: &'static Contract, form: Form, bytes: &[u8]) -> Result<T, Vec<Fault>>
+fn parse<T>(
+    contract: &'static Contract,
+    form: Form,
+    rule: Option<TextRule>,
+    bytes: &[u8],
+) -> Result<T, Vec<Fault>>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
     match form {
-        Form::Json => parse_json(contract, bytes),
+        Form::Json => {
+            let held = rule.map(|rule| rule.faults(bytes)).unwrap_or_default();
+            beside(held, parse_json(contract, bytes))
+        }
         Form::UrlEncoded => parse_form(contract, bytes),
+    }
+}
+
+/// The value, unless there are faults of its texts; these come before those of its shape.
+fn beside<T>(mut held: Vec<Fault>, parsed: Result<T, Vec<Fault>>) -> Result<T, Vec<Fault>> {
+    match parsed {
+        Ok(value) if held.is_empty() => Ok(value),
+        Ok(_) => Err(held),
+        Err(faults) => {
+            held.extend(faults);
+            held.truncate(FAULTS_MAX);
+            Err(held)
+        }
     }
 }
 

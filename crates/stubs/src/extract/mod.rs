@@ -6,6 +6,7 @@
 mod body;
 mod coerce;
 mod faults;
+mod held;
 mod params;
 pub mod text;
 
@@ -18,6 +19,7 @@ use http::request::Parts;
 
 pub(crate) use coerce::{kind, resolve};
 pub use faults::{Contract, Document, Part};
+pub use held::TextRule;
 
 use crate::{Fault, Rejection, RequestContext};
 

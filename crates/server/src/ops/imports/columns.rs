@@ -1,7 +1,8 @@
 //! Comma-separated values: a line that names the columns, then records, each of which becomes a JSON object.
 
 use csv_core::ReadRecordResult;
-use payment_runs_engine::import::{LineFault, LineFaultCode, looks_like_card_number};
+use payment_runs_engine::import::{LineFault, LineFaultCode};
+use payment_runs_engine::payment_method::card_number::holds_card_number;
 use payment_runs_stubs::{Category, ColumnKind, Location, Rejection};
 
 use super::split::LINE_BYTES_MAX;
@@ -160,7 +161,7 @@ fn head(
         let name = name.trim();
         let Some(kind) = column(name) else {
             let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-            let shown = if looks_like_card_number(&shown) { String::new() } else { shown };
+            let shown = if holds_card_number(&shown) { String::new() } else { shown };
             return Err(bad_head(format!(
                 "the first line names a column '{shown}', which these lines do not have"
             )));

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use payment_runs_engine::import::{
-    CARD_NUMBER_MESSAGE, ImportKind, Imported, Line, LineFault, LineFaultCode, LineFormat,
-    looks_like_card_number,
+    ImportKind, Imported, LINE_FAULTS_MAX, Line, LineFault, LineFaultCode, LineFormat,
 };
+use payment_runs_engine::payment_method::card_number::{CARD_NUMBER_MESSAGE, holds_card_number};
 use payment_runs_engine::ports::Ids;
 use payment_runs_stubs::{Category, ColumnKind, Fault, Lines, Rejection, ops};
 use payment_runs_types::ops::{ImportAccount, ImportCredit, ImportDocument, ImportPaymentMethod};
+
+use crate::card_numbers::NO_CARD_NUMBERS;
 
 use super::columns::{Columns, Record, no_text, too_long};
 use super::read;
@@ -32,7 +34,21 @@ fn column(kind: ImportKind) -> fn(&str) -> Option<ColumnKind> {
     }
 }
 
+/// Reads a line. Texts that hold a card number are faults beside those of the line's shape.
 fn read_json(kind: ImportKind, json: &[u8], ids: &dyn Ids) -> Result<Imported, Vec<LineFault>> {
+    let mut held: Vec<LineFault> = NO_CARD_NUMBERS.faults(json).into_iter().map(line_fault).collect();
+    match read_shape(kind, json, ids) {
+        Ok(brings) if held.is_empty() => Ok(brings),
+        Ok(_) => Err(held),
+        Err(faults) => {
+            held.extend(faults);
+            held.truncate(LINE_FAULTS_MAX);
+            Err(held)
+        }
+    }
+}
+
+fn read_shape(kind: ImportKind, json: &[u8], ids: &dyn Ids) -> Result<Imported, Vec<LineFault>> {
     let faults = |faults: Vec<Fault>| faults.into_iter().map(line_fault).collect::<Vec<_>>();
     match kind {
         ImportKind::Accounts => ACCOUNTS.read(json).map_err(faults).and_then(|line| read::account(line, ids)),
@@ -58,8 +74,8 @@ fn line_fault(fault: Fault) -> LineFault {
         return LineFault::new("", code, "is not well-formed JSON");
     }
     let field: String = fault.field.chars().take(FIELD_CHARS_MAX).collect();
-    let field = if looks_like_card_number(&field) { String::new() } else { field };
-    if looks_like_card_number(&fault.message) {
+    let field = if holds_card_number(&field) { String::new() } else { field };
+    if holds_card_number(&fault.message) {
         return LineFault::new(field, code, CARD_NUMBER_MESSAGE);
     }
     LineFault::new(field, code, fault.message)

@@ -6,8 +6,8 @@ use payment_runs_engine::ids::{
     AccountId, BillRunId, CreditMemoId, DocumentId, Key, PaymentId, PaymentMethodId,
 };
 use payment_runs_engine::import::{
-    CARD_NUMBER_MESSAGE, CreditTarget, Imported, ImportedAccount, ImportedCredit, ImportedDocument,
-    ImportedPaymentMethod, LineFault, LineFaultCode, MajorAmount, looks_like_card_number,
+    CreditTarget, Imported, ImportedAccount, ImportedCredit, ImportedDocument, ImportedPaymentMethod,
+    LineFault, LineFaultCode, MajorAmount,
 };
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment_method::{Instrument, PaymentMethodKind};
@@ -43,16 +43,8 @@ fn currency(code: &str, faults: &mut Faults) -> Option<Currency> {
     found
 }
 
-/// Refuses texts that look like card numbers, which must never be stored.
-fn refuse_card_numbers(texts: &[(&'static str, Option<&str>)], faults: &mut Faults) {
-    for (field, _) in texts.iter().filter(|(_, text)| text.is_some_and(looks_like_card_number)) {
-        faults.push(LineFault::new(*field, LineFaultCode::InvalidValue, CARD_NUMBER_MESSAGE));
-    }
-}
-
 pub(super) fn account(line: ImportAccount, ids: &dyn Ids) -> Result<Imported, Faults> {
     let mut faults = Faults::new();
-    refuse_card_numbers(&[("name", Some(&line.name))], &mut faults);
     let status = match line.status {
         None | Some(ImportAccountStatus::Active) => AccountStatus::Active,
         Some(ImportAccountStatus::Draft) => AccountStatus::Draft,
@@ -79,14 +71,6 @@ pub(super) fn account(line: ImportAccount, ids: &dyn Ids) -> Result<Imported, Fa
 
 pub(super) fn payment_method(line: ImportPaymentMethod, ids: &dyn Ids) -> Result<Imported, Faults> {
     let mut faults = Faults::new();
-    let texts = [
-        ("account", Some(line.account.as_str())),
-        ("token", line.token.as_deref()),
-        ("mask", line.mask.as_deref()),
-        ("brand", line.brand.as_deref()),
-        ("holder_name", line.holder_name.as_deref()),
-    ];
-    refuse_card_numbers(&texts, &mut faults);
     let kind_name = line.type_.to_string();
     let kind = match line.type_ {
         ImportPaymentMethodType::CreditCard => PaymentMethodKind::CreditCard,
@@ -129,7 +113,6 @@ pub(super) fn payment_method(line: ImportPaymentMethod, ids: &dyn Ids) -> Result
 
 pub(super) fn document(line: ImportDocument, ids: &dyn Ids) -> Result<Imported, Faults> {
     let mut faults = Faults::new();
-    refuse_card_numbers(&[("comment", line.comment.as_deref())], &mut faults);
     let bill_run = line.bill_run.as_deref().and_then(|id| {
         let read = id.parse::<BillRunId>().ok();
         if read.is_none() {
@@ -164,7 +147,6 @@ pub(super) fn document(line: ImportDocument, ids: &dyn Ids) -> Result<Imported, 
 
 pub(super) fn credit(line: ImportCredit, ids: &dyn Ids) -> Result<Imported, Faults> {
     let mut faults = Faults::new();
-    refuse_card_numbers(&[("comment", line.comment.as_deref())], &mut faults);
     let currency = line.currency.as_deref().and_then(|code| currency(code, &mut faults));
     let id = ids.next_id();
     let target = match (line.type_, line.number) {

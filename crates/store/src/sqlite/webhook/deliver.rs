@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use payment_runs_engine::ids::{DeliveryId, EntityKey, RunId, UserId, WebhookId};
 use payment_runs_engine::notify::{
     Attempt, AttemptRecord, DELIVERIES_KEPT, Delivery, DeliveryQuery, DeliveryState, Lane, NewDelivery,
-    Replayed, Verdict, WAITING_WITH_REPLAYS_MAX, Waiting,
+    Replayed, Step, Verdict, WAITING_IN_ALL_MAX, Waiting,
 };
 use rusqlite::{Connection, params};
 
@@ -108,17 +108,20 @@ pub(super) fn put(
     db: &Connection,
     entity: EntityKey,
     webhook: WebhookId,
-    (from, upto): (i64, i64),
+    step: &Step,
     now: Timestamp,
     deliveries: &[NewDelivery],
 ) -> Result<Vec<Waiting>, Failure> {
     let sql = "UPDATE webhook SET position = ?4, next_ordinal = next_ordinal + ?5 \
                WHERE entity = ?1 AND id = ?2 AND position = ?3 RETURNING next_ordinal - ?5";
     let count = i64::try_from(deliveries.len()).unwrap_or(i64::MAX);
-    let values = params![entity.0, webhook.to_blob(), from, upto, count];
+    let values = params![entity.0, webhook.to_blob(), step.from, step.upto, count];
     let Some(ordinal) = first(db, sql, values, |row| row.get::<i64>())? else {
         return Err(Failure::LeaseLost);
     };
+    for (run, after) in &step.held {
+        hold(db, entity, webhook, *run, *after)?;
+    }
     let mut insert = db.prepare_cached(INSERT)?;
     let mut stored = Vec::with_capacity(deliveries.len());
     for (ordinal, new) in (ordinal..).zip(deliveries) {
@@ -141,6 +144,34 @@ pub(super) fn put(
     let forgotten = ordinal.saturating_add(count).saturating_sub(ordinal_of(DELIVERIES_KEPT));
     execute(db, FORGET, params![entity.0, webhook.to_blob(), forgotten, PURGE_MAX])?;
     Ok(stored)
+}
+
+/// Notes where a run stands that must wait, or forgets it.
+fn hold(
+    db: &Connection,
+    entity: EntityKey,
+    webhook: WebhookId,
+    run: Option<RunId>,
+    after: Option<i64>,
+) -> Result<(), Failure> {
+    let run: Vec<u8> = blob(run).map(Vec::from).unwrap_or_default();
+    let Some(after) = after else {
+        let sql = "DELETE FROM webhook_held WHERE entity = ?1 AND webhook = ?2 AND run = ?3";
+        return execute(db, sql, params![entity.0, webhook.to_blob(), run]).map(drop);
+    };
+    let sql = "INSERT INTO webhook_held (entity, webhook, run, after) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (entity, webhook, run) DO UPDATE SET after = excluded.after";
+    execute(db, sql, params![entity.0, webhook.to_blob(), run, after]).map(drop)
+}
+
+/// The runs of which more is to be told.
+pub(super) fn held(
+    db: &Connection,
+    entity: EntityKey,
+    webhook: WebhookId,
+) -> Result<Vec<(Option<RunId>, i64)>, Failure> {
+    let sql = "SELECT nullif(run, x''), after FROM webhook_held WHERE entity = ?1 AND webhook = ?2 ORDER BY run";
+    all(db, sql, params![entity.0, webhook.to_blob()], |row| Ok((row.opt_id()?, row.get()?)))
 }
 
 pub(super) fn body(
@@ -205,7 +236,7 @@ pub(super) fn replay(
     let sql = "SELECT count(*) FROM \
                (SELECT 1 FROM webhook_delivery INDEXED BY webhook_delivery_waiting \
                 WHERE entity = ?1 AND webhook = ?2 AND state = 0 LIMIT ?3)";
-    let limit = i64::try_from(WAITING_WITH_REPLAYS_MAX).unwrap_or(i64::MAX);
+    let limit = i64::try_from(WAITING_IN_ALL_MAX).unwrap_or(i64::MAX);
     let waiting = first(db, sql, params![entity.0, webhook.to_blob(), limit], |row| row.get::<i64>())?;
     if waiting.unwrap_or_default() >= limit {
         return Ok(Replayed::Full);

@@ -161,6 +161,7 @@ pub(super) fn delete(
     let Some(webhook) = by_id(db, entity, id)? else { return Ok(None) };
     let values = params![entity.0, id.to_blob()];
     execute(db, "DELETE FROM webhook_delivery WHERE entity = ?1 AND webhook = ?2", values)?;
+    execute(db, "DELETE FROM webhook_held WHERE entity = ?1 AND webhook = ?2", values)?;
     execute_one(db, "DELETE FROM webhook WHERE entity = ?1 AND id = ?2", values, "delete a webhook")?;
     append(db, entity, now, &[audit(EventKind::WebhookDeleted, user, detail(&webhook))])?;
     Ok(Some(webhook))

@@ -6,9 +6,10 @@ mod upcoming;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use payment_runs_engine::ids::{DeliveryId, EntityKey, UserId, WebhookId};
+use payment_runs_engine::ids::{DeliveryId, EntityKey, RunId, UserId, WebhookId};
 use payment_runs_engine::notify::{
-    AttemptRecord, Delivery, DeliveryQuery, NewDelivery, Replayed, Upcoming, Waiting, Webhook, WebhookChange,
+    AttemptRecord, Delivery, DeliveryQuery, NewDelivery, Reading, Replayed, Step, Upcoming, Waiting, Webhook,
+    WebhookChange,
 };
 use payment_runs_engine::ports::{BoxFuture, StoreError, Webhooks};
 
@@ -106,14 +107,21 @@ impl Webhooks for SqliteStore {
         self.read("find deliveries", move |db| deliver::waiting(db, entity, webhook, limit)).await
     }
 
+    async fn held_runs(
+        &self,
+        entity: EntityKey,
+        webhook: WebhookId,
+    ) -> Result<Vec<(Option<RunId>, i64)>, StoreError> {
+        self.read("find the runs that wait", move |db| deliver::held(db, entity, webhook)).await
+    }
+
     async fn upcoming(
         &self,
         entity: EntityKey,
         webhook: WebhookId,
-        after: i64,
-        limit: usize,
+        reading: Reading,
     ) -> Result<Upcoming, StoreError> {
-        let job = move |db: &rusqlite::Connection| upcoming::upcoming(db, entity, webhook, after, limit);
+        let job = move |db: &rusqlite::Connection| upcoming::upcoming(db, entity, webhook, &reading);
         self.read("read what happened", job).await
     }
 
@@ -121,14 +129,11 @@ impl Webhooks for SqliteStore {
         &self,
         entity: EntityKey,
         webhook: WebhookId,
-        from: i64,
-        upto: i64,
+        step: Step,
         now: Timestamp,
         deliveries: Vec<NewDelivery>,
     ) -> Result<Vec<Waiting>, StoreError> {
-        let job = move |db: &rusqlite::Connection| {
-            deliver::put(db, entity, webhook, (from, upto), now, &deliveries)
-        };
+        let job = move |db: &rusqlite::Connection| deliver::put(db, entity, webhook, &step, now, &deliveries);
         self.write("store deliveries", job).await
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use payment_runs_engine::ids::{AccountId, EntityId, EntityKey, PaymentId, RunId, WebhookId};
 use payment_runs_engine::notify::{
-    EndedPayment, EndedRun, Notification, NotificationKind, Subject, Upcoming,
+    EndedPayment, EndedRun, Notification, NotificationKind, Reading, Runs, Subject, Upcoming,
 };
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::run::Run;
@@ -63,17 +63,23 @@ pub(super) fn upcoming(
     db: &Connection,
     entity: EntityKey,
     webhook: WebhookId,
-    after: i64,
-    limit: usize,
+    reading: &Reading,
 ) -> Result<Upcoming, Failure> {
     let since = manage::since(db, entity, webhook)?;
-    let end = last(db, entity, Sequence::Event)?.max(after);
-    let seen = end.min(after.saturating_add(EVENTS_MAX));
-    let events = read_events(db, entity, (after, seen), since, limit)?;
+    let last = last(db, entity, Sequence::Event)?;
+    let end = reading.upto.map_or(last, |upto| upto.min(last)).max(reading.after);
+    let seen = end.min(reading.after.saturating_add(EVENTS_MAX));
+    // Where runs are left out, so many events may have to be passed over.
+    let is_whole = matches!(&reading.runs, Runs::AllBut(left_out) if left_out.is_empty());
+    let limit = if is_whole { i64::try_from(reading.limit).unwrap_or(i64::MAX) } else { EVENTS_MAX };
+    let mut events = read_events(db, entity, (reading.after, seen), since, limit)?;
+    events.retain(|happened| reading.runs.includes(happened.run));
+    events.truncate(reading.limit);
     let mut desk = Desk::new(db, entity)?;
     let notifications = events.iter().map(|happened| desk.notification(happened));
     let notifications = notifications.collect::<Result<Vec<_>, Failure>>()?;
-    let upto = events.last().filter(|_| events.len() >= limit).map_or(seen, |happened| happened.event);
+    let upto =
+        events.last().filter(|_| events.len() >= reading.limit).map_or(seen, |happened| happened.event);
     Ok(Upcoming { notifications, upto, has_more: upto < end })
 }
 
@@ -82,9 +88,8 @@ fn read_events(
     entity: EntityKey,
     (after, upto): (i64, i64),
     since: Since,
-    limit: usize,
+    limit: i64,
 ) -> Result<Vec<Happened>, Failure> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let [run_ended, processed, declined] = since.map(|after| after.unwrap_or(i64::MAX));
     let values = params![entity.0, after, upto, run_ended, processed, declined, limit];
     all(db, &AFTER, values, |row| {
