@@ -183,7 +183,7 @@ async fn comma_separated_values_are_lines_too() {
     let caller = &server.caller;
     let id = begin(caller, "accounts", "csv").await;
     let csv = "number,name,currency,auto_pay,batch,bill_cycle_day,credit_balance\r\n\
-               A-1,\"Ada, \"\"Countess\"\"\nof Lovelace\",USD,TRUE,Batch1,31,10.50\r\n\
+               A-1,\"Ada, \"\"Countess\"\" of Lovelace\",USD,TRUE,Batch1,31,10.50\r\n\
                A-2,Charles,USD,,,,\r\n\
                A-3,,USD,maybe,,40,x\r\n\
                A-4,Too few\r\n";
@@ -193,7 +193,7 @@ async fn comma_separated_values_are_lines_too() {
     assert_eq!(counts(&answer.body), (5, 2, 2), "{}", answer.body);
     assert_eq!(
         caller.get("/v1/accounts/A-1").await.body["basicInfo"]["name"],
-        "Ada, \"Countess\"\nof Lovelace"
+        "Ada, \"Countess\" of Lovelace"
     );
     let faults = caller.get(&format!("{}/faults", path.trim_end_matches("/lines"))).await.body;
     let lines: Vec<_> =
@@ -208,6 +208,35 @@ async fn comma_separated_values_are_lines_too() {
     let unknown = csv_call(&format!("{path}?first_line=6")).raw(b"number,colour\nA-6,red\n".to_vec()).await;
     assert_eq!(unknown.status, 400, "{}", unknown.body);
     assert!(unknown.body["errors"][0]["message"].as_str().unwrap().contains("'colour'"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_records_are_refused_and_take_no_other_line_with_them() {
+    let server = TestServer::start().await;
+    let caller = &server.caller;
+    let bodies = [
+        ("Q1,USD,\"Ada\nQ2,USD,Bob\nQ3,USD,Eve\n", "opens a quote that is not closed"),
+        ("Q1,USD,\"Ada\nQ2,USD,\"Bob\"\nQ3,USD,Eve\n", "has text behind a closing quote"),
+        ("Q1,USD,\"Ada\" x\nQ2,USD,Bob\nQ3,USD,Eve\n", "has text behind a closing quote"),
+        ("Q1, \"USD\",Ada\nQ2,USD,Bob\nQ3,USD,Eve\n", "has blanks before a quote"),
+        ("Q1,USD,Ada\rLovelace\nQ2,USD,Bob\nQ3,USD,Eve\n", "has a carriage return without a line feed"),
+        ("\u{feff}number,currency,name\nQ2,USD,Bob\nQ3,USD,Rack 19\" Ltd\n", "begins with a byte order mark"),
+    ];
+    for (at, (body, message)) in bodies.into_iter().enumerate() {
+        let id = begin(caller, "accounts", "csv").await;
+        let csv = format!("number,currency,name\n{}", body.replace('Q', &format!("Q{at}")));
+        let call =
+            caller.call("POST", &format!("/ops/imports/{id}/lines")).header("content-type", "text/csv");
+        let answer = call.raw(csv.into_bytes()).await;
+        assert_eq!(counts(&answer.body), (4, 2, 1), "{body:?}: {}", answer.body);
+        let faults = caller.get(&format!("/ops/imports/{id}/faults")).await.body;
+        assert_eq!(faults["data"][0]["line"], 1, "{faults}");
+        assert!(text(&faults["data"][0]["errors"][0], "message").starts_with(message), "{faults}");
+        assert_eq!(caller.get(&format!("/v1/accounts/Q{at}1")).await.status, 404);
+        assert_eq!(caller.get(&format!("/v1/accounts/Q{at}2")).await.body["basicInfo"]["name"], "Bob");
+    }
+    let name = caller.get("/v1/accounts/Q53").await.body["basicInfo"]["name"].clone();
+    assert_eq!(name, "Rack 19\" Ltd", "a quote inside a value stands for itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ mod control;
 mod corpus;
 mod currencies;
 mod data_runs;
+mod doors;
 mod events;
 mod exports;
 mod headers;

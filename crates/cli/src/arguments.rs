@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use payment_runs_gateway::simulator::Faults;
 use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT, Limits, TlsFiles};
+use payment_runs_types::{OffsetDateTime, OffsetDateTimeError};
 
 use crate::admin::AdminArguments;
 use crate::backup::BackupArguments;
@@ -110,7 +111,7 @@ pub(crate) struct ServeArguments {
     #[arg(long)]
     pub(crate) allow_private_webhooks: bool,
     /// For tests: a clock that stands at this time, such as 2026-01-01T00:00:00Z, until `PUT /ops/clock` moves it.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) test_clock: Option<jiff::Timestamp>,
 }
 
@@ -285,6 +286,11 @@ pub(crate) struct DemoArguments {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+}
+
+/// An instant as the server reads it from others.
+fn instant(text: &str) -> Result<jiff::Timestamp, OffsetDateTimeError> {
+    text.parse().map(OffsetDateTime::timestamp)
 }
 
 /// A version is a day.

@@ -106,6 +106,7 @@ fn values_out_of_range_are_refused() {
         "payment-runs serve --database sqlite:",
         "payment-runs serve --default-zuora-version latest",
         "payment-runs serve --test-clock tomorrow",
+        "payment-runs serve --test-clock 0026-01-01T00:00:00Z",
         "payment-runs demo --scale 0",
         "payment-runs demo --scale 1000",
         "payment-runs gateway-simulator --faults nonsense=1",

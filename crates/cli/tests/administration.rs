@@ -69,6 +69,13 @@ async fn entities_organizations_and_settings_are_administered() {
     let set = admin.text("settings set --time-zone America/New_York --retry-window-hours 24").await;
     assert!(set.contains("America/New_York") && set.contains("24"), "{set}");
     assert_eq!(admin.json("settings get").await["retry_rule"]["retry_window_hours"], 24);
+    let refused = admin.output("settings set --time-zone localtime", CLIENT_ID, CLIENT_SECRET).await;
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("time_zone: is not the IANA name"), "{words}");
+    let refused =
+        admin.output("organizations create 8ad09be48db5aba7018db604776d4854", CLIENT_ID, CLIENT_SECRET).await;
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("name: must not have the form of an id"), "{words}");
     let east = admin.json("organizations create East").await;
     let id = east["organization_id"].as_str().unwrap();
     assert!(admin.text(&format!("organizations rename {id} West")).await.contains("West"));

@@ -64,7 +64,7 @@ fn counts(import: &Value) -> (i64, i64, i64) {
     (count("next_line"), count("lines_stored"), count("lines_refused"))
 }
 
-const ACCOUNTS: &str = "number,name,currency\nA-1,\"Ada\nLovelace\",USD\nA-2,Charles,USD\n";
+const ACCOUNTS: &str = "number,name,currency\nA-1,\"Ada, Countess\",USD\nA-2,Charles,USD\n";
 
 fn invoices(numbers: std::ops::RangeInclusive<usize>) -> String {
     let mut lines = String::new();

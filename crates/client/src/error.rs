@@ -75,7 +75,7 @@ pub struct Refusal {
 pub struct Fault {
     /// What is wrong, for programs: a number in v1, a word in v2 and the operations API.
     pub code: Option<String>,
-    /// The parameter or field at fault, where the API names it apart from the message.
+    /// The parameter or field at fault, as the wire spells it, where the API names one.
     pub parameter: Option<String>,
     /// What is wrong, for people.
     pub message: String,
@@ -114,6 +114,11 @@ impl std::error::Error for Refusal {}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Messages of v1 begin with the field, and those of the other APIs do not name it.
+        match &self.parameter {
+            Some(parameter) if named(&self.message) != Some(parameter) => write!(f, "{parameter}: ")?,
+            _ => {}
+        }
         f.write_str(&self.message)?;
         match &self.code {
             Some(code) => write!(f, " [{code}]"),
@@ -130,10 +135,16 @@ pub trait FailureBody {
     fn into_body(self) -> RefusalBody;
 }
 
+/// The field with which a message of v1 begins, in quotes.
+fn named(message: &str) -> Option<&str> {
+    let (field, rest) = message.strip_prefix('\'')?.split_once('\'')?;
+    rest.starts_with([' ', ':']).then_some(field)
+}
+
 fn reasons(reasons: Option<&Vec<v1::Reason>>) -> Vec<Fault> {
     let fault = |reason: &v1::Reason| Fault {
         code: Some(reason.code.to_string()),
-        parameter: None,
+        parameter: named(&reason.message).map(str::to_owned),
         message: reason.message.clone(),
     };
     reasons.into_iter().flatten().map(fault).collect()
@@ -257,5 +268,52 @@ impl Error {
             Self::Refused(refusal) => Some(refusal),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(body: &impl FailureBody) -> Vec<(Option<String>, String)> {
+        body.faults().into_iter().map(|fault| (fault.parameter.clone(), fault.to_string())).collect()
+    }
+
+    #[test]
+    fn every_fault_names_its_field_once() {
+        let reason = |message: &str| v1::Reason { code: 53_200_020, message: message.to_owned() };
+        let messages = [
+            "'data[3].amount' must be greater than 0",
+            "'filter[]': 'batch' cannot be filtered by",
+            "there is no account",
+            "it's late",
+        ];
+        let reasons = Some(messages.iter().map(|message| reason(message)).collect());
+        let body = v1::ObjectQueryErrorResponse { reasons, request_id: None };
+        let written = messages.map(|message| format!("{message} [53200020]"));
+        let [amount, filter, account, late] = written;
+        assert_eq!(
+            told(&body),
+            [
+                (Some("data[3].amount".to_owned()), amount),
+                (Some("filter[]".to_owned()), filter),
+                (None, account),
+                (None, late),
+            ]
+        );
+        let detail = |parameter: Option<&str>, message: &str| ops::ErrorDetail {
+            code: "invalid_parameter".to_owned(),
+            parameter: parameter.map(str::to_owned),
+            message: message.to_owned(),
+        };
+        let errors = vec![detail(Some("target_date"), "is required"), detail(None, "the server stops")];
+        let body = ops::ErrorResponse { type_: ops::ErrorType::BadRequest, errors };
+        assert_eq!(
+            told(&body),
+            [
+                (Some("target_date".to_owned()), "target_date: is required [invalid_parameter]".to_owned()),
+                (None, "the server stops [invalid_parameter]".to_owned()),
+            ]
+        );
     }
 }

@@ -12,6 +12,9 @@ use crate::payment_method::card_number::{CARD_NUMBER_MESSAGE, holds_card_number}
 use crate::payment_method::{Instrument, PaymentMethodKind};
 use crate::refusal::{Field, Refusal};
 
+/// The bytes that a line may have, its end not counted: more than all fields of a line with all their text.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
 /// Reasons that are kept of one line; a line has few fields, so more would only repeat themselves.
 pub const LINE_FAULTS_MAX: usize = 20;
 
@@ -333,6 +336,7 @@ pub const fn field_name(field: Field) -> &'static str {
         Field::Gateway => "payment_gateway",
         Field::Organizations => "organization",
         Field::Number => "number",
+        Field::Name => "name",
         Field::Amount => "amount",
         Field::PaymentMethod => "payment_method",
         Field::DueDate => "due_date",

@@ -17,6 +17,7 @@ pub mod import;
 #[cfg(test)]
 mod machine_tests;
 pub mod money;
+pub mod naming;
 pub mod notify;
 pub mod payment;
 pub mod payment_method;
@@ -32,6 +33,7 @@ pub mod runner;
 pub mod schedule;
 pub mod search;
 pub mod select;
+pub mod separated_values;
 pub mod settings;
 pub mod single;
 pub mod stopping;

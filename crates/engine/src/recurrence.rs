@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::start_of_hour;
+use crate::settings::zone_named;
 
 /// Days that are looked at for the next occurrence, from the first one that is possible: the longest gap is that between two
 /// months, and the rest is room for days that a time zone left out.
@@ -135,7 +136,7 @@ impl Recurrence {
             _ => None,
         };
         let hour = (self.hour > HOUR_MAX).then_some(RecurrenceFault::Hour);
-        let zone = self.zone().is_none().then_some(RecurrenceFault::TimeZone);
+        let zone = zone_named(&self.time_zone).is_none().then_some(RecurrenceFault::TimeZone);
         let to = match (self.repeat, self.to) {
             (Repeat::Never, Some(_)) => Some(RecurrenceFault::ToOfOne),
             (_, Some(to)) if to < self.from => Some(RecurrenceFault::To),

@@ -78,6 +78,8 @@ pub enum Field {
     Organizations,
     /// Number.
     Number,
+    /// Name.
+    Name,
     /// Amount.
     Amount,
     /// Default payment method or payment method.

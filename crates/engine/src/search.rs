@@ -91,7 +91,8 @@ pub struct Condition {
     pub field: RunField,
     /// How it is compared.
     pub operator: Operator,
-    /// With what: one value, or several for [`Operator::In`]. Each is of the field's kind or null; for an identifier it may
+    /// With what: one value, or several, which are equal to any of them for [`Operator::Equal`] and [`Operator::In`] and to
+    /// none for [`Operator::NotEqual`]. Each is of the field's kind or null; for an identifier it may
     /// also be a text, which is compared with the identifier as it is written down (32 lower-case hexadecimal characters).
     pub values: Vec<Value>,
 }

@@ -1,10 +1,30 @@
 //! What an entity has configured.
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::account::RetryRule;
 use crate::money::Currency;
 use crate::refusal::{Field, Refusal};
+
+/// What the database of time zones of a host has beside the zones of the world: files that mean another zone on another
+/// host, and names for no zone.
+const NO_ZONES: [&str; 4] = ["localtime", "posixrules", "Factory", "Etc/Unknown"];
+
+/// Folders of that database that hold its zones once more, under names of their own.
+const ZONE_COPIES: [&str; 2] = ["posix/", "right/"];
+
+/// The time zone of an IANA name, in any spelling of upper and lower case; the zone knows the name as it is spelled. `None`
+/// for any other text.
+pub fn zone_named(name: &str) -> Option<TimeZone> {
+    let zone = TimeZone::get(name).ok()?;
+    let spelled = zone.iana_name()?;
+    let is_none = NO_ZONES.iter().any(|none| none.eq_ignore_ascii_case(spelled));
+    let is_copy = ZONE_COPIES
+        .iter()
+        .any(|folder| spelled.get(..folder.len()).is_some_and(|start| start.eq_ignore_ascii_case(folder)));
+    if is_none || is_copy { None } else { Some(zone) }
+}
 
 /// Settings of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +72,42 @@ impl Default for Settings {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use super::*;
+
+    #[test]
+    fn zones_are_those_of_the_world() {
+        for name in
+            ["UTC", "Europe/Paris", "Etc/GMT+5", "EST5EDT", "Europe/Kiev", "America/Argentina/Ushuaia"]
+        {
+            assert_eq!(zone_named(name).unwrap().iana_name(), Some(name));
+        }
+        assert_eq!(zone_named("europe/PARIS").unwrap().iana_name(), Some("Europe/Paris"));
+        for text in [
+            "localtime",
+            "LocalTime",
+            "posixrules",
+            "Factory",
+            "factory",
+            "Etc/Unknown",
+            "posix/UTC",
+            "right/UTC",
+            "Posix/Europe/Paris",
+            "../zoneinfo/UTC",
+            "/usr/share/zoneinfo/UTC",
+            "./UTC",
+            "Europe/../UTC",
+            "Europe",
+            "+02:00",
+            "CET-1CEST",
+            "",
+            " UTC",
+            "UTC\0",
+            "zone.tab",
+            "leapseconds",
+            "Mars/Olympus",
+        ] {
+            assert!(zone_named(text).is_none(), "{text:?}");
+        }
+    }
 
     #[test]
     fn only_the_entitys_currencies_are_allowed() {

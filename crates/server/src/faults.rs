@@ -1,5 +1,6 @@
 //! Collects what is wrong with a body, so that a refusal tells it all at once.
 
+use payment_runs_engine::naming::{NAME_CHARS_MAX, name_faults};
 use payment_runs_stubs::{Category, Fault, Location, Rejection};
 
 /// The faults found so far.
@@ -12,6 +13,13 @@ impl Faults {
         self.push(Category::InvalidValue, field, message);
     }
 
+    /// A documented field is given that would change nothing, which the caller would not notice.
+    pub(crate) fn unsupported(&mut self, field: impl Into<String>, is_given: bool, reason: &str) {
+        if is_given {
+            self.invalid(field, format!("is not supported: {reason}"));
+        }
+    }
+
     /// A field is needed here.
     pub(crate) fn missing(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.push(Category::MissingField, field, message);
@@ -20,6 +28,13 @@ impl Faults {
     /// A field and another one exclude each other.
     pub(crate) fn excludes(&mut self, field: impl Into<String>, other: &str) {
         self.push(Category::BusinessRule, field, format!("excludes '{other}'"));
+    }
+
+    /// Notes what is wrong with a name that the caller gives.
+    pub(crate) fn name(&mut self, field: &str, text: &str) {
+        for fault in name_faults(text, NAME_CHARS_MAX) {
+            self.invalid(field, fault.to_string());
+        }
     }
 
     /// Notes a fault of the given category.
@@ -36,6 +51,13 @@ impl Faults {
     /// Adds faults found elsewhere.
     pub(crate) fn extend(&mut self, faults: Vec<Fault>) {
         self.0.extend(faults);
+    }
+
+    /// Refuses the request where its one name is wrong.
+    pub(crate) fn of_name(field: &str, text: &str) -> Result<(), Rejection> {
+        let mut faults = Self::default();
+        faults.name(field, text);
+        faults.finish()
     }
 
     /// Refuses the request if anything is wrong.

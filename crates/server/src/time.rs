@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use payment_runs_engine::run::Run;
 use payment_runs_engine::run_rules::time_zone;
 use payment_runs_engine::schedule;
@@ -34,10 +34,15 @@ impl Zone {
         &self.0
     }
 
-    /// The instant at which a clock in the zone shows this time; `None` outside the calendar. Of a time that comes twice it
-    /// is the first one, and one that a clock change skips counts as the same stretch later.
-    pub(crate) fn instant(&self, at: DateTime) -> Option<Timestamp> {
-        self.0.to_ambiguous_timestamp(at.get()).compatible().ok()
+    /// The instants at which a clock in the zone shows this time, in their order: two where the time comes twice, none
+    /// outside the calendar. A time that a clock change skips counts as the same stretch later.
+    pub(crate) fn instants(&self, at: DateTime) -> Vec<Timestamp> {
+        let times = self.0.to_ambiguous_timestamp(at.get());
+        let second = match times.offset() {
+            AmbiguousOffset::Fold { .. } => times.later().ok(),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => None,
+        };
+        times.compatible().ok().into_iter().chain(second).collect()
     }
 
     /// The instant with the zone's offset from UTC at that time; fractions of a second are dropped.
@@ -100,8 +105,19 @@ mod tests {
         let at: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
         for name in ["UTC", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe"] {
             let zone = zone(name);
-            assert_eq!(zone.instant(zone.local(at)), Some(at), "{name}");
+            assert_eq!(zone.instants(zone.local(at)), [at], "{name}");
         }
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_means_both_instants() {
+        let zone = zone("America/Los_Angeles");
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let both = [at("2026-11-01T08:30:00Z"), at("2026-11-01T09:30:00Z")];
+        assert_eq!(zone.instants("2026-11-01 01:30:00".parse().unwrap()), both);
+        assert!(both.iter().all(|instant| zone.local(*instant).to_string() == "2026-11-01 01:30:00"));
+        let skipped = zone.instants("2026-03-08 02:30:00".parse().unwrap());
+        assert_eq!(skipped, [at("2026-03-08T10:30:00Z")]);
     }
 
     #[test]

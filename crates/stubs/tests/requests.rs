@@ -185,7 +185,7 @@ async fn every_fault_of_a_body_is_listed_with_its_wire_path() {
     let faults = [
         "Body batch InvalidValue: must have at most 50 characters",
         "Body billCycleDay InvalidValue: must be of type string",
-        "Body targetDate InvalidValue: must be a date in the format yyyy-mm-dd",
+        "Body targetDate InvalidValue: must be a date in the format yyyy-mm-dd, from 1900 on",
         "Body runDate InvalidValue: must be of type string",
         "Body collectpayment UnknownField: is not a known field",
         "Body data[1].amount InvalidValue: must be greater than 0",

@@ -3,7 +3,8 @@
 use std::io::BufRead;
 
 use anyhow::{Context as _, bail};
-use csv_core::ReadRecordResult;
+use payment_runs_engine::import::LINE_BYTES_MAX;
+use payment_runs_engine::separated_values::Records;
 use payment_runs_types::ops::ImportFormat;
 
 /// A piece ends with the line in which it reaches so many bytes.
@@ -13,10 +14,7 @@ const PIECE_BYTES_MAX: usize = 1024 * 1024;
 const PIECE_LINES_MAX: u64 = 10_000;
 
 /// How much of a JSON line is sent: one byte more than the server takes, so that it refuses the line under its number.
-const JSON_LINE_BYTES_MAX: usize = 64 * 1024 + 1;
-
-/// Bytes of a record of CSV at most. A longer one is rather a quote that is never closed.
-const RECORD_BYTES_MAX: usize = 1024 * 1024;
+const JSON_LINE_BYTES_MAX: usize = LINE_BYTES_MAX + 1;
 
 /// Lines that follow each other.
 #[derive(Debug)]
@@ -25,14 +23,14 @@ pub(super) struct Piece {
     pub(super) body: Vec<u8>,
     /// The number of the first one, from 1.
     pub(super) first_line: u64,
-    /// Where they end in the file, in bytes.
+    /// How far the file was read for them, in bytes.
     pub(super) end: u64,
 }
 
 /// Cuts a file into pieces.
 pub(super) struct Pieces<R> {
     input: R,
-    ends: Ends,
+    cutter: Cutter,
     /// The line that names the columns.
     head: Vec<u8>,
     /// The number of the next line.
@@ -41,12 +39,20 @@ pub(super) struct Pieces<R> {
     position: u64,
 }
 
+/// How the end of a line is found.
+enum Cutter {
+    /// By its line feed.
+    Lines,
+    /// As the server finds it, since there may be line feeds inside quotes.
+    Records(Box<Records>),
+}
+
 impl<R: BufRead> Pieces<R> {
     /// A file from its beginning. Of CSV the line with the names is read at once.
     pub(super) fn new(input: R, format: &ImportFormat) -> anyhow::Result<Self> {
         let is_csv = *format == ImportFormat::Csv;
-        let ends = if is_csv { Ends::Records(Box::default()) } else { Ends::Lines };
-        let mut pieces = Self { input, ends, head: Vec::new(), next_line: 0, position: 0 };
+        let cutter = if is_csv { Cutter::Records(Box::default()) } else { Cutter::Lines };
+        let mut pieces = Self { input, cutter, head: Vec::new(), next_line: 0, position: 0 };
         if is_csv {
             let mut head = Vec::new();
             pieces.read_line(&mut head)?;
@@ -88,31 +94,26 @@ impl<R: BufRead> Pieces<R> {
 
     /// Adds the next line with its end; `false` when there is none.
     fn read_line(&mut self, line: &mut Vec<u8>) -> anyhow::Result<bool> {
+        match &mut self.cutter {
+            Cutter::Lines => self.read_json_line(line),
+            Cutter::Records(_) => self.read_record(line),
+        }
+    }
+
+    fn read_json_line(&mut self, line: &mut Vec<u8>) -> anyhow::Result<bool> {
         let start = line.len();
         loop {
-            let bytes = self.input.fill_buf().context("the file could not be read")?;
+            let bytes = self.input.fill_buf().context(UNREADABLE)?;
             if bytes.is_empty() {
-                return Ok(match &mut self.ends {
-                    Ends::Lines => line.len() > start,
-                    Ends::Records(records) => records.end(),
-                });
+                return Ok(line.len() > start);
             }
-            let (length, has_ended) = self.ends.find(bytes);
-            let (most, is_json) = match self.ends {
-                Ends::Lines => (JSON_LINE_BYTES_MAX, true),
-                Ends::Records(_) => (RECORD_BYTES_MAX, false),
-            };
-            let room = most.saturating_sub(line.len() - start);
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let length = end.map_or(bytes.len(), |at| at + 1);
+            let room = JSON_LINE_BYTES_MAX.saturating_sub(line.len() - start);
             line.extend_from_slice(&bytes[..length.min(room)]);
             self.input.consume(length);
             self.position += u64::try_from(length).unwrap_or(0);
-            if length > room && !is_json {
-                bail!(
-                    "line {} has more than {RECORD_BYTES_MAX} bytes: is a quote not closed?",
-                    self.next_line
-                );
-            }
-            if has_ended {
+            if end.is_some() {
                 if length > room {
                     line.push(b'\n');
                 }
@@ -120,72 +121,44 @@ impl<R: BufRead> Pieces<R> {
             }
         }
     }
-}
 
-/// How the end of a line is found.
-enum Ends {
-    /// By its line feed.
-    Lines,
-    /// As a reader of CSV finds it, since there may be line feeds inside quotes.
-    Records(Box<Records>),
-}
-
-impl Ends {
-    /// How many bytes belong to the line under way, and whether it ends with them.
-    fn find(&mut self, bytes: &[u8]) -> (usize, bool) {
-        match self {
-            Self::Lines => match bytes.iter().position(|byte| *byte == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (bytes.len(), false),
-            },
-            Self::Records(records) => records.find(bytes),
-        }
-    }
-}
-
-/// Reads records only for their ends.
-struct Records {
-    reader: csv_core::Reader,
-    values: [u8; 4 * 1024],
-    ends: [usize; 64],
-}
-
-impl Default for Records {
-    fn default() -> Self {
-        Self { reader: csv_core::Reader::new(), values: [0; 4 * 1024], ends: [0; 64] }
-    }
-}
-
-impl Records {
-    fn find(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let mut length = 0;
-        while length < bytes.len() {
-            let (result, taken, _, _) =
-                self.reader.read_record(&bytes[length..], &mut self.values, &mut self.ends);
-            length += taken;
-            if result == ReadRecordResult::Record {
-                return (length, true);
-            }
-        }
-        (length, false)
-    }
-
-    /// The file has ended; whether a record ends with it.
-    fn end(&mut self) -> bool {
+    /// Adds the next record as it stands in the file, so that the server finds the same one.
+    fn read_record(&mut self, line: &mut Vec<u8>) -> anyhow::Result<bool> {
+        let Cutter::Records(records) = &mut self.cutter else { return Ok(false) };
+        let mut has_ended = false;
         loop {
-            match self.reader.read_record(&[], &mut self.values, &mut self.ends).0 {
-                ReadRecordResult::Record => return true,
-                ReadRecordResult::End | ReadRecordResult::InputEmpty => return false,
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {}
+            if let Some(record) = records.next_record() {
+                line.extend_from_slice(record.bytes);
+                if record.is_cut() {
+                    line.push(b'\n');
+                }
+                return Ok(true);
             }
+            if has_ended {
+                return Ok(false);
+            }
+            let bytes = self.input.fill_buf().context(UNREADABLE)?;
+            let length = bytes.len();
+            has_ended = length == 0;
+            if has_ended {
+                records.finish();
+            } else {
+                records.push(bytes);
+            }
+            self.input.consume(length);
+            self.position += u64::try_from(length).unwrap_or(0);
         }
     }
 }
+
+const UNREADABLE: &str = "the file could not be read";
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use std::io::BufReader;
+
+    use payment_runs_engine::separated_values::RecordFault;
 
     use super::*;
 
@@ -215,30 +188,53 @@ mod tests {
         }
     }
 
+    /// The records of a body, and what is wrong with each.
+    fn records(body: &[u8]) -> Vec<(Vec<u8>, Option<RecordFault>)> {
+        let mut records = Records::default();
+        records.push(body);
+        records.finish();
+        let mut all = Vec::new();
+        while let Some(record) = records.next_record() {
+            all.push((record.text().to_vec(), record.fault));
+        }
+        all
+    }
+
     #[test]
     fn columns_are_named_in_each_piece_and_quotes_hold_lines_together() {
         for size in [1, 3, 1_000] {
             let file = b"a,b\r\n1,\"x\r\ny\"\r\n\r\n2,\"\"\"\n\"\r\n3,z";
-            let all = pieces(file, &ImportFormat::Csv, size, 1);
-            assert_eq!(all.len(), 1);
+            assert_eq!(pieces(file, &ImportFormat::Csv, size, 1).len(), 1);
             let rest = pieces(file, &ImportFormat::Csv, size, 3);
-            let mut reader = csv_core::Reader::new();
-            assert_eq!(rest[0].0, 3);
-            assert!(rest[0].1.starts_with("a,b") && rest[0].1.ends_with("3,z"), "{rest:?}");
-            // What is left is the line with the names and one record.
-            let mut bytes = rest[0].1.as_bytes();
-            let mut records = 0;
-            loop {
-                let (result, taken, _, _) = reader.read_record(bytes, &mut [0; 64], &mut [0; 8]);
-                bytes = &bytes[taken..];
-                match result {
-                    ReadRecordResult::Record => records += 1,
-                    ReadRecordResult::End => break,
-                    _ => {}
-                }
-            }
-            assert_eq!(records, 2);
+            assert_eq!(rest, [(3, "a,b\r\n3,z".to_owned())]);
             assert!(pieces(b"a,b\n\n", &ImportFormat::Csv, size, 1).is_empty());
+        }
+    }
+
+    /// Whatever is wrong with a file, the server finds in the pieces what it would find in the file, under the same numbers.
+    #[test]
+    fn malformed_records_are_the_same_in_a_piece_as_in_the_file() {
+        let long = "y".repeat(LINE_BYTES_MAX + 5);
+        let file = format!(
+            "a,b\n1,\"x\n2,\"y\"\n3,\"y\" z\n4, \"y\"\n5,\"{long}\n6,{long}\n\u{feff}7,z\n8,a\rb\n9,z\n10,\"\n11,{long}\n12,z\n13,a\r"
+        );
+        let whole = records(file.as_bytes());
+        assert_eq!(whole.len(), 14, "every line of text is one");
+        assert_eq!(whole.iter().filter(|(_, fault)| fault.is_some()).count(), 10);
+        for first in 1..=13 {
+            let mut rest =
+                Pieces::new(BufReader::with_capacity(7, file.as_bytes()), &ImportFormat::Csv).unwrap();
+            rest.skip_to(first).unwrap();
+            let body = rest.next().unwrap().unwrap().body;
+            let skipped = usize::try_from(first).unwrap();
+            assert_eq!(records(&body)[1..], whole[skipped..], "from line {first}");
+            // A piece that ends behind a line says the same of that line.
+            let mut one = Pieces::new(file.as_bytes(), &ImportFormat::Csv).unwrap();
+            one.skip_to(first).unwrap();
+            let mut body = one.head.clone();
+            assert!(one.read_line(&mut body).unwrap());
+            let alone = records(&body);
+            assert_eq!((alone.len(), alone[1].1.is_some()), (2, whole[skipped].1.is_some()), "line {first}");
         }
     }
 
@@ -260,9 +256,11 @@ mod tests {
         let all = pieces(file.as_bytes(), &ImportFormat::Ndjson, 8_192, 1);
         let lines: Vec<usize> = all[0].1.lines().map(str::len).collect();
         assert_eq!(lines, [2, JSON_LINE_BYTES_MAX, 2], "it is refused for its length, under its number");
-        let file = format!("a,b\n1,\"{}", "x".repeat(5_000_000));
-        let mut open = Pieces::new(file.as_bytes(), &ImportFormat::Csv).unwrap();
-        assert!(open.next().unwrap_err().to_string().starts_with("line 1 has more than"));
+        let file = format!("a,b\n1,\"{}\n2,z\n", "x".repeat(5_000_000));
+        let all = pieces(file.as_bytes(), &ImportFormat::Csv, 8_192, 1);
+        let faults: Vec<_> = records(all[0].1.as_bytes()).into_iter().map(|(_, fault)| fault).collect();
+        assert_eq!(faults, [None, Some(RecordFault::TooLong), None]);
+        assert!(all[0].1.len() < 2 * LINE_BYTES_MAX);
     }
 
     #[test]

@@ -71,16 +71,16 @@ pub enum RunSort {
 pub enum RunCondition {
     /// Created by.
     CreatedBy(Option<UserId>),
-    /// Created at, to the second.
-    CreatedAt(Option<Timestamp>),
+    /// Created at one of these instants, to the second.
+    CreatedAt(Vec<Timestamp>),
     /// Status.
     Status(Option<RunStatus>),
     /// Target date.
     TargetDate(Option<Date>),
     /// Changed by.
     UpdatedBy(Option<UserId>),
-    /// Changed at, to the second.
-    UpdatedAt(Option<Timestamp>),
+    /// Changed at one of these instants, to the second.
+    UpdatedAt(Vec<Timestamp>),
     /// Matches nothing, because the value can belong to no run.
     Never,
 }
@@ -136,12 +136,12 @@ pub enum PaymentCondition {
     EffectiveDate(Date),
     /// Created by.
     CreatedBy(Option<UserId>),
-    /// Created at, to the second.
-    CreatedAt(Timestamp),
+    /// Created at one of these instants, to the second.
+    CreatedAt(Vec<Timestamp>),
     /// Changed by.
     UpdatedBy(Option<UserId>),
-    /// Changed at, to the second.
-    UpdatedAt(Timestamp),
+    /// Changed at one of these instants, to the second.
+    UpdatedAt(Vec<Timestamp>),
     /// Matches nothing, because the value can belong to no payment.
     Never,
 }

@@ -110,6 +110,7 @@ pub(super) async fn create(call: &Call<'_>, body: CreateScheduleRequest) -> Resu
     require_management(call)?;
     let settings = call.settings().await?;
     let mut faults = Faults::default();
+    faults.name("name", body.name.as_deref().unwrap_or_default());
     let recurrence = Given::of_new(&body).read(None, &settings.time_zone, &mut faults);
     if let Some(recurrence) = &recurrence {
         read::check_future(recurrence, call.app.now(), None, &mut faults);
@@ -137,6 +138,7 @@ pub(super) async fn update(
     require_charging(call, schedule.template.options, what)?;
     let settings = call.settings().await?;
     let mut faults = Faults::default();
+    faults.name("name", body.name.as_deref().unwrap_or_default());
     let given = Given::of_change(&body);
     let recurrence = given.read(Some(&schedule.recurrence), &settings.time_zone, &mut faults);
     let recurrence = recurrence.filter(|recurrence| *recurrence != schedule.recurrence);

@@ -3,7 +3,7 @@
 use payment_runs_engine::search::{Condition, Operator, RunField, ValueKind};
 use payment_runs_stubs::Fault;
 
-use super::value::read_value;
+use super::value::read_values;
 use super::{Dialect, FILTERS_MAX, LIST_VALUES_MAX, OPERATORS, excerpt, fault};
 use crate::time::Zone;
 
@@ -35,11 +35,12 @@ fn read_filter(dialect: &Dialect, zone: &Zone, text: &str) -> Result<Condition, 
     let operator = read_operator(dialect, operator)?;
     check_kind(dialect, name, field, operator)?;
     let texts = if operator == Operator::In { list(value)? } else { vec![value] };
-    let values = texts.into_iter().map(|text| {
-        let read = read_value(dialect, zone, field.kind(), operator, text);
-        read.map_err(|message| format!("'{}' of '{name}' {message}", excerpt(text)))
-    });
-    Ok(Condition { field, operator, values: values.collect::<Result<_, _>>()? })
+    let mut values = Vec::with_capacity(texts.len());
+    for text in texts {
+        let read = read_values(dialect, zone, field.kind(), operator, text);
+        values.extend(read.map_err(|message| format!("'{}' of '{name}' {message}", excerpt(text)))?);
+    }
+    Ok(Condition { field, operator, values })
 }
 
 fn read_operator(dialect: &Dialect, text: &str) -> Result<Operator, String> {

@@ -10,20 +10,21 @@ use crate::time::{Zone, read_instant};
 /// The value that stands for no value.
 const NULL: &str = "null";
 
-/// Reads one value. The error says, as a sentence that goes on after the value, what it must be.
-pub(super) fn read_value(
+/// Reads one value: two where a time comes twice and either may be meant. The error says, as a sentence that goes on after
+/// the value, what it must be.
+pub(super) fn read_values(
     dialect: &Dialect,
     zone: &Zone,
     kind: ValueKind,
     operator: Operator,
     text: &str,
-) -> Result<Value, String> {
+) -> Result<Vec<Value>, String> {
     if operator == Operator::StartsWith {
-        return Ok(Value::Text(text.to_owned()));
+        return Ok(vec![Value::Text(text.to_owned())]);
     }
     if dialect.is(text, NULL) {
         return match operator {
-            Operator::Equal | Operator::NotEqual | Operator::In => Ok(Value::Null),
+            Operator::Equal | Operator::NotEqual | Operator::In => Ok(vec![Value::Null]),
             _ => Err("can only be tested with EQ, NE and IN".to_owned()),
         };
     }
@@ -36,23 +37,29 @@ pub(super) fn read_value(
         ValueKind::Bool if dialect.is(text, "false") => Some(Value::Bool(false)),
         ValueKind::Bool => None,
         ValueKind::Date => text.parse::<Date>().ok().map(|date| Value::Date(date.into())),
-        ValueKind::Time => read_time(zone, text),
+        ValueKind::Time => return read_times(zone, operator, text).ok_or_else(|| must_be(dialect, kind)),
         ValueKind::Status => dialect
             .statuses
             .iter()
             .find(|(known, _)| dialect.is(text, known))
             .map(|(_, status)| Value::Status(*status)),
     };
-    read.ok_or_else(|| must_be(dialect, kind))
+    read.map(|value| vec![value]).ok_or_else(|| must_be(dialect, kind))
 }
 
-/// A time with an offset from UTC, or one of the entity's time zone.
-fn read_time(zone: &Zone, text: &str) -> Option<Value> {
-    let at = match read_instant(text) {
-        Some(at) => Some(at),
-        None => zone.instant(text.parse::<DateTime>().ok()?),
+/// A time with an offset from UTC, or one of the entity's time zone. Of one that comes twice a comparison upwards begins
+/// with the first instant, and one downwards ends with the last.
+fn read_times(zone: &Zone, operator: Operator, text: &str) -> Option<Vec<Value>> {
+    let mut instants = match read_instant(text) {
+        Some(at) => vec![at],
+        None => zone.instants(text.parse::<DateTime>().ok()?),
     };
-    at.map(Value::Time)
+    match operator {
+        Operator::Less | Operator::GreaterOrEqual => instants.truncate(1),
+        Operator::Greater | Operator::LessOrEqual => drop(instants.drain(..instants.len().saturating_sub(1))),
+        Operator::Equal | Operator::NotEqual | Operator::In | Operator::StartsWith => {}
+    }
+    (!instants.is_empty()).then(|| instants.into_iter().map(Value::Time).collect())
 }
 
 fn must_be(dialect: &Dialect, kind: ValueKind) -> String {

@@ -19,6 +19,9 @@ use crate::failure::store_failure;
 use crate::faults::Faults;
 use crate::refused::{Wording, money_words, not_found};
 
+/// Why an account is given no parent.
+const NO_PARENTS: &str = "accounts have no parents here";
+
 const CREATE: Wording = Wording { name: created_name, state: None };
 const UPDATE: Wording = Wording { name: updated_name, state: None };
 
@@ -49,6 +52,7 @@ pub(super) async fn create(
     if let Err(error) = &currency {
         faults.invalid("currency", money_words(error));
     }
+    faults.unsupported("parentId", body.parent_id.is_some(), NO_PARENTS);
     check_exclusive(&body, &mut faults);
     let gateway = find_gateway(&body, &gateways, &mut faults);
     let mut body = body;
@@ -194,6 +198,11 @@ pub(super) async fn update(
     key: &str,
     body: UpdateAccountRequest,
 ) -> Result<SuccessResponse, Rejection> {
+    let mut faults = Faults::default();
+    faults.unsupported("currency", body.currency.is_some(), "the currency of an account stays");
+    faults.unsupported("parentId", body.parent_id.is_some(), NO_PARENTS);
+    faults.unsupported("status", body.status.is_some(), "the status of an account cannot be changed here");
+    faults.finish()?;
     let change = AccountChange {
         name: body.name,
         auto_pay: body.auto_pay,

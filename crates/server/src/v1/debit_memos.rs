@@ -8,7 +8,7 @@ use payment_runs_engine::refusal::{Field, Noun};
 use payment_runs_stubs::Rejection;
 use payment_runs_types::v1::{CreateDebitMemoRequest, DebitMemoResponse, MemoCharge};
 
-use super::invoices::status;
+use super::invoices::{NO_BILL_RUNS, status};
 use super::owner::{self, Owner};
 use crate::call::{Call, unexpected_output};
 use crate::failure::store_failure;
@@ -34,6 +34,7 @@ pub(super) async fn create(
     let mut faults = Faults::default();
     let (id, number) = (body.account_id.as_deref(), body.account_number.as_deref());
     let owner = Owner::read(call, id, number, body.currency.as_deref(), &mut faults).await?;
+    faults.unsupported("billRunId", body.bill_run_id.is_some(), NO_BILL_RUNS);
     let items = read_charges(&owner, body.charges, &mut faults);
     faults.finish()?;
     let zone = Zone::of(&call.settings().await?);

@@ -53,6 +53,8 @@ pub(super) fn read(
         }
         found.map(|gateway| gateway.id)
     });
+    check_expiration_year(prefix, body.expiration_year, faults);
+    refuse_dropped(prefix, &body, faults);
     let kind = kind(&body.type_);
     let kind_name = body.type_.to_string();
     let make_default = body.make_default.unwrap_or(false);
@@ -68,6 +70,29 @@ pub(super) fn read(
         PaymentMethodKind::Other => Source::Ready(Instrument::default()),
     };
     Some(MethodPlan { kind, kind_name, source, make_default, gateway, prefix })
+}
+
+/// The first year of expiry: no card that a gateway charges expired before, and a year of fewer digits is a slip.
+const EXPIRATION_YEAR_MIN: i32 = 2000;
+
+/// Why a security code is not taken.
+pub(super) const NO_SECURITY_CODES: &str = "security codes are neither passed on nor stored";
+
+/// Notes a year of expiry that is none.
+pub(super) fn check_expiration_year(prefix: &str, year: Option<i32>, faults: &mut Faults) {
+    if year.is_some_and(|year| year < EXPIRATION_YEAR_MIN) {
+        let message = format!("must be at least {EXPIRATION_YEAR_MIN}, with four digits");
+        faults.invalid(format!("{prefix}expirationYear"), message);
+    }
+}
+
+/// Notes documented fields that would change nothing.
+fn refuse_dropped(prefix: &str, body: &CreatePaymentMethodRequest, faults: &mut Faults) {
+    let second = body.tokens.as_ref().is_some_and(|tokens| tokens.second_token_id.is_some());
+    faults.unsupported(format!("{prefix}securityCode"), body.security_code.is_some(), NO_SECURITY_CODES);
+    let one_token = "one token is kept";
+    faults.unsupported(format!("{prefix}secondTokenId"), body.second_token_id.is_some(), one_token);
+    faults.unsupported(format!("{prefix}tokens.secondTokenId"), second, one_token);
 }
 
 /// The older inline form of a card as the newer one.
@@ -91,6 +116,7 @@ pub(super) fn from_older_form(card: AccountCreditCard, faults: &mut Faults) -> C
         card_holder_info: Some(card.card_holder_info),
         security_code: card.security_code,
         token_id: None,
+        second_token_id: None,
         tokens: None,
         bank_aba_code: None,
         bank_account_number: None,

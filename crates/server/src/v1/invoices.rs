@@ -17,6 +17,9 @@ use crate::faults::Faults;
 use crate::money::{sum_minor, to_decimal};
 use crate::refused::{Wording, not_found};
 
+/// Why a document that is made here is of no bill run.
+pub(super) const NO_BILL_RUNS: &str = "only an import names the bill run of a document";
+
 const WORDING: Wording = Wording { name, state: Some((Noun::Invoice, "only a draft can be posted")) };
 
 fn name(field: Field) -> &'static str {
@@ -36,6 +39,7 @@ pub(super) async fn create(
     let mut faults = Faults::default();
     let (id, number) = (body.account_id.as_deref(), body.account_number.as_deref());
     let owner = Owner::read(call, id, number, body.currency.as_deref(), &mut faults).await?;
+    faults.unsupported("billRunId", body.bill_run_id.is_some(), NO_BILL_RUNS);
     let items = read_items(&owner, body.invoice_items, &mut faults);
     faults.finish()?;
     let document = NewDocument {

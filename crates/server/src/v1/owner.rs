@@ -100,6 +100,7 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::Account => "accountId",
         Field::Currency => "currency",
         Field::Number => "number",
+        Field::Name => "name",
         Field::Amount | Field::Balance | Field::CreditBalance => "amount",
         Field::AutoPay => "autoPay",
         Field::Items => "charges",

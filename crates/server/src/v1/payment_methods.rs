@@ -83,6 +83,15 @@ pub(super) async fn update(
     id: &str,
     body: UpdatePaymentMethodRequest,
 ) -> Result<PaymentMethodIdResponse, Rejection> {
+    let mut faults = Faults::default();
+    faults.unsupported("securityCode", body.security_code.is_some(), instrument::NO_SECURITY_CODES);
+    faults.unsupported(
+        "status",
+        body.status.is_some(),
+        "the status of a payment method cannot be changed here",
+    );
+    instrument::check_expiration_year("", body.expiration_year, &mut faults);
+    faults.finish()?;
     let set = |value: Option<i32>| match value.and_then(|value| u32::try_from(value).ok()) {
         Some(value) => Change::Set(value),
         None => Change::Keep,

@@ -220,6 +220,7 @@ fn name(field: Field) -> &'static str {
         Field::ApplyCreditBalance => "apply_credit_balance",
         Field::Organizations => "zuora-org-ids",
         Field::Number => "payment_run_number",
+        Field::Name => "name",
         Field::Amount | Field::Balance | Field::CreditBalance => "amount",
         Field::PaymentMethod => "payment_method_id",
         Field::AutoPay => "auto_pay",

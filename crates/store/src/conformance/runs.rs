@@ -121,8 +121,10 @@ pub async fn conditions_and_sorts(stand: Stand<'_>) {
     assert_eq!(list(scope(), by_status).await, ["2", "1", "3", "4"]);
     assert_eq!(list(scope(), only(RunCondition::Status(Some(RunStatus::Canceled)))).await, ["2"]);
     assert_eq!(list(scope(), only(RunCondition::TargetDate(runs[2].target_date))).await, ["3"]);
-    assert_eq!(list(scope(), only(RunCondition::CreatedAt(Some(at(3))))).await, ["4"]);
-    assert_eq!(list(scope(), only(RunCondition::UpdatedAt(Some(at(9))))).await, ["2"]);
+    assert_eq!(list(scope(), only(RunCondition::CreatedAt(vec![at(3)]))).await, ["4"]);
+    assert_eq!(list(scope(), only(RunCondition::CreatedAt(vec![at(0), at(3)]))).await, ["4", "1"]);
+    assert!(list(scope(), only(RunCondition::CreatedAt(Vec::new()))).await.is_empty());
+    assert_eq!(list(scope(), only(RunCondition::UpdatedAt(vec![at(9)]))).await, ["2"]);
     assert_eq!(list(scope(), only(RunCondition::CreatedBy(Some(USER)))).await.len(), 4);
     assert!(list(scope(), only(RunCondition::UpdatedBy(None))).await.is_empty());
     assert!(list(scope(), only(RunCondition::Never)).await.is_empty());

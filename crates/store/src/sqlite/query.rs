@@ -1,6 +1,7 @@
 //! Lists with conditions and sorting, compiled to parameterised SQL. Names come from the tables in this file, values
 //! only ever as parameters.
 
+use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::{AccountId, EntityKey, RunId};
 use payment_runs_engine::payment::PaymentState;
@@ -51,12 +52,17 @@ impl Query {
         self.and(&condition);
     }
 
-    /// A time within the second of the value, or none.
-    fn and_second(&mut self, column: &str, at: Option<i64>) {
-        let Some(at) = at else { return self.and(&format!("{column} IS NULL")) };
-        let second = at.div_euclid(SECOND_MS) * SECOND_MS;
+    /// A time within the second of one of the instants.
+    fn and_second(&mut self, column: &str, instants: &[Timestamp]) {
+        let seconds: Vec<String> = instants
+            .iter()
+            .map(|at| {
+                let second = time(*at).div_euclid(SECOND_MS) * SECOND_MS;
+                format!("{column} BETWEEN {} AND {}", self.mark(second), self.mark(second + SECOND_MS - 1))
+            })
+            .collect();
         let condition =
-            format!("{column} BETWEEN {} AND {}", self.mark(second), self.mark(second + SECOND_MS - 1));
+            if seconds.is_empty() { "0".to_owned() } else { format!("({})", seconds.join(" OR ")) };
         self.and(&condition);
     }
 
@@ -130,7 +136,7 @@ pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
     for condition in &asked.conditions {
         match condition {
             RunCondition::CreatedBy(user) => query.and_equal("created_by", user.map(bytes)),
-            RunCondition::CreatedAt(at) => query.and_second("created_at", at.map(time)),
+            RunCondition::CreatedAt(instants) => query.and_second("created_at", instants),
             RunCondition::Status(status) => {
                 query.and_equal("status", status.map(|one| Value::Integer(one.code())));
             }
@@ -138,7 +144,7 @@ pub(crate) fn runs(scope: &Scope, asked: &RunQuery) -> Result<Query, Failure> {
                 query.and_equal(SHOWN_TARGET_DATE, date.map(|date| Value::Text(date.to_string())));
             }
             RunCondition::UpdatedBy(user) => query.and_equal("updated_by", user.map(bytes)),
-            RunCondition::UpdatedAt(at) => query.and_second("updated_at", at.map(time)),
+            RunCondition::UpdatedAt(instants) => query.and_second("updated_at", instants),
             RunCondition::Never => query.and("0"),
         }
     }
@@ -230,9 +236,9 @@ fn and_payment(query: &mut Query, condition: &PaymentCondition) {
             query.and_equal("effective_date", Some(Value::Text(date.to_string())));
         }
         PaymentCondition::CreatedBy(user) => query.and_equal("created_by", user.map(bytes)),
-        PaymentCondition::CreatedAt(at) => query.and_second("created_at", Some(time(*at))),
+        PaymentCondition::CreatedAt(instants) => query.and_second("created_at", instants),
         PaymentCondition::UpdatedBy(user) => query.and_equal("updated_by", user.map(bytes)),
-        PaymentCondition::UpdatedAt(at) => query.and_second("updated_at", Some(time(*at))),
+        PaymentCondition::UpdatedAt(instants) => query.and_second("updated_at", instants),
         PaymentCondition::Never => query.and("0"),
     }
 }

@@ -277,7 +277,7 @@ fn message(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
 
 fn format_name(format: &str) -> &str {
     match format {
-        "date" => "date in the format yyyy-mm-dd",
+        "date" => "date in the format yyyy-mm-dd, from 1900 on",
         "date-time" => "time in the format yyyy-mm-ddThh:mm:ss with `Z` or an offset",
         "zuora-date-time" => "time in the format yyyy-mm-dd hh:mm:ss",
         other => other,

@@ -5,7 +5,11 @@ use std::str::FromStr;
 
 use jiff::civil;
 
-/// A calendar date, `yyyy-mm-dd`, without a time zone.
+/// The first year that a date may have: what many systems write for "from the beginning" is 1900-01-01, and anything before it
+/// is a slip. The last one is 9999, since a year has four digits; 9999-12-31 is written for "never".
+const YEAR_MIN: i16 = 1900;
+
+/// A calendar date, `yyyy-mm-dd`, without a time zone, from 1900-01-01 to 9999-12-31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(civil::Date);
 
@@ -15,7 +19,7 @@ pub struct DateError(String);
 
 impl fmt::Display for DateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a date in the format yyyy-mm-dd", self.0)
+        write!(f, "`{}` is not a date in the format yyyy-mm-dd, from 1900 on", self.0)
     }
 }
 
@@ -45,9 +49,9 @@ impl FromStr for Date {
 
     fn from_str(text: &str) -> Result<Self, DateError> {
         let parsed = shaped(text, "0000-00-00").then(|| {
-            let number = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
+            let year = text.get(0..4)?.parse().ok().filter(|year| *year >= YEAR_MIN)?;
             let small = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
-            civil::Date::new(number(0..4)?, small(5..7)?, small(8..10)?).ok()
+            civil::Date::new(year, small(5..7)?, small(8..10)?).ok()
         });
         parsed.flatten().map(Self).ok_or_else(|| DateError(excerpt(text)))
     }
@@ -86,11 +90,22 @@ mod tests {
         let date: Date = serde_json::from_str(r#""2024-02-29""#).unwrap();
         assert_eq!(date.get(), civil::date(2024, 2, 29));
         assert_eq!(serde_json::to_string(&date).unwrap(), r#""2024-02-29""#);
-        for wrong in
-            ["2023-02-29", "2024-2-29", "20240229", "2024-02-29T00:00:00", " 2024-02-29", "", "２024-02-29"]
-        {
+        for bound in ["1900-01-01", "9999-12-31"] {
+            assert_eq!(bound.parse::<Date>().unwrap().to_string(), bound);
+        }
+        for wrong in [
+            "2023-02-29",
+            "1899-12-31",
+            "0000-01-01",
+            "2024-2-29",
+            "20240229",
+            "2024-02-29T00:00:00",
+            " 2024-02-29",
+            "",
+            "２024-02-29",
+        ] {
             let error = wrong.parse::<Date>().unwrap_err().to_string();
-            assert_eq!(error, format!("`{wrong}` is not a date in the format yyyy-mm-dd"));
+            assert_eq!(error, format!("`{wrong}` is not a date in the format yyyy-mm-dd, from 1900 on"));
         }
     }
 }

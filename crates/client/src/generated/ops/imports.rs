@@ -44,11 +44,14 @@ impl Client {
     /// of any length; it is read as it arrives. A line of NDJSON, or the names and values of a line of CSV,
     /// are an `ImportAccount`, an `ImportPaymentMethod`, an `ImportDocument` or an `ImportCredit`, as the
     /// kind of the import says; an empty cell of CSV is a property left out. A line that cannot be taken is
-    /// reported with its number and every reason, and the others are kept. A line has at most 65,536 bytes.
-    /// Lines that were taken before are passed over, so that sending everything again goes on where an
-    /// earlier call was cut. Lines that leave a gap are refused with status 409. An empty line of NDJSON is
-    /// counted and holds nothing; one of CSV is not counted. `Idempotency-Key` is refused, since the
-    /// numbers of the lines make it safe to send them again.
+    /// reported with its number and every reason, and the others are kept, so that every line that is not
+    /// empty is stored or refused. CSV is read as RFC 4180 writes it: a record that breaks its rules, as by
+    /// a quote that is not closed, is refused as the one line in which it begins, and the line after it is
+    /// read next. A line has at most 65,536 bytes, and a record of CSV at most 256 line ends. Lines that
+    /// were taken before are passed over, so that sending everything again goes on where an earlier call
+    /// was cut. Lines that leave a gap are refused with status 409. An empty line of NDJSON is counted and
+    /// holds nothing; one of CSV is not counted. `Idempotency-Key` is refused, since the numbers of the
+    /// lines make it safe to send them again.
     ///
     /// Sends `POST /ops/imports/{id}/lines`.
     #[must_use = "nothing is sent before `send`"]

@@ -7,6 +7,7 @@ use payment_runs_types::ops::{self, CreateEntityRequest, EntityList};
 
 use super::{grant, named, require_all_organizations, stored};
 use crate::call::Call;
+use crate::faults::Faults;
 
 /// The entities that the caller may act in.
 pub(in crate::ops) async fn list(call: &Call<'_>) -> Result<EntityList, Rejection> {
@@ -22,6 +23,7 @@ pub(in crate::ops) async fn create(
     body: CreateEntityRequest,
 ) -> Result<ops::Entity, Rejection> {
     require_all_organizations(call, "make entities")?;
+    Faults::of_name("name", &body.name)?;
     let new = NewEntity {
         id: EntityId::from_u128(call.app.ports.ids.next_id()),
         name: body.name,

@@ -8,6 +8,7 @@ use payment_runs_types::ops::{
 
 use super::{named, require_all_organizations, stored, unknown};
 use crate::call::Call;
+use crate::faults::Faults;
 
 /// The organizations that the caller may act in, by name.
 pub(in crate::ops) async fn list(call: &Call<'_>) -> Result<OrganizationList, Rejection> {
@@ -22,6 +23,7 @@ pub(in crate::ops) async fn create(
     body: CreateOrganizationRequest,
 ) -> Result<Organization, Rejection> {
     require_all_organizations(call, "make organizations")?;
+    Faults::of_name("name", &body.name)?;
     let id = OrganizationId::from_u128(call.app.ports.ids.next_id());
     let access = &call.app.ports.access;
     let made = stored(access.create_organization(call.scope().entity, id, &body.name).await)?;
@@ -37,6 +39,7 @@ pub(in crate::ops) async fn rename(
 ) -> Result<Organization, Rejection> {
     let id = key.parse::<OrganizationId>().ok().filter(|id| is_visible(call, *id));
     let id = id.ok_or_else(|| no_organization(key))?;
+    Faults::of_name("name", &body.name)?;
     let access = &call.app.ports.access;
     let done = stored(access.rename_organization(call.scope().entity, id, &body.name).await)?;
     named(done, || no_organization(key))?;

@@ -27,7 +27,7 @@ pub(in crate::ops) async fn put(call: &Call<'_>, body: &Settings) -> Result<Sett
 
 fn read(body: &Settings) -> Result<settings::Settings, Rejection> {
     let mut faults = Faults::default();
-    let zone = TimeZone::get(&body.time_zone).ok();
+    let zone = settings::zone_named(&body.time_zone);
     // Names are found in any spelling of upper and lower case, and kept as the database of time zones spells them.
     let time_zone = zone.as_ref().and_then(TimeZone::iana_name).unwrap_or_default().to_owned();
     if time_zone.is_empty() {
@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn only_known_time_zones_are_taken() {
-        for wrong in ["Mars/Olympus", "+02:00", "EST5EDT,M3.2.0,M11.1.0", " UTC", "Europe/Paris\0"] {
+        for wrong in
+            ["Mars/Olympus", "+02:00", "EST5EDT,M3.2.0,M11.1.0", " UTC", "Europe/Paris\0", "localtime"]
+        {
             assert_eq!(read(&settings(wrong)).unwrap_err().faults[0].field, "time_zone", "{wrong}");
         }
     }

@@ -16,6 +16,7 @@ use super::{administration, require_all_organizations, stored, unknown};
 use crate::app::App;
 use crate::call::Call;
 use crate::cursor;
+use crate::faults::Faults;
 use crate::notification::{kinds_of, wire_event};
 
 /// Deliveries per page unless the caller says otherwise.
@@ -61,6 +62,7 @@ pub(in crate::ops) async fn create(
     body: CreateWebhookRequest,
 ) -> Result<IssuedWebhook, Rejection> {
     refuse_key(call)?;
+    Faults::of_name("description", body.description.as_deref().unwrap_or_default())?;
     let webhook = notify::Webhook {
         url: target(call, &body.url)?,
         id: WebhookId::from_u128(call.app.ports.ids.next_id()),
@@ -85,6 +87,9 @@ pub(in crate::ops) async fn update(
     body: UpdateWebhookRequest,
 ) -> Result<Webhook, Rejection> {
     let webhook = find(call, id).await?;
+    if let Some(Some(description)) = &body.description {
+        Faults::of_name("description", description)?;
+    }
     let change = WebhookChange {
         url: body.url.map(|url| target(call, &url)).transpose()?,
         description: body.description,

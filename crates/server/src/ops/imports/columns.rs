@@ -1,20 +1,16 @@
 //! Comma-separated values: a line that names the columns, then records, each of which becomes a JSON object.
 
 use csv_core::ReadRecordResult;
-use payment_runs_engine::import::{LineFault, LineFaultCode};
+use payment_runs_engine::import::{LINE_BYTES_MAX, LineFault, LineFaultCode};
 use payment_runs_engine::payment_method::card_number::holds_card_number;
+use payment_runs_engine::separated_values::Records;
 use payment_runs_stubs::{Category, ColumnKind, Location, Rejection};
-
-use super::split::LINE_BYTES_MAX;
 
 /// Columns that a body may have: more than any kind of line has fields.
 const COLUMNS_MAX: usize = 64;
 
 /// Characters of a column's name that a message repeats.
 const NAME_CHARS_MAX: usize = 64;
-
-/// Bytes of a body that are read together: a mark of UTF-8 is recognised only when all of it is there.
-const MARK_BYTES: usize = 3;
 
 /// What a record is.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,166 +30,122 @@ struct Column {
 
 /// Reads comma-separated values as they arrive. A record may have line ends inside quotes; empty lines are none.
 pub(super) struct Columns<F> {
-    reader: csv_core::Reader,
+    records: Records,
     column: F,
-    /// The first bytes of the body, until there are enough; gone then.
-    first: Option<Vec<u8>>,
     /// What the first line names.
     named: Option<Vec<Column>>,
-    values: Vec<u8>,
-    ends: Vec<usize>,
-    /// How much of the record under way has arrived.
-    filled: (usize, usize),
-    /// The record under way has too many bytes or values.
-    is_too_long: bool,
+    values: Values,
     json: Vec<u8>,
 }
 
 impl<F: Fn(&str) -> Option<ColumnKind>> Columns<F> {
     /// Columns whose names are known by a function.
     pub(super) fn new(column: F) -> Self {
-        Self {
-            reader: csv_core::Reader::new(),
-            column,
-            first: Some(Vec::with_capacity(MARK_BYTES)),
-            named: None,
-            values: vec![0; LINE_BYTES_MAX],
-            ends: vec![0; COLUMNS_MAX],
-            filled: (0, 0),
-            is_too_long: false,
-            json: Vec::new(),
-        }
+        Self { records: Records::default(), column, named: None, values: Values::default(), json: Vec::new() }
     }
 
     /// Takes bytes in, and gives each record that ends in them. Nothing means that the body has ended.
-    pub(super) fn push(
-        &mut self,
-        mut bytes: &[u8],
-        mut each: impl FnMut(Record<'_>),
-    ) -> Result<(), Rejection> {
-        let has_ended = bytes.is_empty();
-        if let Some(mut first) = self.first.take() {
-            let (more, rest) = bytes.split_at(bytes.len().min(MARK_BYTES - first.len()));
-            first.extend_from_slice(more);
-            if first.len() < MARK_BYTES && !has_ended {
-                self.first = Some(first);
-                return Ok(());
-            }
-            bytes = rest;
-            if !first.is_empty() {
-                self.read(&first, &mut each)?;
-            }
+    pub(super) fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Record<'_>)) -> Result<(), Rejection> {
+        let Self { records, column, named, values, json } = self;
+        if bytes.is_empty() {
+            records.finish();
+        } else {
+            records.push(bytes);
         }
-        if bytes.is_empty() && !has_ended { Ok(()) } else { self.read(bytes, &mut each) }
-    }
-
-    /// Reads on. Nothing means that the body has ended.
-    fn read(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Record<'_>)) -> Result<(), Rejection> {
-        loop {
-            let (filled, ended) = self.filled;
-            let (values, ends) = (&mut self.values[filled..], &mut self.ends[ended..]);
-            let (result, taken, written, finished) = self.reader.read_record(bytes, values, ends);
-            bytes = &bytes[taken..];
-            self.filled = (filled + written, ended + finished);
-            match result {
-                ReadRecordResult::InputEmpty | ReadRecordResult::End => return Ok(()),
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    self.is_too_long = true;
-                    self.filled = (0, 0);
-                }
-                ReadRecordResult::Record => {
-                    self.end_record(each)?;
-                    self.filled = (0, 0);
-                }
-            }
+        while let Some(record) = records.next_record() {
+            let fault = record.fault.map(|fault| malformed(fault.to_string()));
+            let cells = fault.map_or_else(|| values.read(record.text()), Err);
+            let Some(columns) = &*named else {
+                let cells = cells.map_err(|fault| bad_head(&fault.message))?;
+                *named = Some(head(cells, &*column)?);
+                continue;
+            };
+            json.clear();
+            each(match cells.and_then(|cells| write_object(columns, cells, json)) {
+                Ok(()) => Record::Json(json),
+                Err(fault) => Record::Bad(fault),
+            });
         }
-    }
-
-    fn end_record(&mut self, each: &mut impl FnMut(Record<'_>)) -> Result<(), Rejection> {
-        let is_too_long = std::mem::take(&mut self.is_too_long);
-        let (filled, ended) = self.filled;
-        let (values, ends) = (&self.values[..filled], &self.ends[..ended]);
-        let Some(columns) = &self.named else {
-            if is_too_long {
-                return Err(bad_head("the line that names the columns is too long"));
-            }
-            self.named = Some(head(values, ends, &self.column)?);
-            return Ok(());
-        };
-        self.json.clear();
-        let written =
-            if is_too_long { Err(too_long()) } else { write_object(columns, values, ends, &mut self.json) };
-        each(match written {
-            Ok(()) => Record::Json(&self.json),
-            Err(fault) => Record::Bad(fault),
-        });
         Ok(())
     }
 }
 
-/// The fault of a line that has too many bytes.
-pub(super) fn too_long() -> LineFault {
-    LineFault::new("", LineFaultCode::Malformed, format!("has more than {LINE_BYTES_MAX} bytes"))
+/// Reads the values of a record that is well-formed.
+struct Values {
+    reader: csv_core::Reader,
+    bytes: Vec<u8>,
+    ends: [usize; COLUMNS_MAX],
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        // One byte more, so that a single value of that length does not fill it up.
+        let bytes = vec![0; LINE_BYTES_MAX + 1];
+        Self { reader: csv_core::Reader::new(), bytes, ends: [0; COLUMNS_MAX] }
+    }
+}
+
+impl Values {
+    fn read<'a>(&'a mut self, text: &[u8]) -> Result<impl Iterator<Item = &'a [u8]>, LineFault> {
+        self.reader.reset();
+        let (_, _, written, ended) = self.reader.read_record(text, &mut self.bytes, &mut self.ends);
+        let (bytes, ends) = (&mut self.bytes[written..], &mut self.ends[ended..]);
+        let (result, _, more, rest) = self.reader.read_record(b"", bytes, ends);
+        if result != ReadRecordResult::Record {
+            return Err(malformed(format!("has more than {COLUMNS_MAX} values")));
+        }
+        let (bytes, ends) = (&self.bytes[..written + more], &self.ends[..ended + rest]);
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        Ok(starts.zip(ends).map(|(start, end)| &bytes[start..*end]))
+    }
+}
+
+/// The fault of a line that cannot be read.
+pub(super) fn malformed(message: String) -> LineFault {
+    LineFault::new("", LineFaultCode::Malformed, message)
 }
 
 /// The fault of a line that is no text.
 pub(super) fn no_text() -> LineFault {
-    LineFault::new("", LineFaultCode::Malformed, "is not UTF-8")
+    malformed("is not UTF-8".to_owned())
 }
 
-fn bad_head(message: impl Into<String>) -> Rejection {
+/// The columns cannot be known, and with them no line.
+fn bad_head(message: &str) -> Rejection {
+    let message = format!("the line that names the columns {message}");
     Rejection::at(Category::InvalidValue, Location::Body, "", message)
 }
 
-fn head(
-    values: &[u8],
-    ends: &[usize],
+fn head<'a>(
+    cells: impl Iterator<Item = &'a [u8]>,
     column: impl Fn(&str) -> Option<ColumnKind>,
 ) -> Result<Vec<Column>, Rejection> {
     let mut columns: Vec<Column> = Vec::new();
-    for (at, value) in cells(values, ends).enumerate() {
-        let Ok(mut name) = std::str::from_utf8(value) else {
-            return Err(bad_head("the line that names the columns is not UTF-8"));
-        };
-        if at == 0 {
-            name = name.strip_prefix('\u{feff}').unwrap_or(name);
-        }
-        let name = name.trim();
+    for value in cells {
+        let name = std::str::from_utf8(value).map_err(|_| bad_head("is not UTF-8"))?.trim();
         let Some(kind) = column(name) else {
             let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
             let shown = if holds_card_number(&shown) { String::new() } else { shown };
-            return Err(bad_head(format!(
-                "the first line names a column '{shown}', which these lines do not have"
-            )));
+            return Err(bad_head(&format!("has '{shown}', which is no field of these lines")));
         };
         let mut key = serde_json::to_vec(name).unwrap_or_default();
         key.push(b':');
         if columns.iter().any(|column| column.key == key) {
-            return Err(bad_head(format!("the first line names the column '{name}' twice")));
+            return Err(bad_head(&format!("has '{name}' twice")));
         }
         columns.push(Column { key, kind });
     }
     Ok(columns)
 }
 
-fn cells<'a>(values: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(ends).map(|(start, end)| &values[start..*end])
-}
-
-fn write_object(
+/// Writes a record, which has a value for each column.
+fn write_object<'a>(
     columns: &[Column],
-    values: &[u8],
-    ends: &[usize],
+    cells: impl Iterator<Item = &'a [u8]>,
     json: &mut Vec<u8>,
 ) -> Result<(), LineFault> {
-    if ends.len() != columns.len() {
-        let message =
-            format!("has {} values where the first line names {} columns", ends.len(), columns.len());
-        return Err(LineFault::new("", LineFaultCode::Malformed, message));
-    }
     json.push(b'{');
-    for (column, value) in columns.iter().zip(cells(values, ends)) {
+    for (column, value) in columns.iter().zip(cells) {
         let text = std::str::from_utf8(value).map_err(|_| no_text())?;
         if text.is_empty() {
             continue;
@@ -228,6 +180,8 @@ fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn kind(name: &str) -> Option<ColumnKind> {
@@ -282,6 +236,7 @@ mod tests {
         assert!(message("number,colour\nI1,red\n").contains("'colour'"));
         assert!(message("number,number\nI1,I2\n").contains("twice"));
         assert!(!message("4242424242424242\nI1\n").contains("4242"));
+        assert!(message("number,\"name\nI1,a\n").contains("names the columns opens a quote"));
         assert!(records(b"number\xff\nI1\n", 8).is_err());
         assert!(records(b"", 8).unwrap().is_empty());
     }
@@ -290,17 +245,98 @@ mod tests {
     fn a_record_that_is_too_long_is_passed_over() {
         let long = "x".repeat(3 * LINE_BYTES_MAX);
         let body = format!("number,name\nI1,a\nI2,{long}\nI3,\"b\"\n{}\nI5,c\n", ",".repeat(500));
-        let too_long = too_long().message;
+        let too_long = format!("has more than {LINE_BYTES_MAX} bytes");
+        let wide = "has 501 values where the first line names 2 columns";
         let expected = [
             r#"{"number":"I1","name":"a"}"#,
             &too_long,
             r#"{"number":"I3","name":"b"}"#,
-            &too_long,
+            wide,
             r#"{"number":"I5","name":"c"}"#,
         ];
         for size in [1_000, usize::MAX] {
             assert_eq!(records(body.as_bytes(), size).unwrap(), expected);
         }
         assert_eq!(records(b"number\n\xff\nI2\n", 100).unwrap(), ["is not UTF-8", r#"{"number":"I2"}"#]);
+    }
+
+    /// A record as a writer of others writes it.
+    fn line(values: &[String], quote: csv::QuoteStyle) -> Vec<u8> {
+        let mut writer = csv::WriterBuilder::new().quote_style(quote).from_writer(Vec::new());
+        writer.write_record(values).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn object(values: &[String]) -> String {
+        let named = ["number", "name"].iter().zip(values).filter(|(_, value)| !value.is_empty());
+        let values =
+            named.map(|(name, value)| format!("\"{name}\":{}", serde_json::to_string(value).unwrap()));
+        format!("{{{}}}", values.collect::<Vec<_>>().join(","))
+    }
+
+    fn value(pattern: &'static str) -> impl Strategy<Value = String> {
+        pattern.prop_filter("a mark begins files only", |text| !text.starts_with('\u{feff}'))
+    }
+
+    fn quotes() -> impl Strategy<Value = csv::QuoteStyle> {
+        prop_oneof![Just(csv::QuoteStyle::Necessary), Just(csv::QuoteStyle::Always)]
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_second_reader_reads_is_read(
+            lines in prop::collection::vec(prop::collection::vec(value("[ab, \"\r\n\u{e9}\u{feff}]{0,8}"), 2), 1..20),
+            quote in quotes(),
+            size in 1_usize..50,
+        ) {
+            let mut body = b"number,name\r\n".to_vec();
+            for values in &lines {
+                body.extend(line(values, quote));
+            }
+            let mut reader = csv::Reader::from_reader(body.as_slice());
+            let read = reader.records().map(|record| record.unwrap());
+            let expected: Vec<String> = read.map(|record| object(&record.iter().map(str::to_owned).collect::<Vec<_>>())).collect();
+            prop_assert_eq!(expected.len(), lines.len());
+            prop_assert_eq!(records(&body, size).unwrap(), expected);
+        }
+
+        /// Malformed lines among lines of one line of text each: all of them come, in their order, and none holds another.
+        #[test]
+        fn a_malformed_line_takes_no_other_with_it(
+            lines in prop::collection::vec(
+                (prop::option::weighted(0.3, 0_usize..5), prop::collection::vec(value("[ab,\"\u{e9}]{0,8}"), 2), quotes()),
+                1..20,
+            ),
+            size in 1_usize..50,
+        ) {
+            const MALFORMED: [&str; 5] =
+                ["x,\"Ada", "x,\"Ada\" y", "x, \"Ada\"", "x,a\rb", "\u{feff}number,name"];
+            let mut body = b"number,name\n".to_vec();
+            let mut expected = Vec::new();
+            for (malformed, values, quote) in lines {
+                match malformed {
+                    Some(which) => {
+                        body.extend(MALFORMED[which].as_bytes());
+                        body.push(b'\n');
+                        expected.push(None);
+                    }
+                    None => {
+                        let line = line(&values, quote);
+                        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
+                        let record = reader.records().next().unwrap().unwrap();
+                        expected.push(Some(object(&record.iter().map(str::to_owned).collect::<Vec<_>>())));
+                        body.extend(line);
+                    }
+                }
+            }
+            let found = records(&body, size).unwrap();
+            prop_assert_eq!(found.len(), expected.len(), "{:?}", found);
+            for (found, expected) in found.iter().zip(&expected) {
+                match expected {
+                    Some(object) => prop_assert_eq!(found, object),
+                    None => prop_assert!(!found.starts_with('{'), "{found}"),
+                }
+            }
+        }
     }
 }

@@ -7,12 +7,13 @@ use payment_runs_engine::import::{
 };
 use payment_runs_engine::payment_method::card_number::{CARD_NUMBER_MESSAGE, holds_card_number};
 use payment_runs_engine::ports::Ids;
+use payment_runs_engine::separated_values::RecordFault;
 use payment_runs_stubs::{Category, ColumnKind, Fault, Lines, Rejection, ops};
 use payment_runs_types::ops::{ImportAccount, ImportCredit, ImportDocument, ImportPaymentMethod};
 
 use crate::card_numbers::NO_CARD_NUMBERS;
 
-use super::columns::{Columns, Record, no_text, too_long};
+use super::columns::{Columns, Record, malformed, no_text};
 use super::read;
 use super::split::{Splitter, Text};
 
@@ -144,7 +145,7 @@ impl LineReader {
             Cutter::Named(splitter) => {
                 let mut text = |text: Text<'_>| match text {
                     Text::Whole(json) => read(Ok(json)),
-                    Text::TooLong => read(Err(too_long())),
+                    Text::TooLong => read(Err(malformed(RecordFault::TooLong.to_string()))),
                 };
                 if bytes.is_empty() {
                     splitter.finish(text);
@@ -278,6 +279,7 @@ mod tests {
             Field::Gateway,
             Field::Organizations,
             Field::Number,
+            Field::Name,
             Field::Amount,
             Field::PaymentMethod,
             Field::DueDate,

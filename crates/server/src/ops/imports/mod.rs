@@ -27,6 +27,7 @@ pub(super) use send::send;
 use crate::call::Call;
 use crate::cursor;
 use crate::failure::{code_word, store_failure};
+use crate::faults::Faults;
 use crate::refused::Wording;
 use crate::time::Zone;
 
@@ -44,6 +45,7 @@ fn name(field: Field) -> &'static str {
 
 /// Begins an import.
 pub(super) async fn create(call: &Call<'_>, body: CreateImportRequest) -> Result<ops::Import, Rejection> {
+    Faults::of_name("name", body.name.as_deref().unwrap_or_default())?;
     let zone = Zone::of(&call.settings().await?);
     let new = NewImport {
         id: ImportId::from_u128(call.app.ports.ids.next_id()),

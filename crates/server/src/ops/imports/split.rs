@@ -1,7 +1,6 @@
 //! From the bytes of a body to its lines, in bounded memory.
 
-/// The bytes that a line may have, its end not counted.
-pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
+use payment_runs_engine::import::LINE_BYTES_MAX;
 
 /// What a line is before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

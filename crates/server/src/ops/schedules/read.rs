@@ -6,6 +6,7 @@ use jiff::civil::{self, Date};
 use jiff::tz::TimeZone;
 use payment_runs_engine::recurrence::{Recurrence, RecurrenceFault, Repeat};
 use payment_runs_engine::run_schedule::RunTemplate;
+use payment_runs_engine::settings::zone_named;
 use payment_runs_stubs::{Fault, Location, Rejection};
 use payment_runs_types::ops::{
     CreateScheduleRequest, PaymentRunBody, RepeatType, UpdateScheduleRequest, Weekday,
@@ -141,7 +142,7 @@ pub(super) fn check_future(rule: &Recurrence, now: Timestamp, used: Option<Date>
 
 /// The name of a time zone as the database of time zones spells it, which finds it in any case.
 fn spelled(name: &str) -> String {
-    let zone = TimeZone::get(name).ok();
+    let zone = zone_named(name);
     zone.as_ref().and_then(TimeZone::iana_name).unwrap_or(name).to_owned()
 }
 

@@ -6,7 +6,6 @@ use payment_runs_engine::payment::{PaymentKind, PaymentState};
 use payment_runs_engine::ports::ledger::{PaymentCondition, PaymentQuery, PaymentSort};
 use payment_runs_stubs::Rejection;
 use payment_runs_stubs::v1::list_payments::Query;
-use payment_runs_types::DateTime;
 use payment_runs_types::v1::{ListPaymentsResponse, PaymentStatus, PaymentType};
 
 use super::listed;
@@ -66,20 +65,17 @@ fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<PaymentQuery, R
     let by_user = |text: &String, condition: fn(Option<UserId>) -> PaymentCondition| {
         user(text, condition, PaymentCondition::Never)
     };
-    let by_time = |at: DateTime, condition: fn(jiff::Timestamp) -> PaymentCondition| {
-        zone.instant(at).map_or(PaymentCondition::Never, condition)
-    };
     let states = query.status.as_ref().map(states_of);
     let conditions = [
         query.created_by_id.as_ref().map(|text| by_user(text, PaymentCondition::CreatedBy)),
-        query.created_date.map(|at| by_time(at, PaymentCondition::CreatedAt)),
+        query.created_date.map(|at| PaymentCondition::CreatedAt(zone.instants(at))),
         query.currency.as_deref().map(currency_condition),
         query.effective_date.map(|date| PaymentCondition::EffectiveDate(date.into())),
         query.number.clone().map(PaymentCondition::Number),
         states.filter(|states| states.is_empty()).map(|_| PaymentCondition::Never),
         query.type_.as_ref().map(kind_condition),
         query.updated_by_id.as_ref().map(|text| by_user(text, PaymentCondition::UpdatedBy)),
-        query.updated_date.map(|at| by_time(at, PaymentCondition::UpdatedAt)),
+        query.updated_date.map(|at| PaymentCondition::UpdatedAt(zone.instants(at))),
     ];
     let mut sort = query.sort.as_deref().map_or(Ok(Vec::new()), |text| sort_fields(text, SORTABLE))?;
     if sort.is_empty() {

@@ -5,7 +5,6 @@ use payment_runs_engine::ports::ledger::{RunCondition, RunQuery, RunSort};
 use payment_runs_engine::run::RunStatus;
 use payment_runs_stubs::Rejection;
 use payment_runs_stubs::v1::list_payment_runs::Query;
-use payment_runs_types::DateTime;
 use payment_runs_types::v1::{ListPaymentRunsResponse, PaymentRunStatus};
 
 use super::write::{self, View};
@@ -59,16 +58,13 @@ fn read_query(query: &Query, page: &Page, zone: &Zone) -> Result<RunQuery, Rejec
     let by_user = |text: &String, condition: fn(Option<UserId>) -> RunCondition| {
         user(text, condition, RunCondition::Never)
     };
-    let by_time = |at: DateTime, condition: fn(Option<jiff::Timestamp>) -> RunCondition| {
-        zone.instant(at).map_or(RunCondition::Never, |at| condition(Some(at)))
-    };
     let conditions = [
         query.created_by_id.as_ref().map(|text| by_user(text, RunCondition::CreatedBy)),
-        query.created_date.map(|at| by_time(at, RunCondition::CreatedAt)),
+        query.created_date.map(|at| RunCondition::CreatedAt(zone.instants(at))),
         query.status.as_ref().map(status_condition),
         query.target_date.map(|date| RunCondition::TargetDate(Some(date.into()))),
         query.updated_by_id.as_ref().map(|text| by_user(text, RunCondition::UpdatedBy)),
-        query.updated_date.map(|at| by_time(at, RunCondition::UpdatedAt)),
+        query.updated_date.map(|at| RunCondition::UpdatedAt(zone.instants(at))),
     ];
     Ok(RunQuery {
         conditions: conditions.into_iter().flatten().collect(),

@@ -70,6 +70,7 @@ pub(super) fn name(field: Field) -> &'static str {
         Field::AutoApplyUnappliedPayment => "autoApplyUnappliedPayment",
         Field::Organizations => "organizationLabels",
         Field::Number => "number",
+        Field::Name => "name",
         Field::Amount | Field::Balance | Field::CreditBalance => "amount",
         Field::PaymentMethod => "paymentMethodId",
         Field::AutoPay => "autoPay",

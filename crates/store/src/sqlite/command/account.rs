@@ -3,6 +3,7 @@
 use payment_runs_engine::account::{Account, AccountStatus};
 use payment_runs_engine::command::{AccountChange, Change, NewAccount, Output};
 use payment_runs_engine::ids::{AccountId, GatewayId, Key, OrganizationId};
+use payment_runs_engine::naming::{BATCH_CHARS_MAX, NAME_CHARS_MAX};
 use payment_runs_engine::payment_method::{PaymentMethod, PaymentMethodStatus};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use payment_runs_engine::run_rules::BILL_CYCLE_DAY_MAX;
@@ -16,6 +17,7 @@ use crate::sqlite::sequence::Sequence;
 use crate::sqlite::sql::{BlobId, first};
 
 pub(super) fn create(desk: &mut Desk<'_>, new: NewAccount) -> Result<Output, Failure> {
+    check_names(desk, Some(&new.name), new.batch.as_deref());
     check_bill_cycle_day(desk, new.bill_cycle_day);
     desk.check_currency(new.currency)?;
     let gateway = find_gateway(desk, new.gateway.as_ref())?;
@@ -63,6 +65,7 @@ pub(super) fn create(desk: &mut Desk<'_>, new: NewAccount) -> Result<Output, Fai
 pub(super) fn update(desk: &mut Desk<'_>, key: &Key, change: AccountChange) -> Result<Output, Failure> {
     let found = row::account::find(desk.db, desk.scope, key)?;
     let mut account = Desk::need_path(found, Noun::Account, key)?;
+    check_names(desk, change.name.as_deref(), change.batch.as_deref());
     if let Some(day) = change.bill_cycle_day {
         check_bill_cycle_day(desk, day);
         account.bill_cycle_day = day;
@@ -110,6 +113,16 @@ pub(super) fn need_open_account(desk: &mut Desk<'_>, key: &Key) -> Result<Option
         desk.refuse(Refusal::WrongState { noun: Noun::Account, state: "canceled".to_owned() });
     }
     Ok(account)
+}
+
+/// Notes what is wrong with the name of an account or its batch.
+pub(super) fn check_names(desk: &mut Desk<'_>, name: Option<&str>, batch: Option<&str>) {
+    if let Some(name) = name {
+        desk.check_name(Field::Name, name, NAME_CHARS_MAX);
+    }
+    if let Some(batch) = batch {
+        desk.check_name(Field::Batch, batch, BATCH_CHARS_MAX);
+    }
 }
 
 pub(super) fn check_bill_cycle_day(desk: &mut Desk<'_>, day: u8) {

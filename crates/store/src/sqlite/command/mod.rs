@@ -15,6 +15,7 @@ use payment_runs_engine::account::{Scope, Stamps};
 use payment_runs_engine::command::{Command, NewRun, Output, Request};
 use payment_runs_engine::ids::{AccountId, EntityKey, Key, PaymentId, UserId};
 use payment_runs_engine::money::Currency;
+use payment_runs_engine::naming::{ACCOUNT_NUMBER_CHARS_MAX, NUMBER_CHARS_MAX, name_faults};
 use payment_runs_engine::ports::{EncodeCharge, Executed, Ids, Once, Replay};
 use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use payment_runs_engine::run::Run;
@@ -100,6 +101,19 @@ impl Desk<'_> {
         Err(Failure::Refused(std::mem::take(&mut self.refusals)))
     }
 
+    /// Notes what is wrong with a name or number that the caller gives.
+    pub(super) fn check_name(&mut self, field: Field, text: &str, chars_max: usize) {
+        for fault in name_faults(text, chars_max) {
+            self.invalid(field, &fault.to_string());
+        }
+    }
+
+    /// Notes what is wrong with a number that the caller gives to an object of this kind.
+    pub(super) fn check_number(&mut self, noun: Noun, number: &str) {
+        let chars_max = if noun == Noun::Account { ACCOUNT_NUMBER_CHARS_MAX } else { NUMBER_CHARS_MAX };
+        self.check_name(Field::Number, number, chars_max);
+    }
+
     /// The number that the caller chose, refused where it is taken, or the next free one of the sequence. The sequence
     /// may move although the command is refused afterwards, since a refused command is rolled back whole.
     pub(super) fn number(
@@ -110,6 +124,7 @@ impl Desk<'_> {
         is_taken: impl Fn(&Connection, &str) -> Result<bool, Failure>,
     ) -> Result<String, Failure> {
         if let Some(number) = chosen {
+            self.check_number(noun, &number);
             if is_taken(self.db, &number)? {
                 self.refuse(Refusal::NumberTaken { noun, number: number.clone() });
             }

@@ -10,6 +10,7 @@ use payment_runs_engine::ids::{
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::{GatewayAnswer, PaymentPart, PaymentState};
 use payment_runs_engine::payment_method::TransactionResult;
+use payment_runs_engine::payment_method::card_number::without_card_numbers;
 use payment_runs_engine::plan::{
     SettledPart, SettlementEffect, SettlementView, settle_payment, settle_records,
 };
@@ -363,11 +364,12 @@ fn bars_delivery(outcome: &Outcome) -> bool {
 fn alarm(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Unknown { doubt, why } if doubt.bars_delivery() => {
+            let why = without_card_numbers(why);
             tracing::error!(
                 why,
                 "what a gateway reports contradicts the request: a person must settle the payment"
             );
-            Some(why.clone())
+            Some(why)
         }
         _ => None,
     }

@@ -376,8 +376,8 @@ pub struct ImportDocument {
     #[cfg_attr(feature = "garde", garde(dive))]
     pub type_: DocumentType,
     /// The number; no other document of the type may have it.
-    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 32))]
-    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 32)))]
+    #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub number: String,
     /// The account, by id or number.
     #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]
@@ -494,8 +494,8 @@ pub struct ImportCredit {
     pub type_: ImportCreditType,
     /// The number of the credit memo or payment; needed there, and no other may have it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
-    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 32))]
-    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 32)))]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub number: Option<String>,
     /// The account, by id or number.
     #[cfg_attr(feature = "utoipa", schema(min_length = 1, max_length = 255))]

@@ -116,7 +116,7 @@ pub struct AccountCreditCard {
     #[serde(rename = "cardHolderInfo")]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub card_holder_info: CardHolderInfo,
-    /// The security code. Passed to the gateway, never stored.
+    /// Refused: security codes are neither passed on nor stored.
     #[serde(rename = "securityCode")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$", write_only))]
@@ -217,6 +217,12 @@ pub struct CreateAccountRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub organization_label: Option<String>,
+    /// Refused: accounts have no parents here.
+    #[serde(rename = "parentId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub parent_id: Option<String>,
 }
 
 crate::object::object!(CreateAccountRequest);
@@ -378,6 +384,22 @@ pub struct UpdateAccountRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub name: Option<String>,
+    /// Refused: the currency of an account stays.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub currency: Option<String>,
+    /// Refused: accounts have no parents here.
+    #[serde(rename = "parentId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub parent_id: Option<String>,
+    /// Refused: the status cannot be changed here.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub status: Option<String>,
 }
 
 crate::object::object!(UpdateAccountRequest);

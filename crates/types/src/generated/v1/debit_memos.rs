@@ -75,6 +75,12 @@ pub struct CreateDebitMemoRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 32))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 32)))]
     pub payment_method_id: Option<String>,
+    /// Refused: only an import names the bill run.
+    #[serde(rename = "billRunId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub bill_run_id: Option<String>,
     /// Why it was made.
     #[serde(rename = "reasonCode")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]

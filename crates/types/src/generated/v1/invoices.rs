@@ -160,6 +160,12 @@ pub struct CreateInvoiceRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub invoice_number: Option<String>,
+    /// Refused: only an import names the bill run.
+    #[serde(rename = "billRunId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub bill_run_id: Option<String>,
     /// A comment.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]

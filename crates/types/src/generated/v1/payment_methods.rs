@@ -149,7 +149,7 @@ crate::text_enum::json_schema!(PaymentMethodResponse, PaymentMethodType, Payment
 
 /// The fields of a payment method to change. Fields that are not listed are ignored. From the v1
 /// reference, "Update a payment method".
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
@@ -177,14 +177,39 @@ pub struct UpdatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1, maximum = 12))]
     #[cfg_attr(feature = "garde", garde(range(min = 1, max = 12)))]
     pub expiration_month: Option<i32>,
-    /// The year of expiry, with four digits.
+    /// The year of expiry, with four digits: 2000 or later.
     #[serde(rename = "expirationYear")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1, maximum = 9999))]
     #[cfg_attr(feature = "garde", garde(range(min = 1, max = 9999)))]
     pub expiration_year: Option<i32>,
+    /// Refused: security codes are neither passed on nor stored.
+    #[serde(rename = "securityCode")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub security_code: Option<String>,
+    /// Refused: the status cannot be changed here.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub status: Option<String>,
 }
 
 crate::object::object!(UpdatePaymentMethodRequest);
+
+impl std::fmt::Debug for UpdatePaymentMethodRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpdatePaymentMethodRequest")
+            .field("max_consecutive_payment_failures", &self.max_consecutive_payment_failures)
+            .field("payment_retry_window", &self.payment_retry_window)
+            .field("use_default_retry_rule", &self.use_default_retry_rule)
+            .field("expiration_month", &self.expiration_month)
+            .field("expiration_year", &self.expiration_year)
+            .field("security_code", &format_args!("\"…\""))
+            .field("status", &self.status)
+            .finish()
+    }
+}
 
 crate::text_enum::json_schema!(UpdatePaymentMethodRequest);

@@ -368,7 +368,7 @@ pub struct PaymentMethodTokens {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
-    /// The second token.
+    /// Refused: one token is kept.
     #[serde(rename = "secondTokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 64, write_only))]
@@ -436,7 +436,7 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1, maximum = 12))]
     #[cfg_attr(feature = "garde", garde(range(min = 1, max = 12)))]
     pub expiration_month: Option<i32>,
-    /// The year of expiry, with four digits.
+    /// The year of expiry, with four digits: 2000 or later.
     #[serde(rename = "expirationYear")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, minimum = 1, maximum = 9999))]
@@ -448,7 +448,7 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     #[cfg_attr(feature = "garde", garde(dive))]
     pub card_holder_info: Option<CardHolderInfo>,
-    /// The security code. Passed to the gateway, never stored.
+    /// Refused: security codes are neither passed on nor stored.
     #[serde(rename = "securityCode")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$", write_only))]
@@ -460,6 +460,12 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
+    /// Refused: one token is kept.
+    #[serde(rename = "secondTokenId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
+    pub second_token_id: Option<String>,
     /// Tokens that a gateway gave for a payment method.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
@@ -512,6 +518,7 @@ impl std::fmt::Debug for CreatePaymentMethodRequest {
             .field("card_holder_info", &self.card_holder_info)
             .field("security_code", &format_args!("\"…\""))
             .field("token_id", &format_args!("\"…\""))
+            .field("second_token_id", &format_args!("\"…\""))
             .field("tokens", &self.tokens)
             .field("bank_aba_code", &self.bank_aba_code)
             .field("bank_account_number", &format_args!("\"…\""))

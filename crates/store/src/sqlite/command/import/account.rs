@@ -6,12 +6,14 @@ use payment_runs_engine::refusal::{Field, Noun, Refusal};
 use rusqlite::params;
 
 use super::{Book, Desk};
-use crate::sqlite::command::account::check_bill_cycle_day;
+use crate::sqlite::command::account::{check_bill_cycle_day, check_names};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
 use crate::sqlite::sql::first;
 
 pub(super) fn store(desk: &mut Desk<'_>, book: &mut Book, line: ImportedAccount) -> Result<(), Failure> {
+    desk.check_number(Noun::Account, &line.number);
+    check_names(desk, Some(&line.name), line.batch.as_deref());
     check_bill_cycle_day(desk, line.bill_cycle_day);
     let gateway = book.gateway(desk, line.gateway.as_ref())?;
     let organization = book.organization(desk, line.organization.as_ref())?;

@@ -49,6 +49,7 @@ fn check_number(desk: &mut Desk<'_>, target: &CreditTarget) -> Result<(), Failur
         }
         CreditTarget::CreditBalance => return Ok(()),
     };
+    desk.check_number(noun, number);
     if first(desk.db, sql, params![desk.entity().0, number], |_| Ok(()))?.is_some() {
         desk.refuse(Refusal::NumberTaken { noun, number: number.clone() });
     }

@@ -14,6 +14,7 @@ use crate::sqlite::row;
 use crate::sqlite::sql::first;
 
 pub(super) fn store(desk: &mut Desk<'_>, book: &mut Book, line: ImportedDocument) -> Result<(), Failure> {
+    desk.check_number(noun_of(line.kind), &line.number);
     let entity = desk.entity();
     let sql = "SELECT 1 FROM document WHERE entity = ?1 AND kind = ?2 AND number = ?3";
     if first(desk.db, sql, params![entity.0, line.kind.code(), line.number], |_| Ok(()))?.is_some() {
