@@ -19,6 +19,7 @@ mod data_runs;
 mod doors;
 mod events;
 mod exports;
+mod gateway_account;
 mod headers;
 mod hostile_requests;
 mod idempotency;

@@ -175,6 +175,11 @@ pub(crate) struct GatewayArguments {
     /// The payment gateway's base address; without it a simulator is started on loopback.
     #[arg(long = "gateway", value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// Charges at another account of the payment gateway than before, although payments are in doubt there. They are sent and
+    /// looked up at the new one from then on, so this is for accounts that the gateway has given another name, and for payments
+    /// that were certainly never charged.
+    #[arg(long = "gateway-moved")]
+    pub(crate) has_moved: bool,
     /// The authorities that may vouch for an https payment gateway, in the PEM format; those that the system trusts when not
     /// given.
     #[arg(long = "gateway-ca", value_name = "FILE", requires = "url")]

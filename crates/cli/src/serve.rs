@@ -35,6 +35,7 @@ fn config(arguments: &ServeArguments) -> NodeConfig {
     config.credentials = arguments.credentials();
     config.default_version.clone_from(&arguments.default_zuora_version);
     config.gateway = gateway(&arguments.gateway);
+    config.gateway_has_moved = arguments.gateway.has_moved;
     config.allow_private_webhooks = arguments.allow_private_webhooks;
     config.test_clock = arguments.test_clock;
     config
@@ -121,6 +122,18 @@ mod tests {
             panic!("not built in")
         };
         assert_eq!((settings.rate_per_s, settings.concurrency), (Some(50), default_settings().concurrency));
+    }
+
+    #[test]
+    fn a_gateway_has_moved_only_where_the_operator_says_so() {
+        let has_moved = |line: &str| {
+            let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+            let Command::Serve(serve) = arguments.command else { panic!("not serve") };
+            config(&serve).gateway_has_moved
+        };
+        assert!(!has_moved("payment-runs serve --gateway http://bank"));
+        assert!(has_moved("payment-runs serve --gateway http://bank --gateway-moved"));
+        assert!(has_moved("payment-runs serve --gateway-moved"), "back to the simulator");
     }
 
     #[test]

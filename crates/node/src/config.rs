@@ -162,6 +162,9 @@ pub struct NodeConfig {
     pub is_restored: bool,
     /// The default gateway.
     pub gateway: GatewayChoice,
+    /// Whether the gateway may charge at another account than before although payments are in doubt there. They are then sent
+    /// and looked up at the new one.
+    pub gateway_has_moved: bool,
     /// The client that is made, or given a new secret, at the start. Without it a first start makes one up.
     pub credentials: Option<Credentials>,
     /// The `Zuora-Version` of requests that name none; `None` means the latest.
@@ -202,6 +205,7 @@ impl NodeConfig {
                 simulator: SimulatorConfig::default(),
                 settings: default_settings(),
             },
+            gateway_has_moved: false,
             credentials: None,
             default_version: None,
             limits: Limits::default(),

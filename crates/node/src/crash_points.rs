@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, RunId};
 use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, ChunkClaim, Delivery, EncodeCharge, Gateway, GatewaySettings, Ids,
-    InstrumentDetails, Intent, LookUp, Opened, Settlement, StoreError, TokenizeError, Tokenized, Work,
+    AccountUnavailable, BoxFuture, Charge, ChargeRequest, ChunkClaim, Delivery, EncodeCharge, Gateway,
+    GatewaySettings, Ids, InstrumentDetails, Intent, LookUp, Opened, Settlement, StoreError, TokenizeError,
+    Tokenized, Work,
 };
 
 /// The environment variable that names the point.
@@ -254,6 +255,10 @@ impl EncodeCharge for Trapped<dyn Gateway> {
 impl Gateway for Trapped<dyn Gateway> {
     fn settings(&self) -> &GatewaySettings {
         self.inner.settings()
+    }
+
+    async fn account(&self) -> Result<Option<String>, AccountUnavailable> {
+        self.inner.account().await
     }
 
     async fn charge(&self, request: &ChargeRequest) -> Delivery {

@@ -41,6 +41,21 @@ pub enum NodeError {
         #[source]
         source: ConfigError,
     },
+    /// Payments are in doubt at another account of the gateway.
+    #[error(
+        "{in_doubt} payments in doubt belong to the account {account} of the gateway `{gateway}`, which charges at {found} now: \
+         start with {account} again to learn what became of them, or with --gateway-moved if they were never charged there"
+    )]
+    AnotherAccount {
+        /// The gateway's name.
+        gateway: String,
+        /// The account that the payments belong to.
+        account: String,
+        /// The account at which the gateway charges now.
+        found: String,
+        /// How many payments are in doubt.
+        in_doubt: u64,
+    },
     /// The given credentials are longer or shorter than the token endpoint takes them.
     #[error("a client id has 1 to 36 characters and its secret 1 to 42")]
     Credentials,

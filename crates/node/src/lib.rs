@@ -11,6 +11,7 @@ pub mod crash_points;
 mod encoder;
 mod error;
 mod first_start;
+mod gateways;
 mod node;
 mod running;
 mod seams;

@@ -6,34 +6,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payment_runs_engine::account::GatewayConfig;
+use payment_runs_engine::collect::AccountGate;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::notify::{Dispatcher, DispatcherPorts};
 use payment_runs_engine::ports::{
-    Access, AsyncRequests, EncodeCharge, Exports, Gateway, Gateways, Imports, Ledger, OnceStore, Schedules,
-    Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
+    Access, AsyncRequests, EncodeCharge, Exports, Gateway, GatewayAccounts, Gateways, Imports, Ledger,
+    OnceStore, Schedules, Search, Spawner, StoreError, WebhookSender, Webhooks, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_engine::stopping::{Stopper, Stopping};
 use payment_runs_gateway::registry::GatewayRegistry;
-use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
-use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
+use payment_runs_gateway::simulator::SimulatorHandle;
 use payment_runs_server::{App, NotificationWriter, Ports, ServerSettings, router, work_off_async_requests};
 use payment_runs_store::{Executor, Origin, SqliteStore};
 
 use crate::acceptor::{Acceptor, Service};
-use crate::config::{Credentials, Database, GatewayChoice, NodeConfig};
+use crate::config::{Credentials, Database, NodeConfig};
 use crate::encoder::EncodeByGateway;
 use crate::error::NodeError;
-use crate::first_start::{Prepared, STRIPE_KIND, prepare};
+use crate::first_start::prepare;
+use crate::gateways::Reached;
 use crate::running::RunningWorker;
 use crate::seams::Seams;
-use crate::system::{SystemClock, SystemSpawner};
+use crate::system::SystemSpawner;
 use crate::test_clock::TestClock;
 use crate::tls::TlsFiles;
 use crate::webhooks::HttpWebhookSender;
-
-/// The secret key by which the built-in simulator is called; it takes any.
-const SIMULATOR_SECRET: &str = "sk_test_built_in";
 
 /// A running node: store, gateways, server and worker.
 pub struct Node {
@@ -79,8 +77,10 @@ impl Node {
         let store = open_store(&config.database, config.is_restored).await?;
         let access: Arc<dyn Access> = Arc::new(store.clone());
         let prepared = prepare(&access, &seams, &config.first_start, config.credentials.clone()).await?;
-        let (gateway, simulator) = start_gateway(config.gateway, &config.database).await?;
-        let registry = Arc::new(register(&prepared, &gateway));
+        let reached = Reached::new(config.gateway, &config.database).await?;
+        let accounts: Arc<dyn GatewayAccounts> = Arc::new(store.clone());
+        let registry = reached.register(&prepared.gateways, &accounts, config.gateway_has_moved).await?;
+        let (registry, Reached { gateway, simulator, .. }) = (Arc::new(registry), reached);
         let encoder = Arc::new(EncodeByGateway { gateways: Arc::clone(&registry), fallback: gateway });
         let sender = HttpWebhookSender::new(
             prepared.webhook_key,
@@ -159,14 +159,16 @@ impl Node {
         &self.store
     }
 
-    /// Adds a gateway to an entity and to this process.
+    /// Adds a gateway to an entity and to this process. Where it names no account, its name stands for one.
     pub async fn add_gateway(
         &self,
         entity: EntityKey,
         config: GatewayConfig,
         gateway: Arc<dyn Gateway>,
     ) -> Result<(), StoreError> {
-        self.registry.insert(config.id, gateway);
+        let accounts = Arc::new(self.store.clone());
+        let gate = AccountGate::new(gateway, accounts, config.id, config.name.clone());
+        self.registry.insert(config.id, Arc::new(gate));
         self.store.put_gateway(entity, config).await
     }
 
@@ -218,38 +220,6 @@ async fn open_store(database: &Database, is_restored: bool) -> Result<SqliteStor
     let opened = tokio::task::spawn_blocking(open).await;
     let failed = |source| NodeError::OpenStore { database: database.to_string(), source };
     opened.map_err(NodeError::OpeningEnded)?.map_err(failed)
-}
-
-/// Reaches the default gateway, and starts the simulator where that is the one.
-async fn start_gateway(
-    choice: GatewayChoice,
-    database: &Database,
-) -> Result<(Arc<dyn Gateway>, Option<SimulatorHandle>), NodeError> {
-    let (stripe, simulator) = match choice {
-        GatewayChoice::Remote(stripe) => (stripe, None),
-        GatewayChoice::BuiltIn { simulator, settings } => {
-            let journal = simulator.journal.clone().unwrap_or_else(|| database.journal_path());
-            let simulator = SimulatorConfig { journal: Some(journal), ..simulator };
-            let running = Simulator::start(simulator).await.map_err(NodeError::Simulator)?;
-            let stripe = StripeConfig::new(running.url(), SecretKey::new(SIMULATOR_SECRET));
-            (StripeConfig { settings, ..stripe }, Some(running))
-        }
-    };
-    let failed = |source| NodeError::Gateway { url: stripe.base_url.clone(), source };
-    let gateway: Arc<dyn Gateway> = Arc::new(StripeGateway::over_http(&stripe).map_err(failed)?);
-    #[cfg(feature = "crash-points")]
-    let gateway = crate::crash_points::around_gateway(gateway);
-    Ok((gateway, simulator))
-}
-
-/// Every stored gateway of the kind this process speaks is reached through the one it was given.
-fn register(prepared: &Prepared, gateway: &Arc<dyn Gateway>) -> GatewayRegistry {
-    // Calls are spaced in real time also where a test holds the time.
-    let registry = GatewayRegistry::new(Arc::new(SystemClock));
-    for stored in prepared.gateways.iter().filter(|stored| stored.kind == STRIPE_KIND) {
-        registry.insert(stored.id, Arc::clone(gateway));
-    }
-    registry
 }
 
 /// The parts from which the ports of the server and of the worker are taken.

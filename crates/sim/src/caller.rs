@@ -67,7 +67,7 @@ pub(crate) struct Caller {
     pub(crate) mutant: Option<Mutant>,
     pub(crate) operation: Operation,
     pub(crate) load: Load,
-    pub(crate) bank: Arc<Bank>,
+    pub(crate) banks: [Arc<Bank>; 2],
     /// The idempotency key.
     pub(crate) key: String,
     pub(crate) memory: Arc<Memory>,
@@ -147,8 +147,9 @@ impl Caller {
             if age.unsigned_abs() < DOUBT_MIN || age.is_negative() {
                 continue;
             }
-            let word = |key: &String| self.bank.word(key, self.hand.clock.true_now());
-            let Some(collected) = payment.charge_key.as_ref().and_then(word) else { continue };
+            let Some(collected) = payment.charge_key.as_deref().and_then(|key| self.word(key)) else {
+                continue;
+            };
             let resolution = Resolution {
                 collected,
                 reference: None,
@@ -161,6 +162,13 @@ impl Caller {
             self.execute_as("resolve", Command::ResolvePayment(key, resolution), doing).await;
         }
         Heard::Done(None)
+    }
+
+    /// Whether money moved, as the banks of both accounts say.
+    fn word(&self, key: &str) -> Option<bool> {
+        let now = self.hand.clock.true_now();
+        let words: Option<Vec<bool>> = self.banks.iter().map(|bank| bank.word(key, now)).collect();
+        words.map(|words| words.contains(&true))
     }
 
     async fn execute(&self, doing: &'static str, command: Command) -> Heard {

@@ -66,6 +66,9 @@ const FROST_BACK_PER_MILLE: u64 = 700;
 /// How often nothing else goes wrong where there is frost, in thousandths: other trouble mostly hides what the frost does.
 const FROST_ALONE_PER_MILLE: u64 = 500;
 
+/// How often the gateway cannot be asked for its account when a process starts, in thousandths.
+const BLIND_PER_MILLE: u64 = 500;
+
 /// The step that opens a chunk.
 pub const OPEN: &str = "open";
 
@@ -266,6 +269,16 @@ impl Chaos {
             })
         };
         self.recorded("work", draw).map(Fault::length)
+    }
+
+    /// Whether the gateway cannot be asked for its account when the process starts now. Only where that matters.
+    pub fn starts_blind(&self) -> bool {
+        let draw = |_: &mut State, place: &Place| {
+            let has_accounts = self.limits.border == Border::OtherAccount;
+            let is_blind = has_accounts && self.random_of(place).happens(BLIND_PER_MILLE);
+            is_blind.then(|| Fault::new(FaultKind::Refused, Duration::ZERO))
+        };
+        self.recorded("start", draw).is_some()
     }
 
     /// The fault at the next place of this step: the script's, or else the one that is drawn.

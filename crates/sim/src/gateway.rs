@@ -5,20 +5,27 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use payment_runs_engine::collect::AccountGate;
 use payment_runs_engine::ids::GatewayId;
 use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, Clock, Delivery, Doubt, EncodeCharge, Gateway, GatewaySettings,
-    Gateways, InstrumentDetails, LookUp, NotSentCause, ReportedCharge, TokenizeError, Tokenized,
+    AccountUnavailable, BoxFuture, Charge, ChargeRequest, Clock, Delivery, Doubt, EncodeCharge, Gateway,
+    GatewaySettings, Gateways, InstrumentDetails, LookUp, NotSentCause, ReportedCharge, TokenizeError,
+    Tokenized,
 };
+use payment_runs_store::SqliteStore;
 
 use crate::bank::{Bank, BankEncoder, Border, Manners};
 use crate::chaos::{CHARGE, LATE_MAX};
 use crate::fault::FaultKind;
 use crate::mutant::Mutant;
-use crate::ports::{After, Hand};
+use crate::ports::{After, ChaosAccounts, Hand};
+use crate::world::GATEWAY;
 
 /// The step that asks about a charge.
 const LOOK_UP: &str = "look-up";
+
+/// The step that asks for the gateway's account.
+const ACCOUNT: &str = "account";
 
 /// A life that no key reaches.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
@@ -150,6 +157,24 @@ impl Gateway for SimGateway {
         &self.settings
     }
 
+    async fn account(&self) -> Result<Option<String>, AccountUnavailable> {
+        self.latency().await;
+        let fault = self.hand.chaos.fault(ACCOUNT, self.hand.whose_call());
+        if let Some(fault) = fault {
+            match fault.kind {
+                FaultKind::Refused | FaultKind::DoubtBefore | FaultKind::DoubtAfter => {
+                    let (cause, why) = (NotSentCause::AccountUnconfirmed, "no answer".to_owned());
+                    return Err(AccountUnavailable { cause, why, retry_after: None });
+                }
+                _ => self.hand.before(fault).await,
+            }
+        }
+        let account = self.bank.account();
+        self.hand.chaos.note(|| format!("the gateway charges at {account}"));
+        self.hand.after(fault).await;
+        Ok(Some(account))
+    }
+
     async fn charge(&self, request: &ChargeRequest) -> Delivery {
         let delivery = self.deliver(self.key(request), request).await;
         match self.mutant {
@@ -201,16 +226,33 @@ fn spoil(mutant: Mutant, delivery: Delivery, request: &ChargeRequest) -> Deliver
 }
 
 /// One gateway, known under every identifier.
-pub struct SimGateways(pub Arc<SimGateway>);
+pub struct SimGateways {
+    hand: Hand,
+    gateway: Arc<dyn Gateway>,
+}
+
+impl SimGateways {
+    /// The gateway, behind a gate that asks for its account, unless the protocol is spoilt on purpose.
+    pub fn new(gateway: SimGateway, store: SqliteStore) -> Self {
+        let (hand, mutant) = (gateway.hand.clone(), gateway.mutant);
+        let gateway: Arc<dyn Gateway> = Arc::new(gateway);
+        if mutant == Some(Mutant::AnyAccount) {
+            return Self { hand, gateway };
+        }
+        let accounts = Arc::new(ChaosAccounts::new(store, hand.clone()));
+        let gate = AccountGate::new(gateway, accounts, GATEWAY, "nowhere".to_owned());
+        Self { hand, gateway: Arc::new(gate) }
+    }
+}
 
 impl Gateways for SimGateways {
     fn find(&self, _: GatewayId) -> Option<Arc<dyn Gateway>> {
-        Some(self.0.clone())
+        Some(self.gateway.clone())
     }
 
     fn admit(&self, _: GatewayId) -> BoxFuture<'_, Box<dyn Send>> {
         Box::pin(async {
-            let hand = &self.0.hand;
+            let hand = &self.hand;
             let until =
                 hand.clock.now().checked_add(hand.chaos.pause(Duration::ZERO, Duration::from_millis(5)));
             hand.clock.sleep_until(until.unwrap_or(Timestamp::MAX)).await;

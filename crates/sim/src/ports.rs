@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use payment_runs_engine::ids::{EntityKey, RunId};
+use payment_runs_engine::ids::{EntityKey, GatewayId, RunId};
 use payment_runs_engine::ports::{
-    BoxFuture, ChunkClaim, Clock, EncodeCharge, Ids, Intent, Opened, Outcome, Settlement, StoreError, Work,
+    BoxFuture, ChunkClaim, Clock, EncodeCharge, GatewayAccounts, Ids, Intent, Opened, Outcome, Settlement,
+    StoreError, Work,
 };
 use payment_runs_store::SqliteStore;
 
@@ -350,6 +351,37 @@ impl Work for ChaosWork {
         let result = self.step("settle-look-ups", call).await;
         self.hand.chaos.note(|| format!("settle look-ups {payments:?}: {result:?}"));
         result
+    }
+}
+
+/// The store's accounts of gateways, with everything that can go wrong.
+pub struct ChaosAccounts {
+    store: SqliteStore,
+    hand: Hand,
+}
+
+impl ChaosAccounts {
+    /// Wraps a store, as whoever charges reaches it.
+    pub fn new(store: SqliteStore, hand: Hand) -> Self {
+        Self { store, hand }
+    }
+}
+
+#[async_trait]
+impl GatewayAccounts for ChaosAccounts {
+    async fn ensure_gateway_account(&self, gateway: GatewayId, account: &str) -> Result<String, StoreError> {
+        let kept =
+            self.hand.step("ensure-account", self.store.ensure_gateway_account(gateway, account)).await;
+        self.hand.chaos.note(|| format!("the payments belong to {kept:?}"));
+        kept
+    }
+
+    async fn put_gateway_account(&self, gateway: GatewayId, account: &str) -> Result<(), StoreError> {
+        self.store.put_gateway_account(gateway, account).await
+    }
+
+    async fn count_in_doubt(&self, gateway: GatewayId) -> Result<u64, StoreError> {
+        self.store.count_in_doubt(gateway).await
     }
 }
 

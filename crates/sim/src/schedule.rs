@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::collect::SendPolicy;
+use payment_runs_engine::collect::{Belonging, SendPolicy, take_account};
 use payment_runs_engine::command::{Command, Request};
 use payment_runs_engine::ids::EntityId;
 use payment_runs_engine::ports::{
-    Access, Clock, EncodeCharge, Executed, Ids, LEDGER_ID_NAME, Ledger, Output, Spawner, StoreError,
+    Access, Clock, EncodeCharge, Executed, GatewayAccounts, Ids, LEDGER_ID_NAME, Ledger, Output, Spawner,
+    StoreError,
 };
 use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
@@ -29,7 +30,7 @@ use crate::pool::{Group, Pool, SimClock, Step, TimeOfDay, at_once};
 use crate::ports::{ChaosWork, Hand, SimIds};
 use crate::random::Random;
 use crate::script::{Part, Script};
-use crate::world::{ENTITY, USER, World, start};
+use crate::world::{ENTITY, GATEWAY, USER, World, start};
 
 /// Steps after which a schedule is taken to run for ever. Ordinary ones need a few thousand.
 const STEPS_MAX: u64 = 300_000;
@@ -45,6 +46,12 @@ const BACK_MAX: Duration = Duration::from_hours(6);
 
 /// When a copy of the database is taken at the latest, after the start.
 const COPY_MAX: Duration = Duration::from_mins(3);
+
+/// How soon an operator notices at the earliest that the process runs with another gateway account.
+const NOTICED_MIN: Duration = Duration::from_mins(1);
+
+/// How late an operator does.
+const NOTICED_MAX: Duration = Duration::from_hours(6);
 
 /// How many schedules have frost, in thousandths.
 const FROSTY_PER_MILLE: u64 = 150;
@@ -218,7 +225,8 @@ pub fn run_script(
         path: path.clone(),
         clock: clock.clone(),
         chaos: Arc::new(Chaos::new(clock.clone(), setup)),
-        banks: [0, 1].map(|account| Arc::new(Bank::new(bank_seed + account, manners))),
+        banks: [0, 1]
+            .map(|ordinal| Arc::new(Bank::new(format!("acct_{ordinal}"), bank_seed + ordinal, manners))),
         bank: AtomicUsize::new(0),
         launches: AtomicU32::new(0),
         copy_at,
@@ -253,6 +261,7 @@ impl Stage {
     fn play(&self, seed: u64, parts: BTreeSet<Part>, pool: &mut Pool) -> Result<Report, SimError> {
         let mut store = SqliteStore::open(&self.path, self.executor())?;
         self.prepare(&store)?;
+        let mut noticed_at = self.confirm_account(&store)?;
         let mut process = self.launch(store.clone(), pool)?;
         let mut crashes = 0;
         let mut steps = 0;
@@ -262,7 +271,11 @@ impl Stage {
         let mut violations = loop {
             steps += 1;
             let progress = pool.step();
-            for signal in self.chaos.take_signals() {
+            let mut signals = self.chaos.take_signals();
+            if noticed_at.take_if(|at| *at <= self.clock.true_now()).is_some() && !self.is_ours(&store)? {
+                signals.insert(0, Signal::Crash(Duration::ZERO, Change::Moved));
+            }
+            for signal in signals {
                 match signal {
                     Signal::Crash(outage, change) => {
                         crashes += 1;
@@ -273,6 +286,7 @@ impl Stage {
                         self.chaos.note(|| format!("the process starts again after {outage:?}"));
                         self.change(change)?;
                         store = SqliteStore::open(&self.path, self.executor())?;
+                        noticed_at = self.confirm_account(&store)?;
                         process = self.launch(store.clone(), pool)?;
                         break;
                     }
@@ -335,6 +349,31 @@ impl Stage {
     /// The bank of the gateway account that the process is configured with.
     fn bank(&self) -> &Arc<Bank> {
         &self.banks[self.bank.load(Ordering::Relaxed)]
+    }
+
+    /// Whether the payments belong to the configured account.
+    fn is_ours(&self, store: &SqliteStore) -> Result<bool, SimError> {
+        let account = self.bank().account();
+        Ok(at_once(store.ensure_gateway_account(GATEWAY, &account))? == account)
+    }
+
+    /// What happens before a process starts: where it is refused for the account that it is configured with, the operator
+    /// configures the other one. Where the gateway could not be asked, it starts, and this is when the operator looks whether
+    /// the account is right.
+    fn confirm_account(&self, store: &SqliteStore) -> Result<Option<Timestamp>, SimError> {
+        if self.mutant == Some(Mutant::AnyAccount) {
+            return Ok(None);
+        }
+        if self.chaos.starts_blind() {
+            let pause = self.chaos.pause(NOTICED_MIN, NOTICED_MAX);
+            return Ok(self.clock.true_now().checked_add(pause).ok());
+        }
+        let account = self.bank().account();
+        if let Belonging::Another { account, .. } = at_once(take_account(store, GATEWAY, &account, false))? {
+            self.bank.fetch_xor(1, Ordering::Relaxed);
+            self.chaos.note(|| format!("the process starts only with {account} again"));
+        }
+        Ok(None)
     }
 
     fn saved(&self) -> PathBuf {
@@ -402,7 +441,7 @@ impl Stage {
                 mutant: self.mutant,
                 operation: self.world.operations[index].clone(),
                 load: self.world.load.clone(),
-                bank: self.bank().clone(),
+                banks: self.banks.clone(),
                 key: format!("operation-{index}"),
                 memory: memory.clone(),
             };
@@ -428,7 +467,8 @@ impl Process<'_> {
     fn gateways(&self, hand: Hand) -> Arc<SimGateways> {
         let (bank, manners, mutant) = (self.stage.bank().clone(), self.stage.manners, self.stage.mutant);
         let launch = self.stage.launches.load(Ordering::Relaxed);
-        Arc::new(SimGateways(Arc::new(SimGateway::new(bank, hand, manners, mutant, launch))))
+        let gateway = SimGateway::new(bank, hand, manners, mutant, launch);
+        Arc::new(SimGateways::new(gateway, self.store.clone()))
     }
 
     /// Starts a worker after a while, with a group of its own.

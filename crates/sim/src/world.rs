@@ -35,6 +35,9 @@ pub const USER: UserId = UserId::from_u128(1);
 /// The entity in which everything happens.
 pub const ENTITY: EntityKey = EntityKey::FIRST;
 
+/// The gateway through which everything is charged.
+pub const GATEWAY: GatewayId = GatewayId::from_u128(1);
+
 /// What exists at the start of a schedule, and what is asked for during it.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -279,7 +282,7 @@ fn stamps() -> Stamps {
 
 fn gateway() -> GatewayConfig {
     GatewayConfig {
-        id: GatewayId::from_u128(1),
+        id: GATEWAY,
         name: "Bank".to_owned(),
         kind: "simulated".to_owned(),
         is_active: true,

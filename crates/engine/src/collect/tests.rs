@@ -11,8 +11,8 @@ use crate::fixtures::now;
 use crate::ids::{EntityKey, GatewayId, PaymentId};
 use crate::money::{Currency, Money};
 use crate::ports::{
-    BoxFuture, Charge, ChargeRequest, Delivery, EncodeCharge, GatewaySettings, InstrumentDetails,
-    ReportedCharge, TokenizeError, Tokenized,
+    AccountUnavailable, BoxFuture, Charge, ChargeRequest, Delivery, EncodeCharge, GatewaySettings,
+    InstrumentDetails, ReportedCharge, TokenizeError, Tokenized,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -48,6 +48,9 @@ struct Script {
 impl Gateway for Script {
     fn settings(&self) -> &GatewaySettings {
         &self.settings
+    }
+    async fn account(&self) -> Result<Option<String>, AccountUnavailable> {
+        Ok(None)
     }
     async fn charge(&self, request: &ChargeRequest) -> Delivery {
         assert_eq!((request.idempotency_key.as_str(), &*request.body), ("key", &b"body"[..]));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::BoxFuture;
+use super::{BoxFuture, StoreError};
 use crate::ids::{AccountId, DocumentId, EntityKey, GatewayId, LedgerId};
 use crate::money::Money;
 use crate::payment_method::{Instrument, PaymentMethodKind};
@@ -133,12 +133,16 @@ pub enum NotSentCause {
     TooManyRequests,
     /// This process is not configured with the gateway.
     NotConfigured,
+    /// The gateway did not say at which account it charges, so it was sent nothing.
+    AccountUnconfirmed,
+    /// The gateway charges at another account than the ledger's payments belong to.
+    AnotherAccount,
 }
 
 impl NotSentCause {
     /// Whether another delivery soon may fare better.
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::NoConnection | Self::TooManyRequests)
+        matches!(self, Self::NoConnection | Self::TooManyRequests | Self::AccountUnconfirmed)
     }
 
     /// Its code in the payment's answer.
@@ -150,6 +154,8 @@ impl NotSentCause {
             Self::AddressNotFound => "gateway_address",
             Self::TooManyRequests => "gateway_too_many_requests",
             Self::NotConfigured => "gateway_not_configured",
+            Self::AccountUnconfirmed => "gateway_account_unconfirmed",
+            Self::AnotherAccount => "gateway_account",
         }
     }
 }
@@ -315,6 +321,18 @@ pub enum TokenizeError {
     },
 }
 
+/// Why a gateway did not say at which account it charges.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct AccountUnavailable {
+    /// What keeps a charge back for as long as this is so.
+    pub cause: NotSentCause,
+    /// Why, in words.
+    pub why: String,
+    /// How long the gateway asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
 /// Writes a charge as the gateway wants it. Pure: the same charge gives the same bytes for ever.
 pub trait EncodeCharge: Send + Sync {
     /// The exact request body.
@@ -326,6 +344,8 @@ pub trait EncodeCharge: Send + Sync {
 pub trait Gateway: EncodeCharge + Send + Sync {
     /// How it behaves and how it may be used.
     fn settings(&self) -> &GatewaySettings;
+    /// The identifier of the account at which it charges, as the gateway itself says; `None` where it names none.
+    async fn account(&self) -> Result<Option<String>, AccountUnavailable>;
     /// Delivers a charge once. Whether it is delivered again is for the caller to decide.
     async fn charge(&self, request: &ChargeRequest) -> Delivery;
     /// Asks what became of a charge, by its key.
@@ -344,4 +364,15 @@ pub trait Gateways: Send + Sync {
     fn find(&self, id: GatewayId) -> Option<Arc<dyn Gateway>>;
     /// Waits for a free place at the gateway (concurrency and rate); the place is given back when the guard is dropped.
     fn admit(&self, id: GatewayId) -> BoxFuture<'_, Box<dyn Send>>;
+}
+
+/// To which account each gateway's payments belong.
+#[async_trait]
+pub trait GatewayAccounts: Send + Sync {
+    /// The account of the gateway's payments: the stored one, else this one, which is stored.
+    async fn ensure_gateway_account(&self, gateway: GatewayId, account: &str) -> Result<String, StoreError>;
+    /// Says that the gateway's payments belong to this account from now on.
+    async fn put_gateway_account(&self, gateway: GatewayId, account: &str) -> Result<(), StoreError>;
+    /// How many payments of the gateway have no certain outcome, in all entities: intents, pending and unknown ones.
+    async fn count_in_doubt(&self, gateway: GatewayId) -> Result<u64, StoreError>;
 }

@@ -29,8 +29,9 @@ pub use async_requests::{AcceptOnce, AsyncRecord, AsyncRequest, AsyncRequests, E
 pub use clock::{Clock, ClockIsLater, Deadline, Entropy, Ids, SettableClock, Spawner, since_epoch};
 pub use exports::Exports;
 pub use gateway::{
-    Charge, ChargeRequest, ChargeSubject, Delivery, Doubt, EncodeCharge, Gateway, GatewaySettings, Gateways,
-    InstrumentDetails, LookUp, NotSentCause, Outcome, ReportedCharge, STOPPED_CODE, TokenizeError, Tokenized,
+    AccountUnavailable, Charge, ChargeRequest, ChargeSubject, Delivery, Doubt, EncodeCharge, Gateway,
+    GatewayAccounts, GatewaySettings, Gateways, InstrumentDetails, LookUp, NotSentCause, Outcome,
+    ReportedCharge, STOPPED_CODE, TokenizeError, Tokenized,
 };
 pub use imports::{Imports, TakeLines, Taken};
 pub use ledger::{Executed, Ledger, LedgerError, Output};

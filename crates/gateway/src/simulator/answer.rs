@@ -181,6 +181,15 @@ pub fn search_answer<'a>(
     Answer::new(200, body)
 }
 
+/// The account at which the bank charges.
+pub fn account_answer(account: &str) -> Answer {
+    let mut body = String::with_capacity(ANSWER_CAPACITY / 4);
+    body.push('{');
+    push_field(&mut body, "id", account);
+    body.push_str(",\"object\":\"account\"}");
+    Answer::new(200, body)
+}
+
 /// A payment method.
 pub fn method_answer(token: &Token, id: &str, created_ms: i64) -> Answer {
     let mut body = String::with_capacity(ANSWER_CAPACITY / 4);

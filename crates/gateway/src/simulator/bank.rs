@@ -1,12 +1,15 @@
 //! The simulated bank: charges, idempotency keys and look-up. No network and no clock: every call
-//! is told the time, so a seed and a list of deliveries give the same answers again.
+//! is told the time, so a seed and a list of deliveries give the same answers again. Only the bank's account differs: it
+//! tells two banks apart that have the same seed.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::answer::{Answer, ApiError, charge_answer, intent_answer, method_answer, search_answer};
+use super::answer::{
+    Answer, ApiError, account_answer, charge_answer, intent_answer, method_answer, search_answer,
+};
 use super::faults::{Fault, FaultCounts, Faults, Plan};
 use super::intent::{Hex, Intent, IntentId, hex_bytes};
 use super::journal::{JournalEntry, JournalError, JournalFile};
@@ -73,6 +76,8 @@ pub enum Cut {
 #[derive(Debug)]
 pub struct Bank {
     settings: BankSettings,
+    /// The account at which it charges.
+    account: String,
     shards: Box<[Mutex<Shard>]>,
     references: Box<[Mutex<References>]>,
     reference_hasher: RandomState,
@@ -91,22 +96,27 @@ fn to_i64(milliseconds: u64) -> i64 {
 impl Bank {
     /// A bank without a past.
     pub fn new(settings: BankSettings) -> Self {
-        Self::with_file(settings, None)
+        Self::with_file(settings, new_account(), None)
     }
 
     /// A bank that keeps its journal in a file and knows what the file says.
     pub fn open(settings: BankSettings, path: &std::path::Path) -> Result<Self, JournalError> {
-        let (file, entries) = JournalFile::open(path)?;
-        let bank = Self::with_file(settings, Some(file));
+        let (file, account, entries) = JournalFile::open(path)?;
+        let account = match account {
+            Some(account) => account,
+            None => file.append_account(new_account())?,
+        };
+        let bank = Self::with_file(settings, account, Some(file));
         for (entry, line) in entries.iter().zip(1..) {
             bank.restore(entry).map_err(|what| JournalError::Foreign { line, what })?;
         }
         Ok(bank)
     }
 
-    fn with_file(settings: BankSettings, file: Option<JournalFile>) -> Self {
+    fn with_file(settings: BankSettings, account: String, file: Option<JournalFile>) -> Self {
         Self {
             settings,
+            account,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             references: (0..SHARDS).map(|_| Mutex::default()).collect(),
             reference_hasher: RandomState::new(),
@@ -179,6 +189,11 @@ impl Bank {
             self.charge_or_replay(shard, record, identity, visit, held);
         }
         after_charge(&plan, answer, delay_ms)
+    }
+
+    /// The account at which it charges. A journal keeps it.
+    pub fn account(&self) -> Answer {
+        account_answer(&self.account)
     }
 
     /// How often each fault has struck, by name.
@@ -405,6 +420,11 @@ impl Bank {
             lock(self.reference_shard(reference)).entry(reference.into()).or_default().push(intent.id);
         }
     }
+}
+
+/// An account that no other bank has.
+fn new_account() -> String {
+    format!("acct_{:016x}", RandomState::new().hash_one(0))
 }
 
 /// One delivery: what, under which key, when.

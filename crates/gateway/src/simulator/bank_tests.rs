@@ -290,7 +290,7 @@ fn a_charge_that_the_journal_cannot_hold_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
     std::fs::write(&path, "").unwrap();
-    let bank = Bank::with_file(settings(""), Some(JournalFile::unwritable(&path).unwrap()));
+    let bank = Bank::with_file(settings(""), new_account(), Some(JournalFile::unwritable(&path).unwrap()));
     let request = request("pm_card_visa", 100, "R1");
     for _ in 0..2 {
         let answer = answer(bank.deliver(&request, Some("k1"), 0));

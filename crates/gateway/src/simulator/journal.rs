@@ -2,7 +2,8 @@
 //!
 //! Every charge is one line of JSON, handed to the operating system before its answer is written,
 //! so it outlives the simulator's process. A delivery that is answered from a saved answer is a
-//! line, too, marked as a replay: it is counted, but it moved no money.
+//! line, too, marked as a replay: it is counted, but it moved no money. One line names the account at which the bank
+//! charges, so that a bank that starts again is the same one.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -21,6 +22,15 @@ use super::request::reference_in;
 const LINE_BYTES_MAX: u64 = 512 * 1024;
 /// Room for a usual line, so that reading does not start by growing.
 const LINE_CAPACITY: usize = 1_024;
+
+/// How the line of the account begins, and no other one.
+const ACCOUNT_LINE_START: &[u8] = b"{\"account\":";
+
+/// The line that names the account.
+#[derive(Debug, Serialize, Deserialize)]
+struct AccountLine {
+    account: String,
+}
 
 /// How a charge stood when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +206,9 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
+    /// The file cannot be written.
+    #[error("cannot write the journal")]
+    Write(#[source] io::Error),
     /// A line is no journal entry.
     #[error("line {line} of the journal {} is no entry", .path.display())]
     Line {
@@ -229,14 +242,21 @@ pub enum JournalError {
 /// that was cut short is left out: its charge was never answered, and never recorded.
 pub fn read_journal(path: &Path) -> Result<Vec<JournalEntry>, JournalError> {
     let file = File::open(path).map_err(|source| JournalError::Open { path: path.to_owned(), source })?;
-    read_entries(&file, path).map(|(entries, _)| entries)
+    read_lines(&file, path).map(|lines| lines.entries)
 }
 
-/// The entries, and the length in bytes of the lines that are whole.
-fn read_entries(file: &File, path: &Path) -> Result<(Vec<JournalEntry>, u64), JournalError> {
+/// What a journal file holds.
+#[derive(Debug, Default)]
+struct Lines {
+    account: Option<String>,
+    entries: Vec<JournalEntry>,
+    /// The length in bytes of the lines that are whole.
+    whole_bytes: u64,
+}
+
+fn read_lines(file: &File, path: &Path) -> Result<Lines, JournalError> {
     let mut reader = BufReader::new(file);
-    let mut entries = Vec::new();
-    let mut whole_bytes = 0;
+    let mut lines = Lines::default();
     let mut text = Vec::with_capacity(LINE_CAPACITY);
     for line in 1_u64.. {
         text.clear();
@@ -251,15 +271,16 @@ fn read_entries(file: &File, path: &Path) -> Result<(Vec<JournalEntry>, u64), Jo
             }
             break;
         }
-        let entry = serde_json::from_slice(&text).map_err(|source| JournalError::Line {
-            path: path.to_owned(),
-            line,
-            source,
-        })?;
-        entries.push(entry);
-        whole_bytes += read as u64;
+        let no_line = |source| JournalError::Line { path: path.to_owned(), line, source };
+        if text.starts_with(ACCOUNT_LINE_START) {
+            let AccountLine { account } = serde_json::from_slice(&text).map_err(no_line)?;
+            lines.account = Some(account);
+        } else {
+            lines.entries.push(serde_json::from_slice(&text).map_err(no_line)?);
+        }
+        lines.whole_bytes += read as u64;
     }
-    Ok((entries, whole_bytes))
+    Ok(lines)
 }
 
 /// The journal on disk.
@@ -277,8 +298,9 @@ struct End {
 }
 
 impl JournalFile {
-    /// Opens or creates the file and reads what it holds. A line that was cut short is removed.
-    pub fn open(path: &Path) -> Result<(Self, Vec<JournalEntry>), JournalError> {
+    /// Opens or creates the file and reads what it holds: the account, if it names one, and the entries. A line that was cut
+    /// short is removed.
+    pub fn open(path: &Path) -> Result<(Self, Option<String>, Vec<JournalEntry>), JournalError> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -286,17 +308,28 @@ impl JournalFile {
             .truncate(false)
             .open(path)
             .map_err(|source| JournalError::Open { path: path.to_owned(), source })?;
-        let (entries, whole_bytes) = read_entries(&file, path)?;
+        let Lines { account, entries, whole_bytes } = read_lines(&file, path)?;
         file.set_len(whole_bytes)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
-        Ok((Self { end: Mutex::new(End { file, whole_bytes }) }, entries))
+        Ok((Self { end: Mutex::new(End { file, whole_bytes }) }, account, entries))
+    }
+
+    /// Appends the line that names the account, which it gives back.
+    pub fn append_account(&self, account: String) -> Result<String, JournalError> {
+        let line = AccountLine { account };
+        self.append_line(&line).map_err(JournalError::Write)?;
+        Ok(line.account)
     }
 
     /// Appends one line. When this returns, the operating system has it: it survives the end of
     /// this process, though not a power cut. A line that could not be written whole is taken back.
     pub fn append(&self, entry: &JournalEntry) -> io::Result<()> {
-        let mut line = serde_json::to_vec(entry)?;
+        self.append_line(entry)
+    }
+
+    fn append_line(&self, line: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let whole_bytes = end.whole_bytes;

@@ -6,8 +6,8 @@
 //! * `POST /v1/payment_methods` exchanges a card or bank account for a token that describes
 //!   itself, so tokens outlive the simulator. `POST /v1/payment_intents` creates and confirms a
 //!   charge. `GET /v1/payment_intents/{id}` and
-//!   `GET /v1/payment_intents/search?query=metadata['reference']:'…'` find it again. `GET /healthz`
-//!   answers `ok`.
+//!   `GET /v1/payment_intents/search?query=metadata['reference']:'…'` find it again.
+//!   `GET /v1/account` names an account that the journal keeps. `GET /healthz` answers `ok`.
 //!
 //! Where it is simpler than the original: charges are only created and confirmed in one call,
 //! there are no customers, mandates, refunds or webhooks, any card number with a right check digit

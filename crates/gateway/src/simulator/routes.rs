@@ -60,6 +60,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/payment_intents/{id}", get(get_payment_intent))
         .route("/v1/payment_methods", post(create_payment_method))
         .route("/v1/payment_methods/{id}", get(get_payment_method))
+        .route("/v1/account", get(get_account))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(unknown_url)
@@ -170,6 +171,11 @@ async fn get_payment_method(State(shared): AppState, Path(id): Path<String>) -> 
         Some(token) => respond(method_answer(&token, &id, now_ms())),
         None => respond(not_found("payment_method", "PaymentMethod", &id)),
     }
+}
+
+/// At once: the latency is that of a bank at work, and this is asked once by each process.
+async fn get_account(State(shared): AppState) -> Response {
+    respond(shared.bank.account())
 }
 
 fn not_found(param: &str, object: &str, id: &str) -> Answer {

@@ -41,7 +41,7 @@ const KEY_LIFE_MS_DEFAULT: i64 = 24 * 60 * 60 * 1_000;
 pub struct SimulatorConfig {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// How long every answer takes, in milliseconds.
+    /// How long every answer takes, in milliseconds; that it names its account takes no time.
     pub latency_ms: u64,
     /// The seed of faults and ids.
     pub seed: u64,

@@ -20,6 +20,8 @@ pub enum Target {
     },
     /// Stores a payment method.
     CreatePaymentMethod,
+    /// Reads the account that the secret key belongs to.
+    GetAccount,
 }
 
 /// One call.

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use payment_runs_engine::ports::{
-    Charge, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings, InstrumentDetails, LookUp,
-    TokenizeError, Tokenized,
+    AccountUnavailable, Charge, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings,
+    InstrumentDetails, LookUp, TokenizeError, Tokenized,
 };
 
 use super::classify::{classify, classify_absence};
 use super::config::{ConfigError, StripeConfig};
 use super::exchange::{Exchange, ExchangeRequest, Target, in_one_line};
 use super::hyper_exchange::HyperExchange;
-use super::{form, look_up, tokenize};
+use super::{account, form, look_up, tokenize};
 
 /// Deliveries of one request for a token, at most; its key makes a repetition harmless.
 const TOKENIZE_ATTEMPTS_MAX: u32 = 2;
@@ -60,6 +60,14 @@ impl EncodeCharge for StripeGateway {
 impl Gateway for StripeGateway {
     fn settings(&self) -> &GatewaySettings {
         &self.settings
+    }
+
+    async fn account(&self) -> Result<Option<String>, AccountUnavailable> {
+        let call = ExchangeRequest { target: Target::GetAccount, idempotency_key: None, body: Bytes::new() };
+        match self.exchange.exchange(&call, self.settings.timeout).await {
+            Ok(answer) => account::read(&answer),
+            Err(error) => Err(account::read_absence(&error)),
+        }
     }
 
     async fn charge(&self, request: &ChargeRequest) -> Delivery {

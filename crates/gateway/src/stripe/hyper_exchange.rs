@@ -32,6 +32,7 @@ pub struct HyperExchange {
     base_url: String,
     payment_intents: Uri,
     payment_methods: Uri,
+    account: Uri,
     /// Marked as sensitive, so that nothing prints it.
     authorization: HeaderValue,
 }
@@ -58,6 +59,7 @@ impl HyperExchange {
             client,
             payment_intents: uri("/v1/payment_intents")?,
             payment_methods: uri("/v1/payment_methods")?,
+            account: uri("/v1/account")?,
             authorization,
             base_url,
         })
@@ -67,6 +69,7 @@ impl HyperExchange {
         let (method, uri) = match &request.target {
             Target::CreatePaymentIntent => (Method::POST, self.payment_intents.clone()),
             Target::CreatePaymentMethod => (Method::POST, self.payment_methods.clone()),
+            Target::GetAccount => (Method::GET, self.account.clone()),
             Target::SearchPaymentIntents { reference } => {
                 let path = format!("/v1/payment_intents/search?{}", search_query(reference));
                 let uri = format!("{}{path}", self.base_url).parse().map_err(not_sent)?;

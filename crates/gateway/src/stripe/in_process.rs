@@ -128,6 +128,7 @@ impl Exchange for InProcess {
             Target::SearchPaymentIntents { reference } => {
                 self.bank.search(reference, 0, SEARCH_LIMIT, self.now_ms())
             }
+            Target::GetAccount => self.bank.account(),
             Target::CreatePaymentMethod => match parse_method(&request.body) {
                 Ok(method) => self.bank.tokenise(method, request.idempotency_key.as_deref(), self.now_ms()),
                 Err(error) => error.answer(),

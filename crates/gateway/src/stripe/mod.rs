@@ -2,10 +2,11 @@
 //! session, in one call, under an idempotency key.
 //!
 //! What decides is pure and tested by tables: [`form`] writes bodies, [`classify()`] reads answers,
-//! [`look_up`] reads searches. The effects are behind [`Exchange`]: [`HyperExchange`] speaks HTTP,
+//! [`look_up`] reads searches, [`account`] reads who the gateway charges for. The effects are behind [`Exchange`]: [`HyperExchange`] speaks HTTP,
 //! [`InProcess`] asks a simulated bank without a network. A charge is delivered once for each call;
 //! the engine decides on repetition.
 
+pub mod account;
 pub mod classify;
 mod config;
 mod connector;

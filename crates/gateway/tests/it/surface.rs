@@ -1,16 +1,19 @@
 //! The simulator's HTTP surface as any client sees it.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use payment_runs_engine::ports::Gateway as _;
 use payment_runs_gateway::measure::measure_charge_rate;
-use payment_runs_gateway::simulator::{JournalTotals, SimulatorConfig, SimulatorHandle};
+use payment_runs_gateway::simulator::{JournalTotals, SimulatorConfig, SimulatorHandle, read_journal};
 use serde_json::{Value, json};
 
-use crate::support::{simulator, simulator_with};
+use crate::support::{gateway, simulator, simulator_with};
 
 const CHARGE: &str =
     "amount=1099&currency=usd&payment_method=pm_card_visa&confirm=true&metadata[reference]=R1";
@@ -80,6 +83,29 @@ async fn a_charge_is_found_by_id_and_by_reference() {
     let missing = caller.get("/v1/payment_intents/pi_000000000000000000000000").await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     assert_eq!(missing.body["error"]["code"], "resource_missing");
+}
+
+#[tokio::test]
+async fn a_bank_has_an_account_that_its_journal_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let account = async |journal: Option<&Path>| {
+        let config = SimulatorConfig { journal: journal.map(Path::to_owned), ..SimulatorConfig::default() };
+        let simulator = simulator_with(config).await;
+        let answer = Caller::new(&simulator).get("/v1/account").await;
+        assert_eq!(answer.body["object"], "account");
+        let account = gateway(&simulator).account().await.unwrap().unwrap();
+        assert_eq!(answer.body["id"], account.as_str());
+        Caller::new(&simulator).post("/v1/payment_intents", "k1", CHARGE).await;
+        simulator.stop().await;
+        account
+    };
+    let first = account(Some(&one)).await;
+    assert!(first.starts_with("acct_"), "{first}");
+    assert_eq!(account(Some(&one)).await, first);
+    assert_eq!(read_journal(&one).unwrap().len(), 2, "the account is no charge");
+    assert_ne!(account(Some(&other)).await, first);
+    assert_ne!(account(None).await, account(None).await);
 }
 
 #[tokio::test]

@@ -55,11 +55,13 @@ pub enum Mutant {
     BelievesAnyCharge,
     /// A stopped run's payment is given up minutes after the gateway was asked first.
     GivesUpEarly,
+    /// Charges and questions go to whatever account the gateway has.
+    AnyAccount,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -79,6 +81,7 @@ impl Mutant {
         Self::ConflictIsRepeated,
         Self::BelievesAnyCharge,
         Self::GivesUpEarly,
+        Self::AnyAccount,
     ];
 
     /// Its name.
@@ -103,6 +106,7 @@ impl Mutant {
             Self::ConflictIsRepeated => "conflict_is_repeated",
             Self::BelievesAnyCharge => "believes_any_charge",
             Self::GivesUpEarly => "gives_up_early",
+            Self::AnyAccount => "any_account",
         }
     }
 
@@ -113,6 +117,7 @@ impl Mutant {
             Self::ConflictIsRepeated => Some(Border::Conflicts),
             Self::BelievesAnyCharge => Some(Border::WrongAnswers),
             Self::GivesUpEarly => Some(Border::SlowCharges),
+            Self::AnyAccount => Some(Border::OtherAccount),
             _ => None,
         }
     }

@@ -10,9 +10,9 @@ use payment_runs_engine::ids::{EntityKey, GatewayId, PaymentId, RunId};
 use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::{
-    BoxFuture, Charge, ChargeRequest, ChunkClaim, ChunkStage, Clock, Delivery, EncodeCharge, Gateway,
-    GatewaySettings, Gateways, Ids, InstrumentDetails, Intent, LookUp, Opened, Outcome, ReportedCharge,
-    Settlement, Spawner, StoreError, TokenizeError, Tokenized, Work,
+    AccountUnavailable, BoxFuture, Charge, ChargeRequest, ChunkClaim, ChunkStage, Clock, Delivery,
+    EncodeCharge, Gateway, GatewaySettings, Gateways, Ids, InstrumentDetails, Intent, LookUp, Opened,
+    Outcome, ReportedCharge, Settlement, Spawner, StoreError, TokenizeError, Tokenized, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_engine::stopping::{Stopper, Stopping};
@@ -270,6 +270,9 @@ impl Slow {
 impl Gateway for Slow {
     fn settings(&self) -> &GatewaySettings {
         &self.settings
+    }
+    async fn account(&self) -> Result<Option<String>, AccountUnavailable> {
+        Ok(None)
     }
     async fn charge(&self, request: &ChargeRequest) -> Delivery {
         *self.charges.lock().unwrap() += 1;

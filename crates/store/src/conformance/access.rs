@@ -1,11 +1,14 @@
 //! Clients, tokens, entities, settings, gateways, organizations, secrets.
 
 use payment_runs_engine::account::GatewayConfig;
+use payment_runs_engine::collect::{Belonging, take_account};
 use payment_runs_engine::ids::{EntityId, EntityKey, GatewayId, OrganizationId};
-use payment_runs_engine::ports::{Client, ClientChange, ClientQuery, Named, NewEntity, Permission};
+use payment_runs_engine::ports::{
+    Client, ClientChange, ClientQuery, Named, NewEntity, Outcome, Permission, Settlement,
+};
 use payment_runs_engine::settings::Settings;
 
-use super::fixtures::{ENTITY, Stand, USER, at};
+use super::fixtures::{ENTITY, GATEWAY, Stand, USER, approved, at, declined, unknown};
 
 fn client(id: &str) -> Client {
     Client {
@@ -178,4 +181,32 @@ pub async fn entities_and_organizations_have_names_of_their_own(stand: Stand<'_>
         "of another"
     );
     assert_eq!(access.organizations(second.key).await.unwrap(), []);
+}
+
+pub async fn a_gateways_account_stays_while_payments_are_in_doubt(stand: Stand<'_>) {
+    let accounts = stand.gateway_accounts;
+    let take = async |account, has_moved| take_account(accounts, GATEWAY, account, has_moved).await.unwrap();
+    assert_eq!(take("acct_1", false).await, Belonging::Ours, "the first one is kept");
+    assert_eq!(take("acct_2", false).await, Belonging::Ours, "nothing is in doubt");
+    assert_eq!(accounts.ensure_gateway_account(GATEWAY, "acct_1").await.unwrap(), "acct_2");
+    let other = GatewayId::from_u128(0x0066_0002);
+    assert_eq!(take_account(accounts, other, "acct_1", false).await.unwrap(), Belonging::Ours, "its own");
+
+    stand.add_accounts(&[3]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let claim = stand.claim(3).await.unwrap();
+    let intents = stand.open(&claim, 3).await;
+    let in_doubt = |account: &str, in_doubt| Belonging::Another { account: account.to_owned(), in_doubt };
+    assert_eq!(take("acct_1", false).await, in_doubt("acct_2", 3), "intents may have been sent");
+    assert_eq!(take("acct_3", true).await, Belonging::Ours, "the operator says so");
+    let [first, second, third] = [0, 1, 2].map(|index| intents[index].payment);
+    let pending = Outcome::Pending { reference: "ch_pending".to_owned() };
+    let settlements = vec![approved(first), unknown(second), Settlement { payment: third, outcome: pending }];
+    assert_eq!(stand.work.settle(&claim, at(4), settlements).await.unwrap(), 3);
+    assert_eq!(take("acct_1", false).await, in_doubt("acct_3", 2));
+    assert_eq!(accounts.count_in_doubt(other).await.unwrap(), 0, "at another gateway");
+    let settlements = vec![declined(second), approved(third)];
+    assert_eq!(stand.work.settle_look_ups(ENTITY, at(5), settlements).await.unwrap(), 2);
+    assert_eq!(take("acct_1", false).await, Belonging::Ours, "everything has its outcome");
 }

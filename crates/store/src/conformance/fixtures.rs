@@ -15,8 +15,8 @@ use payment_runs_engine::money::Currency;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentState};
 use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::ports::{
-    Access, Charge, ChunkClaim, Doubt, EncodeCharge, Executed, Ids, Intent, LEDGER_ID_NAME, Ledger,
-    LedgerError, NotSentCause, OnceStore, Outcome, Schedules, Search, Settlement, Webhooks, Work,
+    Access, Charge, ChunkClaim, Doubt, EncodeCharge, Executed, GatewayAccounts, Ids, Intent, LEDGER_ID_NAME,
+    Ledger, LedgerError, NotSentCause, OnceStore, Outcome, Schedules, Search, Settlement, Webhooks, Work,
 };
 use payment_runs_engine::refusal::Refusal;
 use payment_runs_engine::run::{Run, RunFilter, RunOptions};
@@ -62,6 +62,7 @@ pub struct Stand<'a> {
     pub ledger: &'a dyn Ledger,
     pub work: &'a dyn Work,
     pub access: &'a dyn Access,
+    pub gateway_accounts: &'a dyn GatewayAccounts,
     pub once: &'a dyn OnceStore,
     pub webhooks: &'a dyn Webhooks,
     pub search: &'a dyn Search,
@@ -125,11 +126,14 @@ pub(super) fn not_sent(payment: PaymentId) -> Settlement {
 
 impl<'a> Stand<'a> {
     /// Looks at a store through its ports.
-    pub fn new<S: Ledger + Work + Access + OnceStore + Search + Schedules + Webhooks>(store: &'a S) -> Self {
+    pub fn new<S: Ledger + Work + Access + GatewayAccounts + OnceStore + Search + Schedules + Webhooks>(
+        store: &'a S,
+    ) -> Self {
         Self {
             ledger: store,
             work: store,
             access: store,
+            gateway_accounts: store,
             once: store,
             webhooks: store,
             search: store,

@@ -37,6 +37,7 @@ pub use fixtures::{Encoder, Numbers, Stand};
 macro_rules! for_each_case {
     ($each:ident) => {
         $each! {
+            access::a_gateways_account_stays_while_payments_are_in_doubt,
             access::a_new_secret_ends_old_tokens,
             access::clients_and_sessions,
             access::clients_are_created_changed_and_listed,

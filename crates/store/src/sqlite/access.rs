@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::account::GatewayConfig;
-use payment_runs_engine::ids::{EntityId, EntityKey, LedgerId, OrganizationId};
+use payment_runs_engine::ids::{EntityId, EntityKey, GatewayId, LedgerId, OrganizationId};
 use payment_runs_engine::ports::{
-    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, LEDGER_ID_NAME, Named, NewEntity,
-    ORGANIZATIONS_MAX, Session, StoreError,
+    Access, Client, ClientChange, ClientQuery, ENTITIES_MAX, Entity, GatewayAccounts, LEDGER_ID_NAME, Named,
+    NewEntity, ORGANIZATIONS_MAX, Session, StoreError,
 };
 use payment_runs_engine::settings::Settings;
 use rusqlite::{Connection, params};
@@ -322,5 +322,39 @@ impl Access for SqliteStore {
 
     async fn gateways(&self, entity: EntityKey) -> Result<Vec<GatewayConfig>, StoreError> {
         self.read("list the gateways", move |db| row::gateway::list(db, entity)).await
+    }
+}
+
+#[async_trait]
+impl GatewayAccounts for SqliteStore {
+    async fn ensure_gateway_account(&self, gateway: GatewayId, account: &str) -> Result<String, StoreError> {
+        let account = account.to_owned();
+        self.write("keep a gateway's account", move |db| {
+            let sql = "INSERT INTO gateway_account (gateway, account) VALUES (?1, ?2) \
+                       ON CONFLICT (gateway) DO NOTHING";
+            execute(db, sql, params![gateway.to_blob(), account])?;
+            let sql = "SELECT account FROM gateway_account WHERE gateway = ?1";
+            Ok(first(db, sql, params![gateway.to_blob()], |row| row.get())?.unwrap_or(account))
+        })
+        .await
+    }
+
+    async fn put_gateway_account(&self, gateway: GatewayId, account: &str) -> Result<(), StoreError> {
+        let account = account.to_owned();
+        self.write("change a gateway's account", move |db| {
+            let sql = "INSERT INTO gateway_account (gateway, account) VALUES (?1, ?2) \
+                       ON CONFLICT (gateway) DO UPDATE SET account = excluded.account";
+            execute(db, sql, params![gateway.to_blob(), account]).map(drop)
+        })
+        .await
+    }
+
+    async fn count_in_doubt(&self, gateway: GatewayId) -> Result<u64, StoreError> {
+        // Reads every payment: it is asked only when a process starts with another account.
+        self.read("count a gateway's payments in doubt", move |db| {
+            let sql = "SELECT count(*) FROM payment WHERE gateway = ?1 AND state < 3";
+            Ok(first(db, sql, params![gateway.to_blob()], |row| row.number::<u64>())?.unwrap_or_default())
+        })
+        .await
     }
 }
