@@ -79,13 +79,13 @@ async fn a_client_from_its_first_day_to_its_last() {
     let caller = Caller::new(server.node().url());
     caller.log_in(&id, &secret).await;
     assert_eq!(caller.get("/ops/settings").await.status, 200);
-    let changed = admin.call("PATCH", &path).json(&json!({ "permissions": [] })).await;
-    assert_eq!((changed.status, &changed.body["permissions"]), (200, &json!([])));
+    let changed = admin.call("PATCH", &path).json(&json!({ "permissions": ["read"] })).await;
+    assert_eq!((changed.status, &changed.body["permissions"]), (200, &json!(["read"])));
     assert_eq!(caller.get("/ops/settings").await.status, 403, "the change holds for tokens it has");
     assert_eq!(caller.get("/v1/payment-runs").await.status, 200);
 
     let rotated = admin.call("POST", &format!("{path}/rotate")).send().await;
-    assert_eq!((rotated.status, &rotated.body["client"]["permissions"]), (200, &json!([])));
+    assert_eq!((rotated.status, &rotated.body["client"]["permissions"]), (200, &json!(["read"])));
     let newer = text(&rotated.body, "client_secret");
     assert_eq!(caller.get("/v1/payment-runs").await.status, 401, "tokens of the old secret end");
     assert_eq!(caller.request_token(&id, &secret).await.status, 401);

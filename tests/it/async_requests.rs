@@ -14,6 +14,8 @@ use payment_runs_node::testing::{CLIENT_ID, ENTITY, TestNode};
 use payment_runs_server::hash_secret;
 use payment_runs_store::{Executor, SqliteStore};
 
+use crate::administration::logged_in;
+
 const RUNS: &str = "/v2/payment_runs";
 const NOW: &str = "2024-07-28T09:15:30Z";
 
@@ -191,20 +193,68 @@ async fn a_client_sees_its_own_requests_and_may_not_more_than_otherwise() {
     let body = json!({ "payment_run_date": "2024-08-01 11:00:00" });
     let own = ended(&server, "POST", RUNS, Some(body.clone())).await;
     let path = format!("/ops/async-requests/{}", text(&own, "id"));
-    let reader = other_client(&server, vec![]).await;
+    let reader = other_client(&server, vec![Permission::Read]).await;
     assert_eq!(reader.get(&path).await.status, 404);
     let refused = reader.call("POST", RUNS).header("async", "true").json(&body).await;
     assert_eq!((refused.status, &refused.body["type"]), (403, &json!("forbidden")));
-    let operator = other_client(&server, vec![Permission::Administer]).await;
+    let operator = other_client(&server, vec![Permission::Read, Permission::Administer]).await;
     assert_eq!(operator.get(&path).await.body, own);
 
     // Without the permission to charge, nothing is charged, also when nobody waits.
-    let manager = other_client(&server, vec![Permission::ManagePaymentRuns]).await;
+    let manager = other_client(&server, vec![Permission::Read, Permission::ManagePaymentRuns]).await;
     let accepted = manager.call("POST", RUNS).header("async", "true").json(&body).await;
     let path = format!("/ops/async-requests/{}", text(&accepted.body, "request_id"));
     let done = manager.wait_for(&path, |request| request["status"] != "queued").await;
     assert_eq!(done["response"]["body"]["collect_payment"], false, "{done}");
     assert_eq!(done["response"]["body"]["created_by_id"], UserId::from_u128(9).to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_read_only_by_who_sees_all_that_its_maker_saw() {
+    let server = still().await;
+    let admin = &server.caller;
+    let mut organizations = Vec::new();
+    for name in ["East", "West"] {
+        let made = admin.post("/ops/organizations", json!({ "name": name })).await;
+        organizations.push(text(&made.body, "organization_id"));
+    }
+    let [east, west] = [&organizations[0], &organizations[1]];
+    let clerk = async |name: &str, organizations: Value| {
+        let powers = json!({
+            "permissions": ["read", "manage_payment_runs", "administer"], "organizations": organizations,
+        });
+        logged_in(&server, admin, name, powers).await
+    };
+    let (eastern, western) = (clerk("east", json!([east])).await, clerk("west", json!([west])).await);
+    let both = clerk("both", json!([east, west])).await;
+    let body = json!({ "payment_run_date": "2024-08-01 11:00:00", "batch": "Secret" });
+    let accepted = async |caller: &Caller| {
+        let answer = caller.call("POST", RUNS).header("async", "true").json(&body).await;
+        let id = text(&answer.body, "request_id");
+        let done = answered(&server, &id).await;
+        assert_eq!(done["status"], "succeeded", "{done}");
+        format!("/ops/async-requests/{id}")
+    };
+    let (of_all, of_east) = (accepted(admin).await, accepted(&eastern).await);
+    for (caller, path, status) in [
+        (&eastern, &of_all, 404),
+        (&western, &of_all, 404),
+        (&both, &of_all, 404),
+        (admin, &of_all, 200),
+        (&eastern, &of_east, 200),
+        (&western, &of_east, 404),
+        (&both, &of_east, 200),
+        (admin, &of_east, 200),
+    ] {
+        let answer = caller.get(path).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        let run = text(&admin.get(path).await.body["response"]["body"], "id");
+        assert_eq!(caller.get(&format!("{RUNS}/{run}")).await.status, status, "as the run itself");
+    }
+    // Its own client cannot read it any more either, once it sees less.
+    let narrowed = admin.call("PATCH", "/ops/clients/east").json(&json!({ "organizations": [west] })).await;
+    assert_eq!(narrowed.status, 200, "{}", narrowed.body);
+    assert_eq!(eastern.get(&of_east).await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,7 +102,7 @@ async fn who_sees_one_organization_sees_its_trail() {
     let caller = &server.caller;
     let made = caller.post("/ops/organizations", json!({ "name": "East" })).await;
     let east = text(&made.body, "organization_id");
-    let body = json!({ "permissions": ["manage_payment_runs"], "organizations": [east] });
+    let body = json!({ "permissions": ["read", "manage_payment_runs"], "organizations": [east] });
     let eastern = logged_in(&server, caller, "east", body).await;
     let run = |caller: Caller| async move {
         text(&caller.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await, "id")

@@ -237,9 +237,9 @@ async fn a_run_is_found_by_the_time_that_it_shows_also_in_an_hour_that_comes_twi
     let run =
         json!({ "targetDate": "2026-12-01", "runDate": "2026-12-01 00:00:00", "collectPayment": false });
     let early = caller.create("/v1/payment-runs", run.clone()).await;
-    server.advance_to("2026-11-01T09:30:00Z").await;
+    server.advance_to("2026-11-01T09:30:00Z");
     let late = caller.create("/v1/payment-runs", run.clone()).await;
-    server.advance_to("2026-11-01T10:30:00Z").await;
+    server.advance_to("2026-11-01T10:30:00Z");
     let after = caller.create("/v1/payment-runs", run).await;
     assert_eq!(late["createdDate"], "2026-11-01 01:30:00");
     let numbers = |runs: &Value, field: &str| -> Vec<String> {

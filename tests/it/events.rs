@@ -14,6 +14,8 @@ use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use payment_runs_types::ops::{ProgressEvent, RunStatus};
 use serde_json::{Value, json};
 
+use crate::administration::logged_in;
+
 async fn watch(caller: &Caller, run: &str, last_id: Option<&str>) -> Watching {
     let path = format!("/ops/payment-runs/{run}/events");
     Watching::begin(caller, &path, last_id).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
@@ -104,6 +106,35 @@ async fn the_end_of_a_canceled_run_is_told_at_once() {
     let events = watching.to_end().await;
     let [end] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((end.name.as_str(), status(end)), ("end", &json!("canceled")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_soon_after_its_client_may_not_watch_any_more() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    let admin = &server.caller;
+    let run = admin.create("/v1/payment-runs", json!({ "runDate": "2024-07-28 12:00:00" })).await;
+    let run = text(&run, "id");
+    let mut staying = watch(admin, &run, None).await;
+    staying.next().await.unwrap();
+    let mut leaving = Vec::new();
+    for (name, method, below, change) in [
+        ("switched-off", "PATCH", "", json!({ "active": false })),
+        ("given-another-secret", "POST", "/rotate", Value::Null),
+        ("without-its-permission", "PATCH", "", json!({ "permissions": ["write_billing_objects"] })),
+    ] {
+        let client = logged_in(&server, admin, name, json!({ "permissions": ["read"] })).await;
+        let mut watching = watch(&client, &run, None).await;
+        watching.next().await.unwrap();
+        let changed = admin.call(method, &format!("/ops/clients/{name}{below}")).json(&change).await;
+        assert_eq!(changed.status, 200, "{name}: {}", changed.body);
+        leaving.push((name, watching));
+    }
+    server.node().clock().advance(jiff::SignedDuration::from_secs(2));
+    for (name, watching) in leaving {
+        assert!(watching.to_end().await.is_empty(), "{name}");
+    }
+    server.node().clock().advance(jiff::SignedDuration::from_secs(15));
+    staying.comment().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

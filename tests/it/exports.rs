@@ -6,6 +6,7 @@ use flate2::read::GzDecoder;
 use payment_runs_node::testing::TestNode;
 use payment_runs_tests::TestServer;
 use payment_runs_tests::contract::contract;
+use payment_runs_tests::raw::RawConnection;
 use payment_runs_tests::world::{CARD_APPROVED, CARD_DECLINED, World, text};
 use serde_json::{Value, json};
 
@@ -117,6 +118,44 @@ async fn an_export_is_longer_than_its_parts_and_may_be_compressed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_export_breaks_off_when_its_client_may_not_read_any_more() {
+    // Far more than what lies between the server and a receiver that does not read.
+    const DOCUMENTS: usize = 6_000;
+    let server = TestServer::start_at("2026-02-01T09:00:00Z").await;
+    let admin = &server.caller;
+    account_with_card(admin, "A-1").await;
+    let name = "x".repeat(200);
+    let documents: Vec<Value> = (0..DOCUMENTS)
+        .map(|at| json!({ "type": "Invoice", "number": format!("{name}{at}"), "account": "A-1", "amount": 1, "document_date": "2026-01-01" }))
+        .collect();
+    import(admin, "documents", &documents).await;
+    let run = World::new(admin).run(json!({ "targetDate": "2026-02-01", "collectPayment": false })).await;
+    let reader = logged_in(&server, admin, "reader", json!({ "permissions": ["read"] })).await;
+    let request = format!(
+        "GET /ops/exports/decisions?payment_run={} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         authorization: Bearer {}\r\n\r\n",
+        text(&run, "id"),
+        reader.token().unwrap()
+    );
+    let begun = async || {
+        let mut connection = RawConnection::slow(server.node().node().address()).await;
+        assert!(connection.send(request.as_bytes()).await);
+        // The first bytes are there, and with them the first part.
+        assert_eq!(connection.byte().await, Some(b'H'));
+        connection
+    };
+    let whole = begun().await.until_closed().await;
+    assert!(whole.ends_with("0\r\n\r\n") && whole.matches(&name).count() == DOCUMENTS);
+    let mut cut = begun().await;
+    let call = admin.call("PATCH", "/ops/clients/reader");
+    assert_eq!(call.json(&json!({ "permissions": [] })).await.status, 200);
+    server.node().clock().advance(jiff::SignedDuration::from_secs(2));
+    let cut = cut.until_closed().await;
+    assert!(!cut.ends_with("0\r\n\r\n"), "a part must not look like the whole");
+    assert!(cut.matches(&name).count() < DOCUMENTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_there_is_of_a_run_is_exported_at_any_time() {
     let server = TestServer::start_with(TestNode::builder().without_worker()).await;
     let caller = &server.caller;
@@ -145,7 +184,7 @@ async fn refused_exports() {
     let east =
         text(&admin.post("/ops/organizations", json!({ "name": "East" })).await.body, "organization_id");
     let limited =
-        logged_in(&server, admin, "east", json!({ "permissions": [], "organizations": [east] })).await;
+        logged_in(&server, admin, "east", json!({ "permissions": ["read"], "organizations": [east] })).await;
     let entity = text(&admin.post("/ops/entities", json!({ "name": "Other" })).await.body, "entity_id");
     let elsewhere = admin.clone().with_header("zuora-entity-ids", &entity);
     let home = admin.clone().with_header("zuora-entity-ids", &payment_runs_node::testing::ENTITY.to_string());

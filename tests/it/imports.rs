@@ -347,7 +347,13 @@ async fn imports_stay_inside_permission_and_scope() {
     let server = TestServer::start().await;
     let admin = &server.caller;
     let whole = begin(admin, "accounts", "ndjson").await;
-    let clerk = logged_in(&server, admin, "clerk", json!({ "permissions": ["manage_payment_runs"] })).await;
+    let clerk = logged_in(
+        &server,
+        admin,
+        "clerk",
+        json!({ "permissions": ["read", "manage_payment_runs", "administer"] }),
+    )
+    .await;
     for path in
         ["/ops/imports".to_owned(), format!("/ops/imports/{whole}"), format!("/ops/imports/{whole}/faults")]
     {
@@ -358,7 +364,7 @@ async fn imports_stay_inside_permission_and_scope() {
 
     let east =
         text(&admin.post("/ops/organizations", json!({ "name": "East" })).await.body, "organization_id");
-    let grant = json!({ "permissions": ["administer"], "organizations": [east] });
+    let grant = json!({ "permissions": ["write_billing_objects"], "organizations": [east] });
     let limited = logged_in(&server, admin, "east", grant).await;
     assert_eq!(
         limited.get("/ops/imports").await.body["data"],
@@ -383,6 +389,41 @@ async fn imports_stay_inside_permission_and_scope() {
     let entity = text(&admin.post("/ops/entities", json!({ "name": "Other" })).await.body, "entity_id");
     let elsewhere = admin.clone().with_header("zuora-entity-ids", &entity);
     assert_eq!(elsewhere.get(&format!("/ops/imports/{whole}")).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_taken_until_their_client_may_not_send_any_more() {
+    let server = TestServer::start_at("2026-02-01T09:00:00Z").await;
+    let admin = &server.caller;
+    let clerk =
+        logged_in(&server, admin, "clerk", json!({ "permissions": ["read", "write_billing_objects"] })).await;
+    let id = begin(&clerk, "accounts", "ndjson").await;
+    let path = format!("/ops/imports/{id}");
+    let batch = |name: &str| {
+        let line = |at| format!("{{\"number\":\"{name}-{at}\",\"name\":\"n\",\"currency\":\"USD\"}}\n");
+        (0..1_000).map(line).collect::<String>()
+    };
+    let (pieces, body) = tokio::sync::mpsc::channel::<String>(1);
+    let body = futures_util::stream::unfold(body, async |mut body| {
+        body.recv().await.map(|piece| (Ok::<_, std::io::Error>(piece), body))
+    });
+    let request = payment_runs_tests::http_client()
+        .post(server.url(&format!("{path}/lines")))
+        .bearer_auth(clerk.token().unwrap())
+        .header("content-type", "application/x-ndjson")
+        .body(reqwest::Body::wrap_stream(body));
+    let sending = async {
+        pieces.send(batch("A")).await.unwrap();
+        admin.wait_for(&path, |import| import["lines_stored"] == 1_000).await;
+        let call = admin.call("PATCH", "/ops/clients/clerk");
+        assert_eq!(call.json(&json!({ "permissions": ["read"] })).await.status, 200);
+        server.node().clock().advance(jiff::SignedDuration::from_secs(2));
+        pieces.send(batch("B")).await.unwrap();
+        drop(pieces);
+    };
+    let (answer, ()) = tokio::join!(request.send(), sending);
+    assert_eq!(answer.unwrap().status(), 403);
+    assert_eq!(counts(&admin.get(&path).await.body), (1_001, 1_000, 0), "what came before stays");
 }
 
 /// The most memory that this process has used, in KiB.

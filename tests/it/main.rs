@@ -30,6 +30,7 @@ mod object_query;
 mod overload;
 mod payment_runs;
 mod peers;
+mod permissions;
 mod preview;
 mod recurring;
 mod resolve;

@@ -348,9 +348,9 @@ async fn schedules_stay_inside_permission_entity_and_organizations() {
     let here = admin.clone().with_header("zuora-entity-ids", &ENTITY.to_string());
     let organization = here.post("/ops/organizations", json!({ "name": "North" })).await;
     let organization = text(&organization.body, "organization_id");
-    let powers = json!({ "permissions": ["manage_payment_runs"], "organizations": [organization] });
+    let powers = json!({ "permissions": ["read", "manage_payment_runs"], "organizations": [organization] });
     let north = logged_in(&server, &here, "north", powers).await;
-    let reader = logged_in(&server, &here, "reader", json!({ "permissions": [] })).await;
+    let reader = logged_in(&server, &here, "reader", json!({ "permissions": ["read"] })).await;
 
     let whole = make(&here, daily()).await;
     let own = make(&north, daily()).await;

@@ -51,7 +51,7 @@ async fn only_a_server_that_was_started_with_one_has_a_test_clock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_administrators_set_the_clock() {
     let server = TestServer::start_at(NOW).await;
-    let powers = json!({ "permissions": ["manage_payment_runs"] });
+    let powers = json!({ "permissions": ["read", "manage_payment_runs"] });
     let clerk = logged_in(&server, &server.caller, "clerk", powers).await;
     assert_eq!(clerk.get("/ops/clock").await.status, 200);
     let refused = clerk.put("/ops/clock", json!({ "now": "2026-01-02T00:00:00Z" })).await;

@@ -27,6 +27,8 @@ pub struct Operation {
     pub method: String,
     /// Path template with the server's prefix.
     pub route: String,
+    /// The scopes that a caller needs, all of them; none for operations that anyone may call.
+    pub scopes: Vec<String>,
     /// The responses by status or range.
     responses: Map<String, Value>,
 }
@@ -259,12 +261,19 @@ fn operations_of(api: &'static str, document: &Value) -> Vec<Operation> {
                     id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
                     method: method.to_uppercase(),
                     route: format!("{prefix}{path}"),
+                    scopes: scopes_of(&operation["security"]),
                     responses: operation["responses"].as_object().cloned().unwrap_or_default(),
                 });
             }
         }
     }
     operations
+}
+
+/// The scopes of the one scheme that an operation may ask for.
+fn scopes_of(security: &Value) -> Vec<String> {
+    let scopes = security[0]["oauth2"].as_array().into_iter().flatten();
+    scopes.filter_map(|scope| scope.as_str().map(str::to_owned)).collect()
 }
 
 fn matches_route(route: &str, path: &str) -> bool {

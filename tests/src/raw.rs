@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::PATIENCE;
 
@@ -31,6 +31,24 @@ impl RawConnection {
     pub async fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         Self { stream, read: Vec::new(), last: Reply::Silence }
+    }
+
+    /// Connects as one who takes little at a time, so that most of a long answer waits with the server.
+    pub async fn slow(address: SocketAddr) -> Self {
+        /// The least that systems take; they round it up to a few KiB.
+        const RECEIVE_BYTES: u32 = 2_048;
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(RECEIVE_BYTES).expect("a small buffer");
+        let stream = socket.connect(address).await.expect("a connection");
+        Self { stream, read: Vec::new(), last: Reply::Silence }
+    }
+
+    /// The next byte of an answer, which stays to be read; nothing when the other side has closed the connection.
+    pub async fn byte(&mut self) -> Option<u8> {
+        let mut byte = [0];
+        let peeked =
+            tokio::time::timeout(PATIENCE, self.stream.peek(&mut byte)).await.expect("an answer begins");
+        (peeked.expect("the connection is open") == 1).then_some(byte[0])
     }
 
     /// Sends bytes, unless the other side has closed the connection: says which.

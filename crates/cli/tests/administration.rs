@@ -56,7 +56,7 @@ async fn a_client_lives_through_the_command_line() {
     );
     let refused = admin.output("clients list", "reader", newer).await;
     let words = String::from_utf8(refused.stderr).unwrap();
-    assert!(words.contains("403") && words.contains("may not administer"), "{words}");
+    assert!(words.contains("403") && words.contains("lacks the permission 'administer'"), "{words}");
     assert_eq!(admin.json("clients deactivate reader").await["active"], false);
     assert!(!admin.output("clients list", "reader", newer).await.status.success());
     node.stop().await;

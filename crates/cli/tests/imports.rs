@@ -140,7 +140,7 @@ async fn refused_lines_are_told_and_an_import_goes_on() {
     assert!(other.contains("is one of documents as ndjson"), "{other}");
     let (_, other) =
         program.failure(&format!("import documents accounts.csv --format ndjson --resume {id}")).await;
-    assert!(other.contains("goes on with line 1101, but the file ends with line 4"), "{other}");
+    assert!(other.contains("goes on with line 1101, but the file ends with line 3"), "{other}");
 
     let line = format!("import documents documents.ndjson --resume {id} --faults-to faults.ndjson --json");
     let (told, why) = program.failure(&line).await;

@@ -40,6 +40,21 @@ impl Scope {
     pub const fn entity(entity: EntityKey) -> Self {
         Self { entity, organizations: None }
     }
+
+    /// Whether everything that the other scope reaches lies in this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.entity == other.entity
+            && organizations_cover(self.organizations.as_deref(), other.organizations.as_deref())
+    }
+}
+
+/// Whether some organizations are among others; `None` means all, of which no list is as much.
+pub fn organizations_cover(outer: Option<&[OrganizationId]>, inner: Option<&[OrganizationId]>) -> bool {
+    match (outer, inner) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(outer), Some(inner)) => inner.iter().all(|one| outer.contains(one)),
+    }
 }
 
 /// Whether an account takes part in payment runs.

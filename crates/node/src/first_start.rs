@@ -134,11 +134,7 @@ async fn put_client(
             user: wanted.user.unwrap_or_else(|| UserId::from_u128(seams.ids.next_id())),
             entities: vec![(EntityKey::FIRST, entity)],
             organizations: None,
-            permissions: vec![
-                Permission::ManagePaymentRuns,
-                Permission::ProcessElectronicPayment,
-                Permission::Administer,
-            ],
+            permissions: Permission::ALL.to_vec(),
             is_active: true,
         },
     };

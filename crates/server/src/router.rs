@@ -13,7 +13,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::app::{App, BODY_PAUSE_MAX, COMPRESS_OVER_BYTES};
 use crate::card_numbers::NO_CARD_NUMBERS;
 use crate::contract;
-use crate::layer::{acceptable, admit, bound, identify, limit, read_body, refuse, replay};
+use crate::layer::{acceptable, admit, bound, identify, limit, permit, read_body, refuse, replay};
 use crate::ops::OpsApi;
 use crate::v1::V1Api;
 use crate::v2::V2Api;
@@ -36,6 +36,7 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(from_fn(acceptable))
         .layer(from_fn_with_state(app.clone(), bound))
+        .layer(from_fn(permit))
         .layer(from_fn_with_state(app.clone(), limit))
         .layer(from_fn_with_state(app.clone(), admit))
         // Events are not compressed, since they would be held back until there are enough of them.

@@ -297,5 +297,9 @@ async fn a_backup_of_a_damaged_file_is_none() {
     std::fs::write(&path, bytes).unwrap();
     let error = back_up(&path, &backup).unwrap_err();
     assert!(matches!(error, BackupError::Damaged { .. } | BackupError::Copy(_)), "{error:?}");
-    assert_eq!(names(folder.path()), ["store.db"]);
+    let left = names(folder.path());
+    assert!(
+        left.iter().all(|name| name.starts_with("store.db")),
+        "neither a backup nor a part of one: {left:?}"
+    );
 }

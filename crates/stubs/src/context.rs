@@ -12,6 +12,11 @@ pub struct RequestId(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackId(pub String);
 
+/// Request extension: the scopes that the caller's token is good for. A layer in front of the router sets it when it has found
+/// out who calls; without it only public operations are carried out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantedScopes(pub Vec<&'static str>);
+
 /// What an operation learns of a request beside its documented parts. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct RequestContext {

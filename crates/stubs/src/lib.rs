@@ -30,7 +30,7 @@ pub use generated::{ops, v1, v2};
 
 pub use extract::TextRule;
 
-pub use context::{RequestContext, RequestId, TrackId};
+pub use context::{GrantedScopes, RequestContext, RequestId, TrackId};
 pub use lines::{ColumnKind, Lines};
 pub use operation::OperationInfo;
 pub use payment_run_body::read_payment_run_body;

@@ -10,7 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use http::{Request, StatusCode};
 use payment_runs_stubs::{
-    Category, FAULTS_MAX, OperationInfo, Rejection, RequestContext, RequestId, TrackId, v1, v2,
+    Category, FAULTS_MAX, GrantedScopes, OperationInfo, Rejection, RequestContext, RequestId, TrackId, v1, v2,
 };
 use payment_runs_types as types;
 use serde_json::{Value, json};
@@ -126,8 +126,10 @@ async fn send(request: Request<Body>) -> Answer {
     Answer { status, content_type, text: String::from_utf8(bytes.to_vec()).unwrap(), reached }
 }
 
+/// A request of a caller that may do everything.
 fn request(method: &str, target: &str) -> http::request::Builder {
-    Request::builder().method(method).uri(target)
+    let granted = GrantedScopes(vec!["read", "manage_payment_runs"]);
+    Request::builder().method(method).uri(target).extension(granted)
 }
 
 async fn create(body: impl Into<Body>) -> Answer {
@@ -386,6 +388,24 @@ async fn what_is_not_written_yet_says_so() {
 }
 
 #[tokio::test]
+async fn scopes_come_before_everything_else() {
+    let wrong = |granted: Option<GrantedScopes>| {
+        let request = Request::builder().method("POST").uri("/v1/payment-runs");
+        let request = match granted {
+            Some(granted) => request.extension(granted),
+            None => request,
+        };
+        request.header("content-type", "text/plain").body(Body::from("no JSON")).unwrap()
+    };
+    let unknown = ["None  Authentication: Authentication error"];
+    refuses(wrong(None), 401, Category::Authentication, &unknown).await;
+    let reader = Some(GrantedScopes(vec!["read"]));
+    let lacking = ["None  Permission: this client lacks the permission 'manage_payment_runs'"];
+    refuses(wrong(reader), 403, Category::Permission, &lacking).await;
+    assert_eq!(send(wrong(Some(GrantedScopes(vec!["manage_payment_runs"])))).await.status, 415);
+}
+
+#[tokio::test]
 async fn only_documented_routes_are_served() {
     for (method, target, status) in [
         ("GET", "/v1/payment-runs/PR-1/nothing", 404),
@@ -405,7 +425,10 @@ fn operations_are_found_by_method_and_route() {
     assert_eq!(found(http::Method::PATCH, "/v2/payment_runs/{id}"), Some("updatePaymentRun"));
     assert_eq!(found(http::Method::HEAD, "/v2/payment_runs"), Some("listPaymentRuns"));
     assert_eq!(found(http::Method::PUT, "/v2/payment_runs"), None);
-    let public: Vec<&str> =
-        v1::OPERATIONS.iter().filter(|operation| operation.public).map(|operation| operation.id).collect();
+    let public: Vec<&str> = v1::OPERATIONS
+        .iter()
+        .filter(|operation| operation.is_public())
+        .map(|operation| operation.id)
+        .collect();
     assert_eq!(public, ["createToken"]);
 }

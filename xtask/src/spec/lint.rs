@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::ir::{Additional, Api, Content, Integer, Kind, Operation, Place, Response, Schema, Status};
+use super::ir::{
+    Additional, Api, Content, Integer, Kind, Operation, Place, Response, Schema, SecurityScheme, Status,
+};
 use super::{Fault, Faults};
 use crate::codegen;
 use crate::codegen::types::references;
@@ -14,6 +16,9 @@ const VERBS: [&str; 20] = [
     "cancel", "create", "delete", "export", "get", "import", "list", "post", "preview", "query", "replay",
     "resolve", "rotate", "scrub", "send", "set", "stop", "test", "update", "watch",
 ];
+
+/// Operations that anyone may call: a token is what one of them gives, and who asks whether the server is up has none.
+const PUBLIC: [&str; 3] = ["createToken", "getHealth", "getReadiness"];
 
 /// Folders of `openapi/samples` beside the one named as the API: object query is a part of v1 with samples of its own.
 const SAMPLE_FOLDERS: [(&str, &str); 1] = [("v1", "object-query")];
@@ -31,6 +36,7 @@ pub fn rules(api: &Api) -> Vec<Fault> {
     let mut lint = Lint { api, faults: Vec::new() };
     for operation in &api.operations {
         lint.operation(operation);
+        lint.scopes(operation);
         lint.params(operation);
         lint.successes(operation);
         lint.failures(operation);
@@ -81,6 +87,31 @@ impl Lint<'_> {
                 format!("an operation with {tags} tags"),
                 "give it exactly one; files are split by it",
             );
+        }
+    }
+
+    /// Every operation says which permissions a caller needs, as scopes of a token that tools can fetch.
+    fn scopes(&mut self, operation: &Operation) {
+        let is_public = PUBLIC.contains(&operation.id.as_str());
+        let schemes = &self.api.security_schemes;
+        let is_known = |name: &String, scope: &String| match schemes.get(name) {
+            Some(SecurityScheme::ClientCredentials { scopes, .. }) => scopes.contains_key(scope),
+            _ => false,
+        };
+        let are_known = |(name, scopes): (&String, &Vec<String>)| {
+            !scopes.is_empty() && scopes.iter().all(|scope| is_known(name, scope))
+        };
+        let is_right = match operation.security.as_slice() {
+            [] => is_public,
+            [only] => !is_public && only.len() == 1 && only.iter().all(are_known),
+            _ => false,
+        };
+        if !is_right {
+            let mend = format!(
+                "write `security: [{{ oauth2: [scope] }}]` with scopes that the document declares; `security: []` is for {} alone",
+                PUBLIC.join(", ")
+            );
+            self.fault(&operation.pointer, "an operation without the scopes that its callers need", mend);
         }
     }
 

@@ -81,7 +81,7 @@ pub(crate) struct UpdateClientArguments {
 /// What a client may do, and where.
 #[derive(Debug, Args)]
 pub(crate) struct ReachArguments {
-    /// What it may do beside reading; several are separated by commas.
+    /// What it may do; several are separated by commas. A new client may read when none is given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PERMISSION")]
     pub(crate) permissions: Vec<PermissionArgument>,
     /// The ids of the entities it may act in; several are separated by commas.
@@ -98,7 +98,11 @@ pub(crate) struct ReachArguments {
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PermissionArgument {
-    /// Create, change and delete payment runs.
+    /// See everything but tokens of payment methods and what is administered.
+    Read,
+    /// Create and change accounts, payment methods, documents, credits and external payments; import.
+    WriteBillingObjects,
+    /// Create, change, stop and delete payment runs and their schedules.
     ManagePaymentRuns,
     /// Charge payment methods.
     ProcessElectronicPayment,
@@ -109,6 +113,8 @@ pub(crate) enum PermissionArgument {
 impl From<PermissionArgument> for ops::Permission {
     fn from(argument: PermissionArgument) -> Self {
         match argument {
+            PermissionArgument::Read => Self::Read,
+            PermissionArgument::WriteBillingObjects => Self::WriteBillingObjects,
             PermissionArgument::ManagePaymentRuns => Self::ManagePaymentRuns,
             PermissionArgument::ProcessElectronicPayment => Self::ProcessElectronicPayment,
             PermissionArgument::Administer => Self::Administer,

@@ -71,7 +71,7 @@ fn creation(arguments: CreateClientArguments) -> CreateClientRequest {
     let reach = arguments.reach;
     CreateClientRequest {
         client_id: arguments.id,
-        permissions: permissions(&reach),
+        permissions: some(permissions(&reach)),
         organizations: organization_ids(&reach),
         entities: some(reach.entities),
     }

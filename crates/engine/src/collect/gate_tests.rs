@@ -119,6 +119,7 @@ impl Bench {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer of the port")]
 fn named(account: &str) -> Answer {
     Ok(Some(account.to_owned()))
 }

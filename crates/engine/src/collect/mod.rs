@@ -1,10 +1,10 @@
 //! From an intent to its outcome: the one place that sends charges.
 //!
-//! A gateway delivers once for each call; [`policy`] alone decides whether the same key and body are delivered again. A
+//! A gateway delivers once for each call; `policy` alone decides whether the same key and body are delivered again. A
 //! young key may be repeated, because the gateway answers a repetition with the first result. Once a key is older than
 //! half the time for which the gateway remembers it, nothing is sent before the gateway was asked, and what may have been
 //! sent is not sent again. Where nobody can tell, the outcome is Unknown: that is a state to be resolved, and never a
-//! reason for another charge. What the gateway reports is compared with the request before it is believed ([`verify`]).
+//! reason for another charge. What the gateway reports is compared with the request before it is believed (`verify`).
 //! Nothing goes out before the gateway's account is known to be the one that the payments belong to ([`AccountGate`]).
 //!
 //! Once a run is stopped, no delivery of its charges begins any more. A charge that was certainly never sent is given up.

@@ -83,7 +83,9 @@ impl Room {
     /// What these leave.
     pub fn beside(waiting: &BTreeMap<u64, Waiting>) -> Self {
         let mut room = Self::default();
-        waiting.values().for_each(|one| room.take(one.lane));
+        for one in waiting.values() {
+            room.take(one.lane);
+        }
         room
     }
 

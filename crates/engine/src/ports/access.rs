@@ -5,19 +5,35 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::account::GatewayConfig;
+use crate::account::{GatewayConfig, Scope, organizations_cover};
 use crate::ids::{EntityId, EntityKey, OrganizationId, UserId};
 use crate::settings::Settings;
 
-/// What a client may do beyond reading.
+/// What a client may do. No permission includes another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Permission {
-    /// Create, change and delete payment runs.
+    /// See everything but the tokens of payment methods and what is administered.
+    Read,
+    /// Create and change accounts, payment methods, documents, credits and external payments, also through imports, and see
+    /// the tokens of payment methods.
+    WriteBillingObjects,
+    /// Create, change, stop and delete payment runs and their schedules.
     ManagePaymentRuns,
     /// Charge payment methods. Without it a run collects nothing, whatever it asks for.
     ProcessElectronicPayment,
-    /// Administer clients, entities and settings.
+    /// Administer clients, entities, organizations, settings and webhooks.
     Administer,
+}
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::WriteBillingObjects,
+        Self::ManagePaymentRuns,
+        Self::ProcessElectronicPayment,
+        Self::Administer,
+    ];
 }
 
 /// A client of the API.
@@ -43,12 +59,18 @@ impl Client {
     /// Whether it can reach nothing that lies outside: all of its entities are among these, and so are its organizations.
     pub fn is_within(&self, entities: &[EntityKey], organizations: Option<&[OrganizationId]>) -> bool {
         let entities_fit = self.entities.iter().all(|(key, _)| entities.contains(key));
-        let organizations_fit = match (organizations, &self.organizations) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(outer), Some(own)) => own.iter().all(|one| outer.contains(one)),
-        };
-        entities_fit && organizations_fit
+        entities_fit && organizations_cover(organizations, self.organizations.as_deref())
+    }
+
+    /// Whether it may act in the whole of the scope.
+    pub fn reaches(&self, scope: &Scope) -> bool {
+        self.entities.iter().any(|(key, _)| *key == scope.entity)
+            && organizations_cover(self.organizations.as_deref(), scope.organizations.as_deref())
+    }
+
+    /// Whether the tokens that were made for an earlier state of it still count.
+    pub fn keeps_tokens_of(&self, earlier: &Self) -> bool {
+        self.is_active && self.secret_hash == earlier.secret_hash
     }
 }
 
@@ -267,6 +289,24 @@ mod tests {
         );
         assert!(client(&[1], Some(&[5])).is_within(&keys, Some(&ids(&[5, 6]))));
         assert!(!client(&[1], Some(&[5, 7])).is_within(&keys, Some(&ids(&[5, 6]))), "another organization");
+    }
+
+    #[test]
+    fn a_client_reaches_what_it_may_act_in() {
+        let scope = |entity, organizations: Option<&[u128]>| Scope {
+            entity: EntityKey(entity),
+            organizations: organizations.map(ids),
+        };
+        let whole = client(&[1, 2], None);
+        assert!(whole.reaches(&scope(2, None)) && whole.reaches(&scope(1, Some(&[5]))));
+        assert!(!whole.reaches(&scope(3, None)), "another entity");
+        let narrow = client(&[1], Some(&[5, 6]));
+        assert!(narrow.reaches(&scope(1, Some(&[6]))));
+        assert!(!narrow.reaches(&scope(1, None)) && !narrow.reaches(&scope(1, Some(&[6, 7]))));
+        assert!(
+            scope(1, None).covers(&scope(1, Some(&[5]))) && !scope(1, Some(&[5])).covers(&scope(1, None))
+        );
+        assert!(!scope(1, None).covers(&scope(2, None)), "another entity");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What happens to every request before and after its operation, from the outside in: it gets an identifier and a line
-//! in the log, its caller is found out and held to its quotas, its time is bounded, it must take JSON, its body is read and inflated within
+//! in the log, its caller is found out, held to its quotas and asked for its permission, its time is bounded, it must take JSON, its body is read and inflated within
 //! bounds, and its idempotency key is honoured.
 
 mod acceptable;
@@ -11,6 +11,7 @@ mod limit;
 mod once;
 #[cfg(test)]
 mod parser_tests;
+mod permit;
 mod streamed;
 mod version;
 
@@ -21,6 +22,7 @@ pub(crate) use bound::bound;
 pub(crate) use identify::{dashed, identify};
 pub(crate) use limit::limit;
 pub(crate) use once::{OnceTicket, known_replay, number_of, pack, replay, stored_parts, stored_success};
+pub(crate) use permit::permit;
 pub(crate) use version::OldVersion;
 
 use axum::response::Response;

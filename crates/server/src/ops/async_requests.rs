@@ -1,5 +1,6 @@
 //! What came of requests that were accepted to be carried out later.
 
+use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::Key;
 use payment_runs_engine::ports::{AsyncRecord, Permission, StoredResponse};
 use payment_runs_stubs::{Category, Location, Rejection};
@@ -11,7 +12,8 @@ use crate::layer::{dashed, stored_parts};
 use crate::queue::Queued;
 use crate::time::Zone;
 
-/// One request, if the caller made it or may administer.
+/// One request, if the caller made it or may administer, and sees everything that its maker saw: its answer may tell of
+/// any of that.
 pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<AsyncRequest, Rejection> {
     let found = match Key::new(id).as_id() {
         Some(number) => call.app.ports.async_requests.find_async(call.scope().entity, number).await,
@@ -21,8 +23,14 @@ pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<AsyncRequest, Rejec
     let is_own = |record: &AsyncRecord| record.request.client == call.caller.client;
     let found = found.filter(|record| is_own(record) || call.caller.may(Permission::Administer));
     let record = found.ok_or_else(|| no_request(id))?;
+    let queued = serde_json::from_slice::<Queued>(&record.request.body).ok();
+    // What another version of the server queued may have been made with any reach.
+    let reach = queued.as_ref().map_or_else(|| Scope::entity(record.request.entity), Queued::scope);
+    if !call.scope().covers(&reach) {
+        return Err(no_request(id));
+    }
     let zone = Zone::of(&call.settings().await?);
-    Ok(write(&record, &zone))
+    Ok(write(&record, queued, &zone))
 }
 
 fn no_request(id: &str) -> Rejection {
@@ -32,9 +40,8 @@ fn no_request(id: &str) -> Rejection {
     Rejection::at(Category::NotFound, Location::Path, "id", format!("there is no async request {id}"))
 }
 
-fn write(record: &AsyncRecord, zone: &Zone) -> AsyncRequest {
+fn write(record: &AsyncRecord, queued: Option<Queued>, zone: &Zone) -> AsyncRequest {
     let request = &record.request;
-    let queued = serde_json::from_slice::<Queued>(&request.body).ok();
     let (method, path) = queued.map(|queued| (queued.method, queued.path)).unwrap_or_default();
     let response = record.outcome.as_ref().map(|(_, stored)| response(stored));
     AsyncRequest {

@@ -45,7 +45,7 @@ use payment_runs_types::ops::{
 use payment_runs_types::ops::ResolvePaymentRequest;
 use payment_runs_types::ops::{Clock, CreateScheduleRequest, UpdateScheduleRequest};
 
-use administration::{administration, clients, entities, organizations, settings, webhooks};
+use administration::{clients, entities, organizations, settings, webhooks};
 
 use crate::app::App;
 use crate::call::Call;
@@ -133,7 +133,7 @@ impl ops::Api for OpsApi {
         query: list_imports::Query,
         _headers: list_imports::Headers,
     ) -> Result<list_imports::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         imports::list(&call, query).await.map(list_imports::Response::Status200)
     }
 
@@ -143,7 +143,7 @@ impl ops::Api for OpsApi {
         _headers: create_import::Headers,
         body: CreateImportRequest,
     ) -> Result<create_import::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         imports::create(&call, body).await.map(create_import::Response::Status201)
     }
 
@@ -153,7 +153,7 @@ impl ops::Api for OpsApi {
         path: get_import::Path,
         _headers: get_import::Headers,
     ) -> Result<get_import::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         imports::get(&call, &path.id).await.map(get_import::Response::Status200)
     }
 
@@ -165,7 +165,7 @@ impl ops::Api for OpsApi {
         _headers: send_import_lines::Headers,
         body: Stream,
     ) -> Result<send_import_lines::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         imports::send(&call, &path.id, query.first_line, body)
             .await
             .map(send_import_lines::Response::Status200)
@@ -178,7 +178,7 @@ impl ops::Api for OpsApi {
         query: list_import_faults::Query,
         _headers: list_import_faults::Headers,
     ) -> Result<list_import_faults::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         imports::faults(&call, &path.id, query).await.map(list_import_faults::Response::Status200)
     }
 
@@ -366,7 +366,7 @@ impl ops::Api for OpsApi {
         query: list_clients::Query,
         _headers: list_clients::Headers,
     ) -> Result<list_clients::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         clients::list(&call, query).await.map(list_clients::Response::Status200)
     }
 
@@ -376,7 +376,7 @@ impl ops::Api for OpsApi {
         _headers: create_client::Headers,
         body: CreateClientRequest,
     ) -> Result<create_client::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         clients::create(&call, body).await.map(create_client::Response::Status201)
     }
 
@@ -386,7 +386,7 @@ impl ops::Api for OpsApi {
         path: get_client::Path,
         _headers: get_client::Headers,
     ) -> Result<get_client::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         clients::get(&call, &path.client_id).await.map(get_client::Response::Status200)
     }
 
@@ -397,7 +397,7 @@ impl ops::Api for OpsApi {
         _headers: update_client::Headers,
         body: UpdateClientRequest,
     ) -> Result<update_client::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         clients::update(&call, &path.client_id, body).await.map(update_client::Response::Status200)
     }
 
@@ -407,7 +407,7 @@ impl ops::Api for OpsApi {
         path: delete_client::Path,
         _headers: delete_client::Headers,
     ) -> Result<delete_client::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         clients::deactivate(&call, &path.client_id).await.map(delete_client::Response::Status200)
     }
 
@@ -417,7 +417,7 @@ impl ops::Api for OpsApi {
         path: rotate_client::Path,
         _headers: rotate_client::Headers,
     ) -> Result<rotate_client::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         clients::rotate(&call, &path.client_id).await.map(rotate_client::Response::Status200)
     }
 
@@ -426,7 +426,7 @@ impl ops::Api for OpsApi {
         context: RequestContext,
         _headers: list_entities::Headers,
     ) -> Result<list_entities::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         entities::list(&call).await.map(list_entities::Response::Status200)
     }
 
@@ -436,7 +436,7 @@ impl ops::Api for OpsApi {
         _headers: create_entity::Headers,
         body: CreateEntityRequest,
     ) -> Result<create_entity::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         entities::create(&call, body).await.map(create_entity::Response::Status201)
     }
 
@@ -445,7 +445,7 @@ impl ops::Api for OpsApi {
         context: RequestContext,
         _headers: list_organizations::Headers,
     ) -> Result<list_organizations::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         organizations::list(&call).await.map(list_organizations::Response::Status200)
     }
 
@@ -455,7 +455,7 @@ impl ops::Api for OpsApi {
         _headers: create_organization::Headers,
         body: CreateOrganizationRequest,
     ) -> Result<create_organization::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         organizations::create(&call, body).await.map(create_organization::Response::Status201)
     }
 
@@ -466,7 +466,7 @@ impl ops::Api for OpsApi {
         _headers: update_organization::Headers,
         body: UpdateOrganizationRequest,
     ) -> Result<update_organization::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         organizations::rename(&call, &path.organization_id, body)
             .await
             .map(update_organization::Response::Status200)
@@ -477,7 +477,7 @@ impl ops::Api for OpsApi {
         context: RequestContext,
         _headers: get_settings::Headers,
     ) -> Result<get_settings::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         settings::get(&call).await.map(get_settings::Response::Status200)
     }
 
@@ -487,7 +487,7 @@ impl ops::Api for OpsApi {
         _headers: update_settings::Headers,
         body: Settings,
     ) -> Result<update_settings::Response, Rejection> {
-        let call = administration(&self.app, &context)?;
+        let call = Call::new(&self.app, &context)?;
         settings::put(&call, &body).await.map(update_settings::Response::Status200)
     }
 

@@ -34,6 +34,13 @@ pub(crate) struct Queued {
     caller: QueuedCaller,
 }
 
+impl Queued {
+    /// What its maker could see and change when it was accepted.
+    pub(crate) fn scope(&self) -> Scope {
+        self.caller.scope()
+    }
+}
+
 /// Who made a request, with what they were allowed when it was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct QueuedCaller {
@@ -55,8 +62,12 @@ impl QueuedCaller {
         }
     }
 
+    fn scope(&self) -> Scope {
+        Scope { entity: self.entity, organizations: self.organizations.clone() }
+    }
+
     fn into_caller(self) -> Caller {
-        let scope = Scope { entity: self.entity, organizations: self.organizations };
+        let scope = self.scope();
         // No queued operation looks beyond the entity of its request.
         let entities = Vec::new();
         Caller { client: self.client, user: self.user, scope, entities, permissions: self.permissions }

@@ -18,6 +18,7 @@ use tower::ServiceExt;
 
 use super::{ANSWER_LIFE, Queued};
 use crate::app::{App, BODY_BYTES_MAX};
+use crate::auth::scopes_of;
 use crate::failure::{Place, Resource, Surface, store_failure, write_failure};
 use crate::layer::{OnceTicket, dashed, pack, stored_parts};
 use crate::v2::V2Api;
@@ -176,10 +177,12 @@ fn rebuild(record: &AsyncRecord, key: OnceKey, now: Timestamp) -> Option<Request
         request = request.header(CONTENT_TYPE, "application/json");
     }
     let request_id = key.key.clone();
+    let caller = queued.caller.into_caller();
     request
+        .extension(scopes_of(&caller.permissions))
+        .extension(caller)
         .extension(RequestId(request_id.clone()))
         .extension(OnceTicket::new(key, later(now, ANSWER_LIFE), request_id))
-        .extension(queued.caller.into_caller())
         .body(queued.body.map_or_else(Body::empty, Body::from))
         .ok()
 }

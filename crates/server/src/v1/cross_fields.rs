@@ -127,7 +127,7 @@ mod tests {
             path,
             route: path,
             tag: "Payment runs",
-            public: false,
+            scopes: &[],
             streamed: false,
             answers: &[],
         };

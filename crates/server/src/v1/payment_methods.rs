@@ -6,7 +6,7 @@ use payment_runs_engine::ids::Key;
 use payment_runs_engine::payment_method::{
     PaymentMethod, PaymentMethodKind, PaymentMethodStatus, TransactionResult,
 };
-use payment_runs_engine::ports::Output;
+use payment_runs_engine::ports::{Output, Permission};
 use payment_runs_engine::refusal::{Field, Noun};
 use payment_runs_stubs::Rejection;
 use payment_runs_types::v1::{
@@ -128,10 +128,12 @@ pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<PaymentMethodRespon
         None => false,
     };
     let zone = Zone::of(&call.settings().await?);
-    Ok(write(method, is_default, &zone))
+    let shows_token = call.caller.may(Permission::WriteBillingObjects);
+    Ok(write(method, is_default, shows_token, &zone))
 }
 
-fn write(method: PaymentMethod, is_default: bool, zone: &Zone) -> PaymentMethodResponse {
+/// A token is as good as the payment method: whoever may write could charge it, and nobody else needs it.
+fn write(method: PaymentMethod, is_default: bool, shows_token: bool, zone: &Zone) -> PaymentMethodResponse {
     let whole = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let is_card = matches!(
         method.kind,
@@ -152,7 +154,7 @@ fn write(method: PaymentMethod, is_default: bool, zone: &Zone) -> PaymentMethodR
         credit_card_type: Some(instrument.brand.as_deref().filter(|_| is_card).map(Into::into)),
         expiration_month: Some(instrument.expiration_month.map(i32::from)),
         expiration_year: Some(instrument.expiration_year.map(i32::from)),
-        token_id: Some(instrument.token),
+        token_id: shows_token.then_some(instrument.token),
         num_consecutive_failures: Some(whole(method.consecutive_failures)),
         last_failed_sale_transaction_date: Some(method.last_failed_at.map(|at| zone.local(at))),
         last_transaction: Some(method.last_transaction.map(|result| {

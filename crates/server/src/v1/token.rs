@@ -5,7 +5,7 @@ use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::v1::{CreateTokenRequest, TokenResponse};
 
 use crate::app::{App, TOKEN_LIFE_S};
-use crate::auth::issue_token;
+use crate::auth::{issue_token, write_permissions};
 use crate::failure::store_failure;
 use crate::layer::dashed;
 
@@ -17,11 +17,13 @@ pub(super) async fn create(app: &App, body: CreateTokenRequest) -> Result<TokenR
     })?;
     let entity = |(_, id): &(_, EntityId)| format!(" entity.{}", dashed(id.as_u128()));
     let entities: String = issued.client.entities.iter().map(entity).collect();
+    let scopes = write_permissions(&issued.client.permissions).map(ToString::to_string);
+    let scopes = scopes.collect::<Vec<String>>().join(" ");
     Ok(TokenResponse {
         access_token: issued.token,
         expires_in: TOKEN_LIFE_S,
         jti: Some(format!("{:032x}", app.ports.ids.next_id())),
-        scope: Some(format!("user.{}{entities}", issued.client.user)),
+        scope: Some(format!("user.{}{entities} {}", issued.client.user, scopes).trim_end().to_owned()),
         token_type: "bearer".to_owned(),
     })
 }

@@ -11,7 +11,7 @@ use payment_runs_types::v2::PaymentRun;
 
 use super::fields::Selection;
 use super::write::whole;
-use super::{name, no_run, require_management};
+use super::{name, no_run};
 use crate::call::Call;
 use crate::refused::Wording;
 use crate::search::find;
@@ -32,7 +32,6 @@ pub(super) async fn get(call: &Call<'_>, key: &str, chosen: Selection) -> Result
 
 /// Hides a run that is canceled, or has not started and then never will.
 pub(super) async fn delete(call: &Call<'_>, key: &str) -> Result<(), Rejection> {
-    require_management(call)?;
     let command = Command::DeleteRun(Key::new(key), DeletePolicy::CanceledOrPending);
     let answer = |output: &Output| matches!(output, Output::Deleted).then_some(());
     let deleted = call.execute_as(StatusCode::NO_CONTENT, command, &WORDING, answer).await;

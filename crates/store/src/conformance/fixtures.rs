@@ -289,13 +289,22 @@ impl<'a> Stand<'a> {
 
     /// Stores a gateway and accounts `A…` with as many invoices of 10.00 each.
     pub(super) async fn add_accounts(&self, invoices: &[usize]) -> Vec<(Account, Vec<Document>)> {
+        self.add_accounts_from(1, invoices).await
+    }
+
+    /// The same, with numbers from one on.
+    pub(super) async fn add_accounts_from(
+        &self,
+        first: usize,
+        invoices: &[usize],
+    ) -> Vec<(Account, Vec<Document>)> {
         self.add_gateway().await;
         let mut load = Load::default();
         let mut made = Vec::new();
         for (index, count) in invoices.iter().enumerate() {
-            let (account, method) = self.account(&format!("A{:08}", index + 1));
+            let (account, method) = self.account(&format!("A{:08}", first + index));
             let documents: Vec<Document> = (0..*count)
-                .map(|ordinal| self.invoice(&account, &format!("INV{:04}{ordinal:04}", index + 1), 1_000))
+                .map(|ordinal| self.invoice(&account, &format!("INV{:04}{ordinal:04}", first + index), 1_000))
                 .collect();
             load.accounts.push(account.clone());
             load.payment_methods.push(method);

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn every_text_is_judged_where_it_stands() {
         let json = br#"{"safe": "123456789012", "a": {"b": [1, ["x", "123456789012"], 123456789012, {"safe": 1}]},
-            "c": "\u0031\u003223456789012", "123456789012": null, "d": [true, -123456789012, 1.5, null, "12345678901"]}"#;
+            "c": "\u0031\u00323456789012", "123456789012": null, "d": [true, -123456789012, 1.5, null, "12345678901"]}"#;
         let faults = RULE.faults(json);
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(fields, ["a.b[1][1]", "a.b[2]", "c", ""]);

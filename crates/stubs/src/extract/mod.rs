@@ -21,7 +21,7 @@ pub(crate) use coerce::{kind, resolve};
 pub use faults::{Contract, Document, Part};
 pub use held::TextRule;
 
-use crate::{Fault, Rejection, RequestContext};
+use crate::{Fault, OperationInfo, Rejection, RequestContext};
 
 /// A request while its parts are read. Every part adds its faults, so that a refusal tells them all.
 #[derive(Debug)]
@@ -39,6 +39,11 @@ impl Incoming {
     pub fn new(request: Request, contract: &'static Contract) -> Self {
         let (parts, body) = request.into_parts();
         Self { parts, body, bytes: None, contract, faults: Vec::new(), refusal: None }
+    }
+
+    /// Refuses a caller that may not do what the operation does. Nothing of the request has been read yet then.
+    pub fn check_scopes(&self, operation: &OperationInfo) -> Result<(), Rejection> {
+        operation.check_scopes(self.parts.extensions.get())
     }
 
     /// What the operation learns of the request beside its documented parts.

@@ -48,7 +48,10 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
     }
     let (id, path, tag) = (&operation.id, &operation.path, &operation.tag);
     let method = ident(&operation.method.to_string());
-    let public = operation.security.is_empty();
+    let scopes = operation.security.iter().map(|requirement| {
+        let scopes = requirement.values().flatten();
+        quote!(&[#(#scopes),*])
+    });
     let streamed = operation.body.as_ref().is_some_and(|body| matches!(body.content.media, Media::Stream));
     let answers: IndexSet<&String> = operation
         .successes()
@@ -64,7 +67,7 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
             path: #path,
             route: #route,
             tag: #tag,
-            public: #public,
+            scopes: &[#(#scopes),*],
             streamed: #streamed,
             answers: &[#(#answers),*],
         };
@@ -120,6 +123,13 @@ fn handler(api: &Api, operation: &Operation) -> Result<TokenStream> {
     let (names, calls): (Vec<_>, Vec<_>) =
         reads(api, operation)?.into_iter().map(|(name, call)| (ident(name), call)).unzip();
     let mutable = (!names.is_empty()).then(|| quote!(mut));
+    let permission = (!operation.security.is_empty()).then(|| {
+        quote! {
+            if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+                return api.refuse(&incoming.context(), &OPERATION, rejection);
+            }
+        }
+    });
     let refused = (!names.is_empty()).then(|| {
         quote! {
             let (#(Some(#names),)*) = (#(#names,)*) else {
@@ -136,6 +146,7 @@ fn handler(api: &Api, operation: &Operation) -> Result<TokenStream> {
             request: axum::extract::Request,
         ) -> axum::response::Response {
             let #mutable incoming = crate::extract::Incoming::new(request, &CONTRACT);
+            #permission
             #(let #names = #calls;)*
             let context = incoming.context();
             #refused

@@ -15,7 +15,8 @@ impl Client {
     ///
     /// Answers where a request stands that version 2 accepted with status 202, and how it was answered once
     /// it was carried out. A client sees its own requests; one that may administer sees all of its entity.
-    /// Answers are kept for 7 days.
+    /// A caller that is limited to some organisations sees no request that was made with a reach beyond
+    /// them. Answers are kept for 7 days.
     ///
     /// Sends `GET /ops/async-requests/{id}`.
     #[must_use = "nothing is sent before `send`"]

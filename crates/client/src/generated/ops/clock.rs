@@ -25,7 +25,7 @@ impl Client {
     ///
     /// Moves the time of the server forward; between two calls it stands still. Time does not go back: an
     /// earlier one is refused with status 400. A server that was not started with a test clock answers with
-    /// status 404. Needs the permission `administer`.
+    /// status 404.
     ///
     /// What waited for a time that has come is awake when this answers, and goes on by itself: payment runs
     /// and schedules that are due begin, payments in doubt are looked up, leases of work end. What is asked

@@ -39,9 +39,8 @@ impl Client {
     /// written and nothing is charged. A run created afterwards does the same as long as the accounts,
     /// documents and credits it looks at stay as they are. `runDate` only counts as the day of the target
     /// date where there is none. What the payment gateways would answer is not known: each payment counts
-    /// as one that is sent. The decisions come in pages; each page is computed anew. Needs the permission
-    /// to manage payment runs. A payment run that would decide about more than 200,000 documents is refused
-    /// with status 400.
+    /// as one that is sent. The decisions come in pages; each page is computed anew. A payment run that
+    /// would decide about more than 200,000 documents is refused with status 400.
     ///
     /// Sends `POST /ops/payment-runs/preview`.
     #[must_use = "nothing is sent before `send`"]
@@ -87,7 +86,9 @@ impl Client {
     /// the stream ends. Comments keep the connection alive meanwhile. To go on after a connection was cut,
     /// repeat the call with the id of the last event in `last-event-id`: an event comes as soon as anything
     /// differs from it. Whoever repeats the call after the `end` gets the `end` again. The `EventSource` of
-    /// a browser connects again after every stream, so close it on the `end`.
+    /// a browser connects again after every stream, so close it on the `end`. The stream also ends within
+    /// seconds once the client may no longer make the call: it was switched off, it got another secret, or
+    /// its permission, its entity or one of its organisations was taken from it.
     ///
     /// Sends `GET /ops/payment-runs/{key}/events`.
     #[must_use = "nothing is sent before `send`"]

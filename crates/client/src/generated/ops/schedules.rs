@@ -31,10 +31,9 @@ impl Client {
     /// the one after it is the first in the future. Changing the payment run that waits through the payment
     /// run APIs changes that occurrence alone.
     ///
-    /// Needs the permission `manage_payment_runs`. As in version 1, a client without
-    /// `process_electronic_payment` makes payment runs that charge nothing. At most 1,000 schedules of an
-    /// entity are active at a time; one more, like a rule that leaves no occurrence in the future, is
-    /// refused with status 400.
+    /// As in version 1, a client without `process_electronic_payment` makes payment runs that charge
+    /// nothing. At most 1,000 schedules of an entity are active at a time; one more, like a rule that
+    /// leaves no occurrence in the future, is refused with status 400.
     ///
     /// Sends `POST /ops/schedules`.
     #[must_use = "nothing is sent before `send`"]

@@ -23,8 +23,9 @@ impl Client {
     }
     /// Create a payment.
     ///
-    /// Records an external payment, or charges the payment method of an account (electronic). What is left
-    /// unapplied may be used by a payment run. From the v1 reference, "Create a payment".
+    /// Records an external payment, or charges the payment method of an account (electronic). An electronic
+    /// payment also needs the permission `process_electronic_payment`. What is left unapplied may be used
+    /// by a payment run. From the v1 reference, "Create a payment".
     ///
     /// Sends `POST /v1/payments`.
     #[must_use = "nothing is sent before `send`"]

@@ -9,7 +9,7 @@ use payment_runs_stubs::{Category, Location, Rejection};
 use payment_runs_types::ops::{self, ClientPage, CreateClientRequest, IssuedClient, UpdateClientRequest};
 
 use super::{grant, stored, unknown};
-use crate::auth::hash_secret;
+use crate::auth::{hash_secret, write_permissions};
 use crate::call::Call;
 use crate::cursor;
 use crate::layer::dashed;
@@ -19,6 +19,9 @@ const SIZE_DEFAULT: u32 = 30;
 
 /// Clients per page at most; the schema refuses more.
 const SIZE_MAX: u32 = 99;
+
+/// What a client may do unless its maker says otherwise: as little as is of any use.
+const PERMISSIONS_DEFAULT: [ops::Permission; 1] = [ops::Permission::Read];
 
 /// Random bytes in a secret; written in hexadecimal they are 40 characters, which the token endpoint takes.
 const SECRET_BYTES: usize = 20;
@@ -72,7 +75,8 @@ pub(in crate::ops) async fn create(
     body: CreateClientRequest,
 ) -> Result<IssuedClient, Rejection> {
     refuse_key(call)?;
-    let permissions = grant::permissions(call, &body.permissions)?;
+    let asked = body.permissions.as_deref().unwrap_or(&PERMISSIONS_DEFAULT);
+    let permissions = grant::permissions(call, asked)?;
     let here =
         || call.caller.entities.iter().filter(|(key, _)| *key == call.scope().entity).copied().collect();
     let entities =
@@ -213,7 +217,7 @@ fn write(client: Client) -> ops::Client {
     ops::Client {
         client_id: client.id,
         user_id: client.user.to_string(),
-        permissions: grant::wire_permissions(&client.permissions),
+        permissions: write_permissions(&client.permissions).cloned().collect(),
         entities: client.entities.iter().map(|(_, id)| id.to_string()).collect(),
         organizations: client.organizations.map(|ids| ids.iter().map(ToString::to_string).collect()),
         active: client.is_active,

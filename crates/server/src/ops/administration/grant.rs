@@ -6,19 +6,8 @@ use payment_runs_stubs::{Category, Location, Rejection};
 use payment_runs_types::ops;
 
 use super::stored;
+use crate::auth::{read_permissions, write_permissions};
 use crate::call::Call;
-
-/// The permissions inside and on the wire.
-const PERMISSIONS: &[(Permission, ops::Permission)] = &[
-    (Permission::ManagePaymentRuns, ops::Permission::ManagePaymentRuns),
-    (Permission::ProcessElectronicPayment, ops::Permission::ProcessElectronicPayment),
-    (Permission::Administer, ops::Permission::Administer),
-];
-
-/// Permissions as they are told.
-pub(super) fn wire_permissions(own: &[Permission]) -> Vec<ops::Permission> {
-    PERMISSIONS.iter().filter(|(inside, _)| own.contains(inside)).map(|(_, wire)| wire.clone()).collect()
-}
 
 /// The keys of the entities that the caller may act in, with or without naming them in this request.
 pub(super) fn entity_keys(call: &Call<'_>) -> Vec<EntityKey> {
@@ -40,11 +29,11 @@ pub(super) fn check_power(call: &Call<'_>, client: &Client) -> Result<(), Reject
 
 /// The permissions to be given.
 pub(super) fn permissions(call: &Call<'_>, asked: &[ops::Permission]) -> Result<Vec<Permission>, Rejection> {
-    let given: Vec<Permission> =
-        PERMISSIONS.iter().filter(|(_, wire)| asked.contains(wire)).map(|(inside, _)| *inside).collect();
-    match PERMISSIONS.iter().find(|(inside, _)| given.contains(inside) && !call.caller.may(*inside)) {
+    let given = read_permissions(asked);
+    let foreign_ones: Vec<Permission> = given.iter().copied().filter(|one| !call.caller.may(*one)).collect();
+    match write_permissions(&foreign_ones).next() {
         None => Ok(given),
-        Some((_, wire)) => Err(foreign("permissions", &format!("the permission '{wire}'"))),
+        Some(word) => Err(foreign("permissions", &format!("the permission '{word}'"))),
     }
 }
 
@@ -95,16 +84,4 @@ pub(super) async fn organizations(
 fn foreign(field: &'static str, what: &str) -> Rejection {
     let message = format!("{what} cannot be given by a caller that does not have it");
     Rejection::at(Category::Permission, Location::Body, field, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_permission_has_its_word() {
-        assert_eq!(PERMISSIONS.len(), ops::Permission::ALL.len());
-        let inside: Vec<Permission> = PERMISSIONS.iter().map(|(inside, _)| *inside).collect();
-        assert_eq!(wire_permissions(&inside), ops::Permission::ALL);
-    }
 }

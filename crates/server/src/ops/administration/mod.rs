@@ -10,19 +10,11 @@ pub(super) mod organizations;
 pub(super) mod settings;
 pub(super) mod webhooks;
 
-use payment_runs_engine::ports::{Named, Permission, StoreError};
-use payment_runs_stubs::{Category, Location, Rejection, RequestContext};
+use payment_runs_engine::ports::{Named, StoreError};
+use payment_runs_stubs::{Category, Location, Rejection};
 
-use crate::app::App;
 use crate::call::Call;
 use crate::failure::store_failure;
-
-/// A call of an administrator.
-pub(super) fn administration<'a>(app: &'a App, context: &'a RequestContext) -> Result<Call<'a>, Rejection> {
-    let call = Call::new(app, context)?;
-    call.require(Permission::Administer, "administer")?;
-    Ok(call)
-}
 
 /// Refuses callers that see only some organizations where the entity as a whole is at stake.
 fn require_all_organizations(call: &Call<'_>, what: &str) -> Result<(), Rejection> {

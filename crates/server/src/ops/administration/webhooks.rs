@@ -12,7 +12,7 @@ use payment_runs_types::ops::{
 };
 
 use super::clients::{foreign_cursor, refuse_key};
-use super::{administration, require_all_organizations, stored, unknown};
+use super::{require_all_organizations, stored, unknown};
 use crate::app::App;
 use crate::call::Call;
 use crate::cursor;
@@ -32,9 +32,9 @@ const STATES: &[(notify::DeliveryState, DeliveryState)] = &[
     (notify::DeliveryState::Failed, DeliveryState::Failed),
 ];
 
-/// A call of an administrator of the whole entity, since a webhook is told everything in it.
+/// A call for the whole entity, since a webhook is told everything in it.
 pub(in crate::ops) fn webhooks<'a>(app: &'a App, context: &'a RequestContext) -> Result<Call<'a>, Rejection> {
-    let call = administration(app, context)?;
+    let call = Call::new(app, context)?;
     require_all_organizations(&call, "see or change webhooks")?;
     Ok(call)
 }

@@ -12,11 +12,13 @@ use payment_runs_engine::ids::{Key, PaymentId, RunId};
 use payment_runs_engine::ports::ledger::{DecisionPosition, DecisionQuery};
 use payment_runs_engine::ports::{Chain, StoreError};
 use payment_runs_engine::run::Run;
+use payment_runs_stubs::ops::{export_decisions, export_payments};
 use payment_runs_stubs::{Location, Rejection, Stream};
 use payment_runs_types::ops::ExportFormat;
 
 use super::{decisions, no_run_at};
 use crate::app::App;
+use crate::auth::Standing;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::time::Zone;
@@ -67,7 +69,8 @@ pub(super) async fn decisions(
     format: Option<&ExportFormat>,
 ) -> Result<Stream, Rejection> {
     let run = find_run(call, key).await?;
-    export(call, run, format, DECISION_COLUMNS, Rows::Decisions(None)).await
+    let standing = Standing::of(call, &export_decisions::OPERATION).await?;
+    export(call, standing, run, format, DECISION_COLUMNS, Rows::Decisions(None)).await
 }
 
 /// The payments of a run, in the order in which they were made.
@@ -77,7 +80,8 @@ pub(super) async fn payments(
     format: Option<&ExportFormat>,
 ) -> Result<Stream, Rejection> {
     let run = find_run(call, key).await?;
-    export(call, run, format, PAYMENT_COLUMNS, Rows::Payments(None)).await
+    let standing = Standing::of(call, &export_payments::OPERATION).await?;
+    export(call, standing, run, format, PAYMENT_COLUMNS, Rows::Payments(None)).await
 }
 
 async fn find_run(call: &Call<'_>, key: &str) -> Result<Run, Rejection> {
@@ -96,6 +100,7 @@ enum Rows {
 /// An export under way.
 struct Export {
     app: App,
+    standing: Standing,
     scope: Scope,
     run: RunId,
     zone: Zone,
@@ -104,10 +109,20 @@ struct Export {
     is_read: bool,
 }
 
+/// Why an export did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
+    #[error("the client may not read any more")]
+    NotLetIn,
+}
+
 /// Begins an export. Its first part is read before anything is answered, so that a failure can still be told as one; a
 /// later one breaks the stream off.
 async fn export(
     call: &Call<'_>,
+    standing: Standing,
     run: Run,
     format: Option<&ExportFormat>,
     columns: &'static [&'static str],
@@ -119,6 +134,7 @@ async fn export(
     };
     let mut export = Export {
         app: call.app.clone(),
+        standing,
         scope: call.scope().clone(),
         run: run.id,
         zone: Zone::of(&call.settings().await?),
@@ -129,7 +145,11 @@ async fn export(
     let first = export.part().await.map_err(|error| store_failure(&error))?.unwrap_or_default();
     let rest = stream::try_unfold((Some(first), export), async |(first, mut export)| {
         if let Some(first) = first {
-            return Ok::<_, StoreError>(Some((first, (None, export))));
+            return Ok::<_, Broken>(Some((first, (None, export))));
+        }
+        if export.standing.check().await.is_err() {
+            tracing::info!("an export was cut off, since its client may not read any more");
+            return Err(Broken::NotLetIn);
         }
         let part = export.part().await.inspect_err(|error| {
             tracing::warn!(error = %Chain(error), "an export broke off");

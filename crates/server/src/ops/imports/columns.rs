@@ -314,19 +314,16 @@ mod tests {
             let mut body = b"number,name\n".to_vec();
             let mut expected = Vec::new();
             for (malformed, values, quote) in lines {
-                match malformed {
-                    Some(which) => {
-                        body.extend(MALFORMED[which].as_bytes());
-                        body.push(b'\n');
-                        expected.push(None);
-                    }
-                    None => {
-                        let line = line(&values, quote);
-                        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
-                        let record = reader.records().next().unwrap().unwrap();
-                        expected.push(Some(object(&record.iter().map(str::to_owned).collect::<Vec<_>>())));
-                        body.extend(line);
-                    }
+                if let Some(which) = malformed {
+                    body.extend(MALFORMED[which].as_bytes());
+                    body.push(b'\n');
+                    expected.push(None);
+                } else {
+                    let line = line(&values, quote);
+                    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
+                    let record = reader.records().next().unwrap().unwrap();
+                    expected.push(Some(object(&record.iter().map(str::to_owned).collect::<Vec<_>>())));
+                    body.extend(line);
                 }
             }
             let found = records(&body, size).unwrap();

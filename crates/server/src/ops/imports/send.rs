@@ -7,11 +7,13 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use payment_runs_engine::import::{Import, Line, LineBatch, LineFormat};
 use payment_runs_engine::ports::{TakeLines, Taken};
+use payment_runs_stubs::ops::send_import_lines;
 use payment_runs_stubs::{Category, Location, Rejection, Stream};
 use payment_runs_types::ops;
 
 use super::lines::LineReader;
 use super::{find, no_import, write};
+use crate::auth::Standing;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::time::Zone;
@@ -33,6 +35,7 @@ pub(in crate::ops) async fn send(
     first_line: Option<i64>,
     body: Stream,
 ) -> Result<ops::Import, Rejection> {
+    let mut standing = Standing::of(call, &send_import_lines::OPERATION).await?;
     let mut import = find(call, id).await?;
     check_format(&import, &body)?;
     let first = first_line.and_then(|line| u64::try_from(line).ok()).unwrap_or(1);
@@ -61,6 +64,8 @@ pub(in crate::ops) async fn send(
         if next.lines.is_empty() && next.next_line <= from {
             break;
         }
+        // A body may take hours; what came before stays taken.
+        standing.check().await?;
         read = Some(next);
     }
     reader.check()?;

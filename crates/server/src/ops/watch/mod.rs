@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::ids::Key;
 use payment_runs_engine::run::RunStatus;
-use payment_runs_stubs::ops::watch_payment_run::Headers;
+use payment_runs_stubs::ops::watch_payment_run::{self, Headers};
 use payment_runs_stubs::{Category, Rejection};
 use payment_runs_types::ops::{Progress, ProgressEvent};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::rate::Rates;
 use super::{no_run, progress};
 use crate::app::App;
+use crate::auth::Standing;
 use crate::call::Call;
 use crate::failure::store_failure;
 
@@ -50,6 +51,7 @@ pub(super) async fn watch(call: &Call<'_>, key: &str, headers: Headers) -> Resul
     let now = call.app.now();
     let watcher = Watcher {
         app: call.app.clone(),
+        standing: Standing::of(call, &watch_payment_run::OPERATION).await?,
         scope: call.scope().clone(),
         run: Key::new(run.id.to_string()),
         _place: place,
@@ -67,6 +69,7 @@ pub(super) async fn watch(call: &Call<'_>, key: &str, headers: Headers) -> Resul
 /// One who watches.
 struct Watcher {
     app: App,
+    standing: Standing,
     scope: Scope,
     run: Key,
     _place: OwnedSemaphorePermit,
@@ -108,7 +111,7 @@ impl Watcher {
             // Made before the look, so that nothing that happens right after it is missed.
             let changed = app.ports.ledger.runs_changed();
             let now = app.now();
-            if app.stopping.is_set() || now >= self.until {
+            if app.stopping.is_set() || now >= self.until || self.standing.check().await.is_err() {
                 return None;
             }
             match self.look(now).await {

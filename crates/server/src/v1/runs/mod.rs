@@ -19,7 +19,6 @@ pub(super) use summary::summary;
 pub(super) use update::update;
 
 use payment_runs_engine::ids::Key;
-use payment_runs_engine::ports::Permission;
 use payment_runs_engine::refusal::{Field, Noun};
 use payment_runs_engine::run::{Run, RunStatus};
 use payment_runs_stubs::Rejection;
@@ -28,11 +27,6 @@ use payment_runs_types::v1::PaymentRunStatus;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::refused::not_found;
-
-/// Refuses callers who may not manage runs.
-fn require_management(call: &Call<'_>) -> Result<(), Rejection> {
-    call.require(Permission::ManagePaymentRuns, "manage payment runs")
-}
 
 /// The run that the path names.
 async fn find(call: &Call<'_>, key: &str) -> Result<Run, Rejection> {

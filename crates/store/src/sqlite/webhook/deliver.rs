@@ -170,7 +170,8 @@ pub(super) fn held(
     entity: EntityKey,
     webhook: WebhookId,
 ) -> Result<Vec<(Option<RunId>, i64)>, Failure> {
-    let sql = "SELECT nullif(run, x''), after FROM webhook_held WHERE entity = ?1 AND webhook = ?2 ORDER BY run";
+    let sql =
+        "SELECT nullif(run, x''), after FROM webhook_held WHERE entity = ?1 AND webhook = ?2 ORDER BY run";
     all(db, sql, params![entity.0, webhook.to_blob()], |row| Ok((row.opt_id()?, row.get()?)))
 }
 

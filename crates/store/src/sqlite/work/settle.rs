@@ -117,9 +117,7 @@ pub(crate) fn settle_all(
         settle_records(&mut effect, stored.records_counted);
         let answer = match mode {
             Mode::Resolve(_, resolution) => resolution.answer(),
-            Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) => {
-                answer_of(&outcome).without_card_numbers()
-            }
+            Mode::Chunk(..) | Mode::LookUp | Mode::Command(_) => answer_of(&outcome).without_card_numbers(),
         };
         let said = Said { answer, bars_delivery: bars_delivery(&outcome) };
         write_payment(db, entity, now, id, &said, &stored, &effect)?;

@@ -97,9 +97,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     /// written and nothing is charged. A run created afterwards does the same as long as the accounts,
     /// documents and credits it looks at stay as they are. `runDate` only counts as the day of the target
     /// date where there is none. What the payment gateways would answer is not known: each payment counts
-    /// as one that is sent. The decisions come in pages; each page is computed anew. Needs the permission
-    /// to manage payment runs. A payment run that would decide about more than 200,000 documents is refused
-    /// with status 400.
+    /// as one that is sent. The decisions come in pages; each page is computed anew. A payment run that
+    /// would decide about more than 200,000 documents is refused with status 400.
     ///
     /// `POST /ops/payment-runs/preview`
     fn preview_payment_run(
@@ -167,7 +166,9 @@ pub trait Api: Clone + Send + Sync + 'static {
     /// the stream ends. Comments keep the connection alive meanwhile. To go on after a connection was cut,
     /// repeat the call with the id of the last event in `last-event-id`: an event comes as soon as anything
     /// differs from it. Whoever repeats the call after the `end` gets the `end` again. The `EventSource` of
-    /// a browser connects again after every stream, so close it on the `end`.
+    /// a browser connects again after every stream, so close it on the `end`. The stream also ends within
+    /// seconds once the client may no longer make the call: it was switched off, it got another secret, or
+    /// its permission, its entity or one of its organisations was taken from it.
     ///
     /// `GET /ops/payment-runs/{key}/events`
     fn watch_payment_run(
@@ -268,10 +269,9 @@ pub trait Api: Clone + Send + Sync + 'static {
     /// the one after it is the first in the future. Changing the payment run that waits through the payment
     /// run APIs changes that occurrence alone.
     ///
-    /// Needs the permission `manage_payment_runs`. As in version 1, a client without
-    /// `process_electronic_payment` makes payment runs that charge nothing. At most 1,000 schedules of an
-    /// entity are active at a time; one more, like a rule that leaves no occurrence in the future, is
-    /// refused with status 400.
+    /// As in version 1, a client without `process_electronic_payment` makes payment runs that charge
+    /// nothing. At most 1,000 schedules of an entity are active at a time; one more, like a rule that
+    /// leaves no occurrence in the future, is refused with status 400.
     ///
     /// `POST /ops/schedules`
     fn create_schedule(
@@ -585,7 +585,7 @@ pub trait Api: Clone + Send + Sync + 'static {
     ///
     /// Moves the time of the server forward; between two calls it stands still. Time does not go back: an
     /// earlier one is refused with status 400. A server that was not started with a test clock answers with
-    /// status 404. Needs the permission `administer`.
+    /// status 404.
     ///
     /// What waited for a time that has come is awake when this answers, and goes on by itself: payment runs
     /// and schedules that are due begin, payments in doubt are looked up, leases of work end. What is asked
@@ -613,7 +613,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     ///
     /// Answers where a request stands that version 2 accepted with status 202, and how it was answered once
     /// it was carried out. A client sees its own requests; one that may administer sees all of its entity.
-    /// Answers are kept for 7 days.
+    /// A caller that is limited to some organisations sees no request that was made with a reach beyond
+    /// them. Answers are kept for 7 days.
     ///
     /// `GET /ops/async-requests/{id}`
     fn get_async_request(

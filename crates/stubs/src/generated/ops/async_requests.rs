@@ -11,7 +11,7 @@ pub mod get_async_request {
         path: "/ops/async-requests/{id}",
         route: "/ops/async-requests/{id}",
         tag: "Async requests",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -98,13 +98,16 @@ pub mod get_async_request {
         tag = "Async requests",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();

@@ -11,7 +11,7 @@ pub mod get_clock {
         path: "/ops/clock",
         route: "/ops/clock",
         tag: "Clock",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -84,13 +84,16 @@ pub mod get_clock {
         tag = "Clock",
         params(Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
         let (Some(headers),) = (headers,) else {
@@ -112,7 +115,7 @@ pub mod set_clock {
         path: "/ops/clock",
         route: "/ops/clock",
         tag: "Clock",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -189,13 +192,16 @@ pub mod set_clock {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let body = incoming.json::<payment_runs_types::ops::Clock>().await;
         let context = incoming.context();

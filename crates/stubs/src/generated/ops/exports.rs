@@ -11,7 +11,7 @@ pub mod export_decisions {
         path: "/ops/exports/decisions",
         route: "/ops/exports/decisions",
         tag: "Exports",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/x-ndjson", "text/csv"],
     };
@@ -105,13 +105,16 @@ pub mod export_decisions {
         tag = "Exports",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -134,7 +137,7 @@ pub mod export_payments {
         path: "/ops/exports/payments",
         route: "/ops/exports/payments",
         tag: "Exports",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/x-ndjson", "text/csv"],
     };
@@ -228,13 +231,16 @@ pub mod export_payments {
         tag = "Exports",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();

@@ -11,7 +11,7 @@ pub mod get_health {
         path: "/healthz",
         route: "/healthz",
         tag: "Health",
-        public: true,
+        scopes: &[],
         streamed: false,
         answers: &["application/json"],
     };
@@ -89,7 +89,7 @@ pub mod get_readiness {
         path: "/readyz",
         route: "/readyz",
         tag: "Health",
-        public: true,
+        scopes: &[],
         streamed: false,
         answers: &["application/json"],
     };

@@ -11,7 +11,7 @@ pub mod list_imports {
         path: "/ops/imports",
         route: "/ops/imports",
         tag: "Imports",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -104,13 +104,16 @@ pub mod list_imports {
         tag = "Imports",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -133,7 +136,7 @@ pub mod create_import {
         path: "/ops/imports",
         route: "/ops/imports",
         tag: "Imports",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -221,13 +224,16 @@ pub mod create_import {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "idempotency-key",
             "zuora-track-id",
@@ -255,7 +261,7 @@ pub mod get_import {
         path: "/ops/imports/{id}",
         route: "/ops/imports/{id}",
         tag: "Imports",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -342,13 +348,16 @@ pub mod get_import {
         tag = "Imports",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -371,7 +380,7 @@ pub mod send_import_lines {
         path: "/ops/imports/{id}/lines",
         route: "/ops/imports/{id}/lines",
         tag: "Imports",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: true,
         answers: &["application/json"],
     };
@@ -476,13 +485,16 @@ pub mod send_import_lines {
             )
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
@@ -507,7 +519,7 @@ pub mod list_import_faults {
         path: "/ops/imports/{id}/faults",
         route: "/ops/imports/{id}/faults",
         tag: "Imports",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -611,13 +623,16 @@ pub mod list_import_faults {
         tag = "Imports",
         params(Path, Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);

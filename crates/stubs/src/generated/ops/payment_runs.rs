@@ -11,7 +11,7 @@ pub mod list_decisions {
         path: "/ops/payment-runs/{key}/decisions",
         route: "/ops/payment-runs/{key}/decisions",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -125,13 +125,16 @@ pub mod list_decisions {
         tag = "Payment runs",
         params(Path, Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
@@ -155,7 +158,7 @@ pub mod get_progress {
         path: "/ops/payment-runs/{key}/progress",
         route: "/ops/payment-runs/{key}/progress",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -242,13 +245,16 @@ pub mod get_progress {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -271,7 +277,7 @@ pub mod preview_payment_run {
         path: "/ops/payment-runs/preview",
         route: "/ops/payment-runs/preview",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -368,13 +374,16 @@ pub mod preview_payment_run {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let body = incoming.json::<payment_runs_types::ops::PaymentRunBody>().await;
@@ -398,7 +407,7 @@ pub mod cancel_payment_run {
         path: "/ops/payment-runs/{key}/cancel",
         route: "/ops/payment-runs/{key}/cancel",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -491,13 +500,16 @@ pub mod cancel_payment_run {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "idempotency-key",
@@ -525,7 +537,7 @@ pub mod stop_payment_run {
         path: "/ops/payment-runs/{key}/stop",
         route: "/ops/payment-runs/{key}/stop",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -618,13 +630,16 @@ pub mod stop_payment_run {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "idempotency-key",
@@ -652,7 +667,7 @@ pub mod list_payment_run_payments {
         path: "/ops/payment-runs/{key}/payments",
         route: "/ops/payment-runs/{key}/payments",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -761,13 +776,16 @@ pub mod list_payment_run_payments {
         tag = "Payment runs",
         params(Path, Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
@@ -791,7 +809,7 @@ pub mod watch_payment_run {
         path: "/ops/payment-runs/{key}/events",
         route: "/ops/payment-runs/{key}/events",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["text/event-stream"],
     };
@@ -885,13 +903,16 @@ pub mod watch_payment_run {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "last-event-id",

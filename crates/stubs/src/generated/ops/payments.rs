@@ -11,7 +11,7 @@ pub mod list_payments {
         path: "/ops/payments",
         route: "/ops/payments",
         tag: "Payments",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -114,13 +114,16 @@ pub mod list_payments {
         tag = "Payments",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -143,7 +146,7 @@ pub mod get_payment {
         path: "/ops/payments/{key}",
         route: "/ops/payments/{key}",
         tag: "Payments",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -230,13 +233,16 @@ pub mod get_payment {
         tag = "Payments",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -259,7 +265,7 @@ pub mod resolve_payment {
         path: "/ops/payments/{key}/resolve",
         route: "/ops/payments/{key}/resolve",
         tag: "Payments",
-        public: false,
+        scopes: &[&["manage_payment_runs", "process_electronic_payment"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -356,13 +362,16 @@ pub mod resolve_payment {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs", "process_electronic_payment"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "idempotency-key",

@@ -11,7 +11,7 @@ pub mod list_schedules {
         path: "/ops/schedules",
         route: "/ops/schedules",
         tag: "Schedules",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -104,13 +104,16 @@ pub mod list_schedules {
         tag = "Schedules",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -133,7 +136,7 @@ pub mod create_schedule {
         path: "/ops/schedules",
         route: "/ops/schedules",
         tag: "Schedules",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -221,13 +224,16 @@ pub mod create_schedule {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "idempotency-key",
             "zuora-track-id",
@@ -255,7 +261,7 @@ pub mod get_schedule {
         path: "/ops/schedules/{key}",
         route: "/ops/schedules/{key}",
         tag: "Schedules",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -342,13 +348,16 @@ pub mod get_schedule {
         tag = "Schedules",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -371,7 +380,7 @@ pub mod update_schedule {
         path: "/ops/schedules/{key}",
         route: "/ops/schedules/{key}",
         tag: "Schedules",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -468,13 +477,16 @@ pub mod update_schedule {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "idempotency-key",
@@ -503,7 +515,7 @@ pub mod delete_schedule {
         path: "/ops/schedules/{key}",
         route: "/ops/schedules/{key}",
         tag: "Schedules",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -590,13 +602,16 @@ pub mod delete_schedule {
         tag = "Schedules",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();

@@ -11,7 +11,7 @@ pub mod list_webhooks {
         path: "/ops/webhooks",
         route: "/ops/webhooks",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -87,13 +87,16 @@ pub mod list_webhooks {
         tag = "Webhooks",
         params(Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
         let (Some(headers),) = (headers,) else {
@@ -115,7 +118,7 @@ pub mod create_webhook {
         path: "/ops/webhooks",
         route: "/ops/webhooks",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -197,13 +200,16 @@ pub mod create_webhook {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let body = incoming.json::<payment_runs_types::ops::CreateWebhookRequest>().await;
         let context = incoming.context();
@@ -226,7 +232,7 @@ pub mod get_webhook {
         path: "/ops/webhooks/{id}",
         route: "/ops/webhooks/{id}",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -313,13 +319,16 @@ pub mod get_webhook {
         tag = "Webhooks",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -342,7 +351,7 @@ pub mod update_webhook {
         path: "/ops/webhooks/{id}",
         route: "/ops/webhooks/{id}",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -433,13 +442,16 @@ pub mod update_webhook {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let body = incoming.json::<payment_runs_types::ops::UpdateWebhookRequest>().await;
@@ -463,7 +475,7 @@ pub mod delete_webhook {
         path: "/ops/webhooks/{id}",
         route: "/ops/webhooks/{id}",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -550,13 +562,16 @@ pub mod delete_webhook {
         tag = "Webhooks",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -579,7 +594,7 @@ pub mod rotate_webhook {
         path: "/ops/webhooks/{id}/rotate",
         route: "/ops/webhooks/{id}/rotate",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -666,13 +681,16 @@ pub mod rotate_webhook {
         tag = "Webhooks",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();
@@ -695,7 +713,7 @@ pub mod list_deliveries {
         path: "/ops/webhooks/{id}/deliveries",
         route: "/ops/webhooks/{id}/deliveries",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -804,13 +822,16 @@ pub mod list_deliveries {
         tag = "Webhooks",
         params(Path, Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
@@ -834,7 +855,7 @@ pub mod replay_delivery {
         path: "/ops/webhooks/{id}/deliveries/{delivery_id}/replay",
         route: "/ops/webhooks/{id}/deliveries/{delivery_id}/replay",
         tag: "Webhooks",
-        public: false,
+        scopes: &[&["administer"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -926,13 +947,16 @@ pub mod replay_delivery {
         tag = "Webhooks",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["administer"]))
     )]
     pub(crate) async fn handle<A: crate::ops::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&["zuora-track-id", "zuora-entity-ids", "zuora-org-ids"]);
         let context = incoming.context();

@@ -452,8 +452,9 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// Create a payment.
     ///
-    /// Records an external payment, or charges the payment method of an account (electronic). What is left
-    /// unapplied may be used by a payment run. From the v1 reference, "Create a payment".
+    /// Records an external payment, or charges the payment method of an account (electronic). An electronic
+    /// payment also needs the permission `process_electronic_payment`. What is left unapplied may be used
+    /// by a payment run. From the v1 reference, "Create a payment".
     ///
     /// `POST /v1/payments`
     fn create_payment(

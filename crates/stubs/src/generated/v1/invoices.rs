@@ -11,7 +11,7 @@ pub mod create_invoice {
         path: "/v1/invoices",
         route: "/v1/invoices",
         tag: "Invoices",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -113,13 +113,16 @@ pub mod create_invoice {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "Idempotency-Key",
             "Accept-Encoding",
@@ -150,7 +153,7 @@ pub mod get_invoice {
         path: "/v1/invoices/{invoiceKey}",
         route: "/v1/invoices/{invoiceKey}",
         tag: "Invoices",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -248,13 +251,16 @@ pub mod get_invoice {
         tag = "Invoices",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -284,7 +290,7 @@ pub mod post_invoice {
         path: "/v1/invoices/{invoiceKey}/post",
         route: "/v1/invoices/{invoiceKey}/post",
         tag: "Invoices",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -382,13 +388,16 @@ pub mod post_invoice {
         tag = "Invoices",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",

@@ -270,7 +270,40 @@ impl utoipa::Modify for Security {
             SecurityScheme,
         };
         let components = openapi.components.get_or_insert_default();
-        components.add_security_scheme("bearerAuth", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components
+            .add_security_scheme(
+                "oauth2",
+                SecurityScheme::OAuth2(
+                    OAuth2::new([
+                        Flow::ClientCredentials(
+                            ClientCredentials::new(
+                                "/oauth/token",
+                                Scopes::from_iter::<
+                                    [(&str, &str); _],
+                                >([
+                                    (
+                                        "read",
+                                        "See accounts, documents, payments, payment runs and what was decided in them, without the tokens of payment methods.",
+                                    ),
+                                    (
+                                        "write_billing_objects",
+                                        "Create and change accounts, payment methods, documents, credits and external payments, and see the tokens of payment methods.",
+                                    ),
+                                    (
+                                        "manage_payment_runs",
+                                        "Create, change, stop and delete payment runs and their schedules.",
+                                    ),
+                                    ("process_electronic_payment", "Charge payment methods."),
+                                    (
+                                        "administer",
+                                        "Administer clients, entities, organisations, settings and webhooks.",
+                                    ),
+                                ]),
+                            ),
+                        ),
+                    ]),
+                ),
+            );
         let _ = components;
     }
 }

@@ -11,7 +11,7 @@ pub mod create_token {
         path: "/oauth/token",
         route: "/oauth/token",
         tag: "OAuth",
-        public: true,
+        scopes: &[],
         streamed: false,
         answers: &["application/json"],
     };

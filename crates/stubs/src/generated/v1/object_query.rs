@@ -11,7 +11,7 @@ pub mod query_payment_runs {
         path: "/object-query/payment-runs",
         route: "/object-query/payment-runs",
         tag: "Object query",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -150,13 +150,16 @@ pub mod query_payment_runs {
         tag = "Object query",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
             "Idempotency-Key",
@@ -187,7 +190,7 @@ pub mod query_payment_run {
         path: "/object-query/payment-runs/{key}",
         route: "/object-query/payment-runs/{key}",
         tag: "Object query",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -335,13 +338,16 @@ pub mod query_payment_run {
         tag = "Object query",
         params(Path, Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[

@@ -11,7 +11,7 @@ pub mod list_payment_gateways {
         path: "/v1/payment-gateways",
         route: "/v1/payment-gateways",
         tag: "Payment gateways",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -100,13 +100,16 @@ pub mod list_payment_gateways {
         tag = "Payment gateways",
         params(Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
             "Content-Encoding",

@@ -11,7 +11,7 @@ pub mod create_payment_method {
         path: "/v1/payment-methods",
         route: "/v1/payment-methods",
         tag: "Payment methods",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -113,13 +113,16 @@ pub mod create_payment_method {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "Idempotency-Key",
             "Accept-Encoding",
@@ -150,7 +153,7 @@ pub mod get_payment_method {
         path: "/v1/payment-methods/{paymentMethodId}",
         route: "/v1/payment-methods/{paymentMethodId}",
         tag: "Payment methods",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -248,13 +251,16 @@ pub mod get_payment_method {
         tag = "Payment methods",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -284,7 +290,7 @@ pub mod update_payment_method {
         path: "/v1/payment-methods/{paymentMethodId}",
         route: "/v1/payment-methods/{paymentMethodId}",
         tag: "Payment methods",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -386,13 +392,16 @@ pub mod update_payment_method {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -423,7 +432,7 @@ pub mod scrub_payment_method {
         path: "/v1/payment-methods/{paymentMethodId}/scrub",
         route: "/v1/payment-methods/{paymentMethodId}/scrub",
         tag: "Payment methods",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -521,13 +530,16 @@ pub mod scrub_payment_method {
         tag = "Payment methods",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",

@@ -11,7 +11,7 @@ pub mod list_payment_runs {
         path: "/v1/payment-runs",
         route: "/v1/payment-runs",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -158,13 +158,16 @@ pub mod list_payment_runs {
         tag = "Payment runs",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -194,7 +197,7 @@ pub mod create_payment_run {
         path: "/v1/payment-runs",
         route: "/v1/payment-runs",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -296,13 +299,16 @@ pub mod create_payment_run {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "Idempotency-Key",
             "Accept-Encoding",
@@ -333,7 +339,7 @@ pub mod get_payment_run {
         path: "/v1/payment-runs/{paymentRunKey}",
         route: "/v1/payment-runs/{paymentRunKey}",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -431,13 +437,16 @@ pub mod get_payment_run {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -467,7 +476,7 @@ pub mod update_payment_run {
         path: "/v1/payment-runs/{paymentRunKey}",
         route: "/v1/payment-runs/{paymentRunKey}",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -569,13 +578,16 @@ pub mod update_payment_run {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -606,7 +618,7 @@ pub mod delete_payment_run {
         path: "/v1/payment-runs/{paymentRunKey}",
         route: "/v1/payment-runs/{paymentRunKey}",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -704,13 +716,16 @@ pub mod delete_payment_run {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -740,7 +755,7 @@ pub mod get_payment_run_summary {
         path: "/v1/payment-runs/{paymentRunKey}/summary",
         route: "/v1/payment-runs/{paymentRunKey}/summary",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -838,13 +853,16 @@ pub mod get_payment_run_summary {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -874,7 +892,7 @@ pub mod get_payment_run_data {
         path: "/v1/payment-runs/{paymentRunKey}/data",
         route: "/v1/payment-runs/{paymentRunKey}/data",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -972,13 +990,16 @@ pub mod get_payment_run_data {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",

@@ -11,7 +11,7 @@ pub mod list_payments {
         path: "/v1/payments",
         route: "/v1/payments",
         tag: "Payments",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -174,13 +174,16 @@ pub mod list_payments {
         tag = "Payments",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",
@@ -210,7 +213,7 @@ pub mod create_payment {
         path: "/v1/payments",
         route: "/v1/payments",
         tag: "Payments",
-        public: false,
+        scopes: &[&["write_billing_objects"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -312,13 +315,16 @@ pub mod create_payment {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["write_billing_objects"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let headers = incoming.headers::<Headers>(&[
             "Idempotency-Key",
             "Accept-Encoding",
@@ -349,7 +355,7 @@ pub mod get_payment {
         path: "/v1/payments/{paymentKey}",
         route: "/v1/payments/{paymentKey}",
         tag: "Payments",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -447,13 +453,16 @@ pub mod get_payment {
         tag = "Payments",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v1::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "Accept-Encoding",

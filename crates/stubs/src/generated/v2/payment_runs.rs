@@ -12,7 +12,7 @@ pub mod list_payment_runs {
         path: "/payment_runs",
         route: "/v2/payment_runs",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -240,13 +240,16 @@ pub mod list_payment_runs {
         tag = "Payment runs",
         params(Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v2::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
             "zuora-track-id",
@@ -277,7 +280,7 @@ pub mod create_payment_run {
         path: "/payment_runs",
         route: "/v2/payment_runs",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -533,13 +536,16 @@ pub mod create_payment_run {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::v2::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
             "zuora-track-id",
@@ -571,7 +577,7 @@ pub mod get_payment_run {
         path: "/payment_runs/{id}",
         route: "/v2/payment_runs/{id}",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["read"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -801,13 +807,16 @@ pub mod get_payment_run {
         tag = "Payment runs",
         params(Path, Query, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["read"]))
     )]
     pub(crate) async fn handle<A: crate::v2::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
@@ -839,7 +848,7 @@ pub mod update_payment_run {
         path: "/payment_runs/{id}",
         route: "/v2/payment_runs/{id}",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -1104,13 +1113,16 @@ pub mod update_payment_run {
             content_type = "application/json"
         ),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::v2::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let query = incoming.query::<Query>();
         let headers = incoming.headers::<Headers>(&[
@@ -1143,7 +1155,7 @@ pub mod delete_payment_run {
         path: "/payment_runs/{id}",
         route: "/v2/payment_runs/{id}",
         tag: "Payment runs",
-        public: false,
+        scopes: &[&["manage_payment_runs"]],
         streamed: false,
         answers: &["application/json"],
     };
@@ -1321,13 +1333,16 @@ pub mod delete_payment_run {
         tag = "Payment runs",
         params(Path, Headers),
         responses(Response),
-        security(("bearerAuth" = []))
+        security(("oauth2" = ["manage_payment_runs"]))
     )]
     pub(crate) async fn handle<A: crate::v2::Api>(
         axum::extract::State(api): axum::extract::State<A>,
         request: axum::extract::Request,
     ) -> axum::response::Response {
         let mut incoming = crate::extract::Incoming::new(request, &CONTRACT);
+        if let Err(rejection) = incoming.check_scopes(&OPERATION) {
+            return api.refuse(&incoming.context(), &OPERATION, rejection);
+        }
         let path = incoming.path::<Path>().await;
         let headers = incoming.headers::<Headers>(&[
             "zuora-track-id",

@@ -31,7 +31,7 @@ pub struct Client {
     pub client_id: String,
     /// The user that is named as creator and updater of what it does.
     pub user_id: String,
-    /// What it may do beside reading.
+    /// What it may do.
     #[cfg_attr(feature = "garde", garde(dive))]
     pub permissions: Vec<Permission>,
     /// The ids of the entities it may act in.
@@ -48,14 +48,24 @@ crate::object::object!(Client);
 
 crate::text_enum::json_schema!(Client, Permission);
 
-/// What a client may do beside reading:
+/// What a client may do. No permission includes another one. Each operation names those it needs as
+/// scopes of `oauth2`,
+/// and a client that lacks one is answered with status 403 before its body is read.
 ///
-/// - `manage_payment_runs` - create, change and delete payment runs.
+/// - `read` - see everything but the tokens of payment methods and what is administered.
+/// - `write_billing_objects` - create and change accounts, payment methods, documents, credits and
+///   external payments, also
+///   through imports, and see the tokens of payment methods.
+/// - `manage_payment_runs` - create, change, stop and delete payment runs and their schedules.
 /// - `process_electronic_payment` - charge payment methods. Without it `collectPayment` is ignored and
 ///   a run charges nothing.
-/// - `administer` - use the operations of this tag.
+/// - `administer` - administer clients, entities, organisations, settings and webhooks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
+    /// `read`.
+    Read,
+    /// `write_billing_objects`.
+    WriteBillingObjects,
     /// `manage_payment_runs`.
     ManagePaymentRuns,
     /// `process_electronic_payment`.
@@ -68,6 +78,8 @@ pub enum Permission {
 
 crate::text_enum::text_enum!(
     Permission,
+    Read = "read",
+    WriteBillingObjects = "write_billing_objects",
     ManagePaymentRuns = "manage_payment_runs",
     ProcessElectronicPayment = "process_electronic_payment",
     Administer = "administer"
@@ -76,7 +88,7 @@ crate::text_enum::text_enum!(
 crate::text_enum::json_schema!(Permission);
 
 /// A client to be made.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(remote = "Self")]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
@@ -90,10 +102,11 @@ pub struct CreateClientRequest {
     )]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 36), pattern("^[0-9A-Za-z._~-]+$")))]
     pub client_id: Option<String>,
-    /// What it may do beside reading; may be empty.
-    #[cfg_attr(feature = "utoipa", schema(max_items = 10))]
+    /// What it may do; with an empty list it may do nothing. `read` alone when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_items = 10))]
     #[cfg_attr(feature = "garde", garde(length(max = 10), dive))]
-    pub permissions: Vec<Permission>,
+    pub permissions: Option<Vec<Permission>>,
     /// The ids of the entities it may act in. Only the entity of the request when left out.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(
@@ -131,7 +144,7 @@ crate::text_enum::json_schema!(CreateClientRequest, Permission);
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
 pub struct UpdateClientRequest {
-    /// What it may do beside reading; may be empty.
+    /// What it may do; with an empty list it may do nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_items = 10))]
     #[cfg_attr(feature = "garde", garde(length(max = 10), dive))]

@@ -63,7 +63,8 @@ pub struct TokenResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub jti: Option<String>,
-    /// What the token may be used for, with blanks between the parts.
+    /// What the token may be used for, with blanks between the parts: the user, the entities, and the
+    /// permissions that the client has now.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]
     pub scope: Option<String>,

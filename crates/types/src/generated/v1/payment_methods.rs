@@ -85,7 +85,8 @@ pub struct PaymentMethodResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i32>))]
     pub expiration_year: Option<Option<i32>>,
-    /// The gateway's token.
+    /// The gateway's token. Only told to clients with the permission `write_billing_objects`; left out for
+    /// others.
     #[serde(rename = "tokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
