@@ -17,6 +17,9 @@ pub(super) fn verify(delivery: Delivery, request: &ChargeRequest) -> Delivery {
 
 /// How a reported charge differs from the request.
 fn difference(charge: &ReportedCharge, request: &ChargeRequest) -> Option<String> {
+    if charge.reference.trim().is_empty() {
+        return Some("a charge without a name, by which nobody could find it".to_owned());
+    }
     match charge.key.as_deref() {
         None => return Some("which carries no reference of ours".to_owned()),
         Some(key) if key != request.idempotency_key => {
@@ -66,6 +69,7 @@ mod tests {
         assert_eq!(approved(&right), Delivery::Approved(right.clone()));
         let mut reasons = Vec::new();
         for wrong in [
+            ReportedCharge { reference: " ".to_owned(), ..right.clone() },
             ReportedCharge { key: None, ..right.clone() },
             ReportedCharge { key: Some("another".to_owned()), ..right.clone() },
             ReportedCharge { money: None, ..right.clone() },
@@ -85,6 +89,7 @@ mod tests {
         }
         reasons.dedup();
         insta::assert_snapshot!(reasons.join("\n"), @r"
+        the gateway reports  , a charge without a name, by which nobody could find it
         the gateway reports ch_1, which carries no reference of ours
         the gateway reports ch_1, which carries the reference of another charge
         the gateway reports ch_1, without its amount and currency
