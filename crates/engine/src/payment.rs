@@ -114,7 +114,7 @@ impl GatewayAnswer {
 /// A payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Identifier; also the reference by which the gateway is asked about it.
+    /// Identifier.
     pub id: PaymentId,
     /// Number, such as `P-00000001`.
     pub number: String,
