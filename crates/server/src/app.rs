@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::limits::{Limiter, Limits};
 use crate::ops::preview::PREVIEWS_AT_ONCE;
+use crate::ops::readiness::LastCheck;
 
 /// How long an idempotency key and its answer are kept.
 pub const IDEMPOTENCY_LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -98,6 +99,8 @@ pub struct App {
     pub(crate) watchers: Arc<Semaphore>,
     /// Hears that the server is to end.
     pub(crate) stopping: Stopping,
+    /// When the database was checked last.
+    pub(crate) last_check: Arc<LastCheck>,
     queue: Arc<Notify>,
 }
 
@@ -112,6 +115,7 @@ impl App {
             previews: Arc::new(Semaphore::new(PREVIEWS_AT_ONCE)),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             stopping: Stopping::never(),
+            last_check: Arc::default(),
             queue: Arc::default(),
         }
     }

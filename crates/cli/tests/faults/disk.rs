@@ -94,8 +94,10 @@ async fn a_full_disk_stops_a_run_until_there_is_room() {
             time.tick_run(&server).await;
         }
         assert!(!server.has_completed(&run).await, "{told}: reading goes on");
+        assert!(!server.is_ready().await, "{told}: a server that cannot write is not ready");
         ballast.remove();
         time.until_completed(&server, &run).await;
+        assert!(server.is_ready().await, "{told}: with room it is ready again");
         time.until_nothing_is_in_doubt(&server).await;
         let summary = server.summary(&run).await;
         server.kill();
@@ -153,8 +155,10 @@ async fn a_file_that_becomes_read_only_stops_a_run_until_it_can_be_written() {
     let sent = bank.journal().len();
     assert!(!server.has_completed(&run).await, "reading goes on");
     assert!(server.try_create_run().await.is_none(), "what cannot be stored is not accepted");
+    assert!(!server.is_ready().await, "a server that cannot write is not ready");
     drop(frozen);
     time.until_completed(&server, &run).await;
+    assert!(server.is_ready().await);
     time.until_nothing_is_in_doubt(&server).await;
     let summary = server.summary(&run).await;
     server.kill();

@@ -163,6 +163,11 @@ impl Server {
         self.process.wait().unwrap()
     }
 
+    /// Whether the server says that it takes requests.
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.client.ops().get_readiness().send().await.is_ok()
+    }
+
     /// Whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.process.try_wait().unwrap().is_some()

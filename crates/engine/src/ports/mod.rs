@@ -63,11 +63,27 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another program holds the database. Nothing is stored.
+    #[error("another program held the database for too long to {doing}")]
+    Busy {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It is not known whether a transaction was stored.
     #[error("it is not known whether the database stored the attempt to {doing}")]
     InDoubt {
         /// What was being done.
         doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Pages of the database file are damaged, so that no attempt can succeed.
+    #[error("the database file is damaged")]
+    Damaged {
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,

@@ -229,7 +229,7 @@ async fn report(shared: &Shared, claim: Option<ChunkClaim>, error: StoreError) {
         (StoreError::LeaseLost, Some(claim)) => {
             tracing::info!(run = %claim.run, chunk = claim.chunk, "another worker has taken over");
         }
-        (StoreError::Corrupt { .. }, Some(claim)) => {
+        (StoreError::Corrupt { .. } | StoreError::Damaged { .. }, Some(claim)) => {
             tracing::error!(error = %Chain(&error), run = %claim.run, chunk = claim.chunk, "a payment run cannot go on");
             let message = error.to_string();
             let fail = || shared.ports.work.fail_run(claim, shared.now(), &message);

@@ -118,7 +118,13 @@ impl Shared {
 /// Whether another attempt may go better.
 pub(super) fn is_passing(error: &StoreError) -> bool {
     match error {
-        StoreError::Read { .. } | StoreError::Write { .. } | StoreError::InDoubt { .. } => true,
-        StoreError::Corrupt { .. } | StoreError::Closed | StoreError::LeaseLost => false,
+        StoreError::Read { .. }
+        | StoreError::Write { .. }
+        | StoreError::Busy { .. }
+        | StoreError::InDoubt { .. } => true,
+        StoreError::Damaged { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Closed
+        | StoreError::LeaseLost => false,
     }
 }

@@ -128,11 +128,19 @@ pub(crate) fn store_failure(error: &StoreError) -> Rejection {
         StoreError::Closed | StoreError::LeaseLost => {
             Rejection::new(Category::Temporary, "the service is not ready: try again").retry_after_s(1)
         }
+        StoreError::Busy { .. } => Rejection::new(
+            Category::Temporary,
+            "another program holds the database: nothing was changed, try again",
+        )
+        .retry_after_s(1),
         StoreError::InDoubt { .. } => Rejection::new(
             Category::Internal,
             "it is not known whether the request took effect: look before you try again, or use an idempotency key",
         ),
-        StoreError::Read { .. } | StoreError::Write { .. } | StoreError::Corrupt { .. } => {
+        StoreError::Read { .. }
+        | StoreError::Write { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Corrupt { .. } => {
             Rejection::new(Category::Internal, "the request could not be completed: nothing was changed")
         }
     }

@@ -12,11 +12,11 @@ mod page;
 mod payments;
 pub(crate) mod preview;
 mod progress;
+pub(crate) mod readiness;
 mod schedules;
 mod watch;
 
 use axum::response::Response as HttpResponse;
-use payment_runs_engine::ports::{Chain, StoreError};
 use payment_runs_stubs::ops::{
     cancel_payment_run, get_payment, list_audit_records, list_payment_run_payments, list_payments,
     resolve_payment, stop_payment_run, watch_payment_run,
@@ -38,8 +38,8 @@ use payment_runs_stubs::ops::{
 use payment_runs_stubs::{Category, Location, OperationInfo, Rejection, RequestContext, Stream, ops};
 use payment_runs_types::ops::{
     CreateClientRequest, CreateEntityRequest, CreateImportRequest, CreateOrganizationRequest,
-    CreateWebhookRequest, Health, HealthStatus, PaymentRunBody, Readiness, ReadinessStatus, Settings,
-    UpdateClientRequest, UpdateOrganizationRequest, UpdateWebhookRequest,
+    CreateWebhookRequest, Health, HealthStatus, PaymentRunBody, Settings, UpdateClientRequest,
+    UpdateOrganizationRequest, UpdateWebhookRequest,
 };
 
 use payment_runs_types::ops::ResolvePaymentRequest;
@@ -79,10 +79,7 @@ impl ops::Api for OpsApi {
     }
 
     async fn get_readiness(&self, _context: RequestContext) -> Result<get_readiness::Response, Rejection> {
-        match self.app.ports.ledger.check().await {
-            Ok(()) => Ok(get_readiness::Response::Status200(Readiness { status: ReadinessStatus::Ready })),
-            Err(error) => Err(not_ready(&error)),
-        }
+        readiness::check(&self.app).await.map(get_readiness::Response::Status200)
     }
 
     async fn list_decisions(
@@ -571,15 +568,6 @@ impl ops::Api for OpsApi {
         let call = webhooks::webhooks(&self.app, &context)?;
         webhooks::replay(&call, &path.id, &path.delivery_id).await.map(replay_delivery::Response::Status200)
     }
-}
-
-fn not_ready(error: &StoreError) -> Rejection {
-    let message = match error {
-        StoreError::Closed => "the server is stopping",
-        _ => "the database cannot be reached",
-    };
-    tracing::warn!(error = %Chain(error), "the server is not ready");
-    Rejection::new(Category::Temporary, message).retry_after_s(1)
 }
 
 /// A refusal because of the state that an object is in, with status 409.

@@ -2,6 +2,7 @@
 
 use payment_runs_engine::ports::{LedgerError, StoreError};
 use payment_runs_engine::refusal::Refusal;
+use rusqlite::ErrorCode;
 
 /// Why a job failed. Whatever it is, the job's transaction was rolled back, except for [`Failure::Commit`].
 #[derive(Debug)]
@@ -33,6 +34,16 @@ pub(crate) struct BrokenRule(pub(crate) String);
 #[error("the transaction's code panicked")]
 struct Panicked;
 
+/// Whether pages of the file cannot be read as what they are.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Whether another connection held the file for longer than the time that is waited.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
@@ -46,6 +57,11 @@ impl From<Refusal> for Failure {
 }
 
 impl Failure {
+    /// Whether a damaged page was met.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Sql(error) | Self::Commit(error) if is_damage(error))
+    }
+
     pub(crate) fn broken(rule: impl Into<String>) -> Self {
         Self::Broken(BrokenRule(rule.into()))
     }
@@ -53,6 +69,10 @@ impl Failure {
     /// The failure of a write, in the ports' terms.
     pub(crate) fn into_store(self, doing: &'static str) -> StoreError {
         match self {
+            Self::Sql(source) | Self::Commit(source) if is_damage(&source) => {
+                StoreError::Damaged { source: Box::new(source) }
+            }
+            Self::Sql(source) if is_busy(&source) => StoreError::Busy { doing, source: Box::new(source) },
             Self::Sql(source) => StoreError::Write { doing, source: Box::new(source) },
             Self::Commit(source) => StoreError::InDoubt { doing, source: Box::new(source) },
             Self::Corrupt(what) => StoreError::Corrupt { what },

@@ -19,6 +19,7 @@ use payment_runs_engine::ports::{
 };
 use payment_runs_engine::run::{Decision, Run, Tallies};
 
+use super::room::check_room;
 use super::row::account::is_account_visible;
 use super::sql::first;
 use super::work::preview;
@@ -148,7 +149,7 @@ impl Ledger for SqliteStore {
 
     async fn preview_run(&self, query: PreviewQuery) -> Result<Previewed, LedgerError> {
         let job = move |db: &rusqlite::Connection| preview::preview(db, &query);
-        self.inner.engine.read(job).await.map_err(|failure| failure.into_ledger_read("preview a payment run"))
+        self.try_read(job).await.map_err(|failure| failure.into_ledger_read("preview a payment run"))
     }
 
     async fn run_progress(&self, scope: &Scope, key: &Key) -> Result<Option<Progress>, StoreError> {
@@ -194,7 +195,14 @@ impl Ledger for SqliteStore {
             first(db, "SELECT 1 FROM sequence LIMIT 1", [], |_| Ok(())).map(drop)
         })
         .await?;
-        // Taking the write lock and committing nothing tells whether the file can be written.
-        self.write("check that it can be written", |_| Ok(())).await
+        self.check_damage()?;
+        check_room(&self.inner.path)?;
+        // A transaction without a change never reaches the disk, and neither does a row that is put as it was. The first page
+        // does, whatever version is put there.
+        self.write("check that it can be written", |db| {
+            let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(db.pragma_update(None, "user_version", version)?)
+        })
+        .await
     }
 }

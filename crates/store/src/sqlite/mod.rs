@@ -28,6 +28,7 @@ mod place;
 mod plan_tests;
 mod query;
 mod read;
+mod room;
 mod row;
 mod schedules;
 mod schema;
@@ -39,7 +40,8 @@ mod sql;
 mod webhook;
 mod work;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use payment_runs_engine::ids::EntityKey;
@@ -63,11 +65,19 @@ pub struct SqliteStore {
 
 struct Inner {
     engine: Engine,
+    path: PathBuf,
     origin: Origin,
     signals: Arc<Signals>,
     /// The entity whose chunk was claimed last.
     served: Mutex<Option<EntityKey>>,
+    /// Whether a damaged page was met since the file was opened.
+    is_damaged: AtomicBool,
 }
+
+/// Why a damaged file fails its check though the pages that the check reads are sound.
+#[derive(Debug, thiserror::Error)]
+#[error("a damaged page was met since the start")]
+struct DamageMet;
 
 /// Who waits for what others write. It is told by whoever commits, and not by the caller, who may be gone by then.
 #[derive(Debug, Default)]
@@ -116,7 +126,14 @@ impl SqliteStore {
 
     fn open_at(path: &Path, executor: Executor, is_restored: bool) -> Result<Self, OpenError> {
         let (engine, origin) = Engine::open(path, executor, is_restored)?;
-        let inner = Inner { engine, origin, signals: Arc::default(), served: Mutex::default() };
+        let inner = Inner {
+            engine,
+            path: path.to_owned(),
+            origin,
+            signals: Arc::default(),
+            served: Mutex::default(),
+            is_damaged: AtomicBool::new(false),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -147,7 +164,8 @@ impl SqliteStore {
         doing: &'static str,
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.engine.write(job, |_| ()).await.map_err(|failure| failure.into_store(doing))
+        let done = self.inner.engine.write(job, |_| ()).await;
+        self.note_damage(done).map_err(|failure| failure.into_store(doing))
     }
 
     /// The same, and then tells who waits for it, whether or not the caller is still there: with the value, or with none when
@@ -173,7 +191,8 @@ impl SqliteStore {
             Err(Failure::Commit(_)) => tell(&signals, None),
             Err(_) => {}
         };
-        self.inner.engine.write(job, then).await
+        let done = self.inner.engine.write(job, then).await;
+        self.note_damage(done)
     }
 
     /// Runs `job` over one snapshot of the committed data.
@@ -182,6 +201,30 @@ impl SqliteStore {
         doing: &'static str,
         job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.engine.read(job).await.map_err(|failure| failure.into_store_read(doing))
+        self.try_read(job).await.map_err(|failure| failure.into_store_read(doing))
+    }
+
+    /// Like [`Self::read`], with the failure as it is.
+    async fn try_read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let done = self.inner.engine.read(job).await;
+        self.note_damage(done)
+    }
+
+    fn note_damage<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        if done.as_ref().is_err_and(Failure::is_damage) {
+            self.inner.is_damaged.store(true, Ordering::Release);
+        }
+        done
+    }
+
+    /// Fails when a damaged page was met since the start.
+    fn check_damage(&self) -> Result<(), StoreError> {
+        if self.inner.is_damaged.load(Ordering::Acquire) {
+            return Err(StoreError::Damaged { source: Box::new(DamageMet) });
+        }
+        Ok(())
     }
 }

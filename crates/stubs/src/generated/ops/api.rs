@@ -47,8 +47,9 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// Ask whether the server takes requests.
     ///
-    /// Answers 200 when the server can serve, and 503 with the error body while it starts, stops or cannot
-    /// reach its database.
+    /// Answers 200 when the server can serve, and 503 with the error body while it starts or stops, while
+    /// another program holds its database, while the disk is full or fails, and once a damaged page of the
+    /// database was met. A success may be up to a second old.
     ///
     /// `GET /readyz`
     fn get_readiness(
