@@ -11,9 +11,8 @@
 //! About any other the gateway is asked, until it is found, or until the key's life and the settling time are both over and
 //! the gateway has said throughout that it never saw the charge.
 
-use std::collections::BTreeSet;
 use std::future::{Future, ready};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -27,12 +26,14 @@ use crate::recover::LookUpPolicy;
 use crate::stopping::Stopping;
 
 mod gate;
+mod health;
 mod policy;
 mod verify;
 
 pub use gate::{AccountGate, Belonging, Start, take_account};
 pub use policy::SendPolicy;
 
+use health::GatewayHealth;
 use policy::{Next, Progress};
 use verify::outcome_found;
 
@@ -50,24 +51,22 @@ struct Words<'a> {
     deliver_by: Option<Deadline>,
 }
 
-/// How a wait ended.
-enum Waited<T> {
-    /// With what was waited for.
-    Done(T),
+/// Why a wait ended before what was waited for.
+enum Interruption {
     /// The work is to end.
-    Leave,
+    WorkStops,
     /// The run was stopped.
-    Halted,
+    RunStopped,
 }
 
 impl Words<'_> {
     /// Waits for something, unless a word is said first.
-    async fn or<T>(self, awaited: impl Future<Output = T>) -> Waited<T> {
+    async fn or<T>(self, awaited: impl Future<Output = T>) -> Result<T, Interruption> {
         tokio::select! {
             biased;
-            () = self.stopping.wait() => Waited::Leave,
-            () = self.halted.wait() => Waited::Halted,
-            value = awaited => Waited::Done(value),
+            () = self.stopping.wait() => Err(Interruption::WorkStops),
+            () = self.halted.wait() => Err(Interruption::RunStopped),
+            value = awaited => Ok(value),
         }
     }
 }
@@ -80,9 +79,7 @@ pub struct Collector {
     policy: SendPolicy,
     doubts: Arc<Doubts>,
     settling_time: Duration,
-    /// Gateways that have just taken nothing within the whole policy. Until one of their answers comes, each charge is
-    /// delivered to them once, so that a run does not wait for hours.
-    down: Arc<Mutex<BTreeSet<GatewayId>>>,
+    health: Arc<GatewayHealth>,
 }
 
 /// Whether an intent may be sent without asking first.
@@ -108,7 +105,7 @@ impl Collector {
     /// A collector over these gateways.
     pub fn new(gateways: Arc<dyn Gateways>, clock: Arc<dyn Clock>, policy: SendPolicy) -> Self {
         let settling_time = LookUpPolicy::default().settling_time;
-        Self { gateways, clock, policy, doubts: Arc::default(), settling_time, down: Arc::default() }
+        Self { gateways, clock, policy, doubts: Arc::default(), settling_time, health: Arc::default() }
     }
 
     /// The same, with another settling time: see [`LookUpPolicy::settling_time`].
@@ -176,62 +173,55 @@ impl Collector {
         }
     }
 
-    /// Delivers a charge until there is an answer, within the bounds of the policy.
+    /// Delivers a charge until there is an answer, within the bounds of the policy, unless the work or the run is stopped.
     async fn send(&self, gateway: &dyn Gateway, intent: &Intent, words: Words<'_>) -> Option<Outcome> {
         let mut progress = Progress::new(intent.may_have_been_sent);
+        match self.deliver(gateway, intent, words, &mut progress).await {
+            Ok(outcome) => Some(outcome),
+            Err(Interruption::WorkStops) => None,
+            Err(Interruption::RunStopped) => {
+                self.conclude(gateway, intent, words.stopping, progress.may_have_been_sent).await
+            }
+        }
+    }
+
+    async fn deliver(
+        &self,
+        gateway: &dyn Gateway,
+        intent: &Intent,
+        words: Words<'_>,
+        progress: &mut Progress,
+    ) -> Result<Outcome, Interruption> {
+        let answers_before = self.health.begin(intent.gateway);
         loop {
-            let place = match words.or(self.gateways.admit(intent.gateway)).await {
-                Waited::Done(place) => place,
-                Waited::Leave => return None,
-                Waited::Halted => {
-                    return self.conclude(gateway, intent, words.stopping, progress.may_have_been_sent).await;
-                }
-            };
+            let place = words.or(self.gateways.admit(intent.gateway)).await?;
             if self.must_ask(gateway, intent, progress.may_have_been_sent)
                 && let Some(outcome) = ask_before_sending(gateway, intent, progress.may_have_been_sent).await
             {
-                return Some(outcome);
+                return Ok(outcome);
             }
             if words.deliver_by.is_some_and(|by| by.has_passed(self.clock.as_ref())) {
-                return Some(unclear("its time to be sent was over"));
+                return Ok(unclear("its time to be sent was over"));
             }
             let delivery = gateway.charge(&intent.request).await;
             drop(place);
             let next = progress.judge(delivery, &intent.request, &self.policy_for(intent.gateway));
-            self.note_health(intent.gateway, &next);
+            self.health.note(intent.gateway, answers_before, &next);
             let pause = match next {
-                Next::Settle(outcome) => return Some(outcome),
-                Next::LookUp(known) => return Some(look_up_or(gateway, intent, known).await),
+                Next::Settle(outcome) => return Ok(outcome),
+                Next::LookUp(known) => return Ok(look_up_or(gateway, intent, known).await),
                 Next::Repeat(pause) => pause,
             };
-            let until = later(self.clock.now(), pause);
-            match words.or(self.clock.sleep_until(until)).await {
-                Waited::Done(()) => {}
-                Waited::Leave => return None,
-                Waited::Halted => {
-                    return self.conclude(gateway, intent, words.stopping, progress.may_have_been_sent).await;
-                }
-            }
+            words.or(self.clock.sleep_until(later(self.clock.now(), pause))).await?;
         }
     }
 
     /// The policy at a gateway: of one that is down nothing is expected.
     fn policy_for(&self, gateway: GatewayId) -> SendPolicy {
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        if down.contains(&gateway) { SendPolicy { deliveries_max: 1, ..self.policy } } else { self.policy }
-    }
-
-    /// Takes in whether a gateway has answered.
-    fn note_health(&self, gateway: GatewayId, next: &Next) {
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        match next {
-            Next::Repeat(_) => {}
-            Next::Settle(outcome) | Next::LookUp(outcome) if outcome.gateway_trouble().is_some() => {
-                down.insert(gateway);
-            }
-            Next::Settle(_) | Next::LookUp(_) => {
-                down.remove(&gateway);
-            }
+        if self.health.is_down(gateway) {
+            SendPolicy { deliveries_max: 1, ..self.policy }
+        } else {
+            self.policy
         }
     }
 

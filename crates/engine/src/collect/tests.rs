@@ -434,7 +434,10 @@ async fn nothing_is_begun_once_the_work_stops() {
         Collector::new(Arc::new(One(None)), Arc::new(LeapClock(Mutex::new(now()))), SendPolicy::default());
     assert!(collector.admit(&intent(PaymentState::Intent, now(), false), &stopping).await.is_none());
     let words = Words { stopping: &stopping, halted: &stopping, deliver_by: None };
-    assert!(matches!(words.or(std::future::ready(())).await, Waited::Leave), "the work's end comes first");
+    assert!(
+        matches!(words.or(std::future::ready(())).await, Err(Interruption::WorkStops)),
+        "the work's end comes first"
+    );
 }
 
 #[tokio::test]
