@@ -168,3 +168,30 @@ async fn the_documented_update_is_answered_as_documented() {
     assert_eq!((answer.status, &answer.body), (expected.status, &body));
     insta::assert_snapshot!(serde_json::to_string_pretty(&answer.body).unwrap());
 }
+
+/// A run that starts at once may be under way before an update arrives, so where a worker runs the documented update is for a
+/// scheduled run. Its answer differs from the documented one in the start alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_update_changes_a_scheduled_run_where_a_worker_runs() {
+    let sample = documented("v1", "updatePaymentRun", "apply-unapplied-payments");
+    let mut body = sample.response.clone().unwrap().body.unwrap();
+    let user: UserId = body["createdById"].as_str().unwrap().parse().unwrap();
+    let builder = TestNode::builder().at("2017-09-22T12:37:22Z".parse().unwrap());
+    let server =
+        TestServer::start_with(builder.configure(|config| config.first_start.user = Some(user))).await;
+    arrange_account(&server, body["accountId"].as_str().unwrap()).await;
+    let store = server.node().store();
+    store.pin_sequence(EntityKey::FIRST, Sequence::PaymentRun, 391).await.unwrap();
+    server.node().ids().queue([0, id_of(&body, "id")]);
+    let create = json!({
+        "accountId": body["accountId"], "targetDate": body["targetDate"], "runDate": "2017-10-12 10:00:00",
+        "autoApplyCreditMemo": true, "consolidatedPayment": true, "processPaymentWithClosedPM": true,
+    });
+    server.caller.create("/v1/payment-runs", create).await;
+    let path = format!("/v1/payment-runs/{}", body["id"].as_str().unwrap());
+    let answer = answer(&server, &sample, &path).await;
+    let documented = body.as_object_mut().unwrap();
+    assert_eq!(documented.remove("rundate"), Some(Value::Null));
+    documented.insert("runDate".to_owned(), json!("2017-10-12 10:00:00"));
+    assert_eq!((answer.status, &answer.body), (200, &body));
+}

@@ -149,8 +149,9 @@ fn check_filters(run: &Shape<'_>, refusals: &mut Vec<Refusal>) {
         let message = format!("there are at most {DATA_RECORDS_MAX} records in one payment run");
         refusals.push(Refusal::Invalid { field: Field::Data, message });
     }
-    if run.filter.bill_cycle_day.is_some_and(|day| !(1..=BILL_CYCLE_DAY_MAX).contains(&day)) {
-        let message = format!("a bill cycle day is between 1 and {BILL_CYCLE_DAY_MAX}");
+    if run.filter.bill_cycle_day.is_some_and(|day| day > BILL_CYCLE_DAY_MAX) {
+        let message =
+            format!("a bill cycle day is between 1 and {BILL_CYCLE_DAY_MAX}, or 0 for accounts without one");
         refusals.push(Refusal::Invalid { field: Field::BillCycleDay, message });
     }
     if run.filter.batch.as_ref().is_some_and(|batch| batch.chars().count() > BATCH_CHARACTERS_MAX) {

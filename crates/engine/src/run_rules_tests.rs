@@ -96,10 +96,9 @@ fn credit_balance_excludes_memos_and_unapplied_payments() {
 
 #[test]
 fn values_are_bounded() {
-    for day in [0, 32] {
-        let refusals = check(|run| run.filter.bill_cycle_day = Some(day));
-        assert!(matches!(refusals[..], [Refusal::Invalid { field: Field::BillCycleDay, .. }]), "{day}");
-    }
+    let refusals = check(|run| run.filter.bill_cycle_day = Some(32));
+    assert!(matches!(refusals[..], [Refusal::Invalid { field: Field::BillCycleDay, .. }]));
+    assert_eq!(check(|run| run.filter.bill_cycle_day = Some(0)), [], "accounts without a bill cycle day");
     let refusals = check(|run| run.filter.batch = Some("x".repeat(51)));
     assert!(matches!(refusals[..], [Refusal::Invalid { field: Field::Batch, .. }]));
 }

@@ -190,7 +190,7 @@ pub struct CreatePaymentRunRequest {
     #[cfg_attr(feature = "garde", garde(length(chars, max = 50)))]
     pub batch: Option<String>,
     /// Only accounts with this bill cycle day, as text from 1 to 31, which stands for the last day of a
-    /// month; 0 is no day and is refused. The payment run shows it as an integer.
+    /// month, or 0 for accounts without a bill cycle day. The payment run shows it as an integer.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^([0-9]|[12][0-9]|3[01])$"))]
     #[cfg_attr(feature = "garde", garde(pattern("^([0-9]|[12][0-9]|3[01])$")))]
@@ -272,7 +272,7 @@ pub struct UpdatePaymentRunRequest {
     #[cfg_attr(feature = "garde", garde(length(chars, max = 50)))]
     pub batch: Option<Option<String>>,
     /// Only accounts with this bill cycle day, as text from 1 to 31, which stands for the last day of a
-    /// month; 0 is no day and is refused.
+    /// month, or 0 for accounts without a bill cycle day.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(
         feature = "utoipa",
