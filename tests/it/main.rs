@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod accepted_fields;
 mod administration;
 mod async_requests;
 mod audit;

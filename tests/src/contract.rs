@@ -239,6 +239,30 @@ impl Contract {
         let body = self.deref(operation.api, body);
         body["content"].as_object()?.values().next().map(|media| media["schema"].clone())
     }
+
+    /// The paths of the values that an operation's body may hold, such as `data[].amount`.
+    pub fn body_fields(&self, operation: &Operation) -> BTreeSet<String> {
+        let mut fields = BTreeSet::new();
+        if let Some(schema) = self.request_schema(operation) {
+            self.collect_fields(operation.api, &schema, String::new(), &mut fields);
+        }
+        fields
+    }
+
+    fn collect_fields(&self, api: &str, schema: &Value, path: String, fields: &mut BTreeSet<String>) {
+        let schema = self.deref(api, schema);
+        let properties = schema["properties"].as_object();
+        if let Some(items) = schema.get("items") {
+            self.collect_fields(api, items, format!("{path}[]"), fields);
+        } else if let Some(properties) = properties {
+            for (name, property) in properties {
+                let separator = if path.is_empty() { "" } else { "." };
+                self.collect_fields(api, property, format!("{path}{separator}{name}"), fields);
+            }
+        } else if !path.is_empty() {
+            fields.insert(path);
+        }
+    }
 }
 
 /// Whether a status of success comes with a body that says otherwise, as old versions of v1 answer.

@@ -103,7 +103,7 @@ pub fn text(body: &Value, field: &str) -> String {
 }
 
 /// Puts fields over others; null takes a field away.
-fn merge(body: &mut Value, more: Value) {
+pub fn merge(body: &mut Value, more: Value) {
     let Value::Object(more) = more else { panic!("only objects can be merged") };
     for (name, value) in more {
         if value.is_null() {

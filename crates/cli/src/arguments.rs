@@ -206,6 +206,10 @@ pub(crate) struct GatewayArguments {
     /// is sent again while its key is younger than half of this, and looked up from then on.
     #[arg(long = "gateway-key-life-s", value_name = "SECONDS", requires = "url")]
     pub(crate) key_life_s: Option<u64>,
+    /// For how long the gateway may still make a charge that it has accepted, and hide it from its search, in seconds. A payment
+    /// in doubt of a stopped run is given up when the search has found nothing for this long and the key's life is over.
+    #[arg(long = "gateway-settling-time-s", value_name = "SECONDS", default_value_t = SETTLING_TIME_S_DEFAULT, requires = "url")]
+    pub(crate) settling_time_s: u64,
     /// What it means when the gateway's search does not find a charge.
     #[arg(long = "gateway-search", value_enum, value_name = "KIND", default_value_t = GatewaySearch::Delayed, requires = "url")]
     pub(crate) search: GatewaySearch,
@@ -216,11 +220,15 @@ pub(crate) struct GatewayArguments {
 pub(crate) enum GatewaySearch {
     /// New charges appear after a while, so nothing is known; the payment stays unknown and is looked up again.
     Delayed,
-    /// It was never made. Only for gateways whose search knows every charge at once, such as the simulator.
+    /// The gateway had not made the charge when it was asked; it may still make it within the settling time. Only for gateways
+    /// whose search knows every charge as soon as it is made, such as the simulator.
     Final,
     /// There is no search: a charge whose outcome nobody can tell stays unknown until a person resolves it.
     None,
 }
+
+/// A day, as [`payment_runs_engine::recover::LookUpPolicy`] has it.
+const SETTLING_TIME_S_DEFAULT: u64 = 86_400;
 
 /// Ten minutes: longer than any network answers.
 const GATEWAY_TIMEOUT_MS_MAX: u64 = 600_000;

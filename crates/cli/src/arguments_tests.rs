@@ -135,3 +135,15 @@ fn the_demo_is_small_unless_told() {
     assert_eq!(demo.scale, "0.01".parse().unwrap());
     assert!(demo.once && demo.json);
 }
+
+#[test]
+fn the_settling_time_is_a_day_unless_it_is_given() {
+    let settling_time_s = |line: &str| {
+        let Command::Serve(serve) = parse(line).unwrap().command else { panic!("not serve") };
+        serve.gateway.settling_time_s
+    };
+    let default = payment_runs_engine::recover::LookUpPolicy::default().settling_time;
+    assert_eq!(settling_time_s("payment-runs serve"), default.as_secs());
+    let given = "payment-runs serve --gateway http://127.0.0.1:1 --gateway-settling-time-s 600";
+    assert_eq!(settling_time_s(given), 600);
+}

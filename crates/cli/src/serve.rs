@@ -35,6 +35,9 @@ fn config(arguments: &ServeArguments) -> NodeConfig {
     config.credentials = arguments.credentials();
     config.default_version.clone_from(&arguments.default_zuora_version);
     config.gateway = gateway(&arguments.gateway);
+    if let Some(worker) = &mut config.worker {
+        worker.look_ups.settling_time = Duration::from_secs(arguments.gateway.settling_time_s);
+    }
     config.gateway_has_moved = arguments.gateway.has_moved;
     config.allow_private_webhooks = arguments.allow_private_webhooks;
     config.test_clock = arguments.test_clock;
