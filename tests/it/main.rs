@@ -18,6 +18,7 @@ mod corpus;
 mod currencies;
 mod data_runs;
 mod doors;
+mod early_refusals;
 mod events;
 mod exports;
 mod gateway_account;

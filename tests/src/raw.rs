@@ -92,11 +92,17 @@ impl RawConnection {
 
     /// Waits for one whole answer; gives its status.
     pub async fn answer(&mut self) -> u16 {
+        self.answer_that_closes().await.0
+    }
+
+    /// Waits for one whole answer; gives its status, and whether it says that it is the last one of its connection.
+    pub async fn answer_that_closes(&mut self) -> (u16, bool) {
         let reading = async {
             loop {
                 if let Some((status, bytes)) = whole_answer(&self.read) {
-                    self.read.drain(..bytes);
-                    return status;
+                    let answer: Vec<u8> = self.read.drain(..bytes).collect();
+                    let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+                    return (status, text.contains("\r\nconnection: close\r\n"));
                 }
                 let more = self.read_more().await;
                 assert!(more, "the connection ended after {:?}", String::from_utf8_lossy(&self.read));

@@ -33,6 +33,20 @@ pub const BODY_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long a client may leave an answer unread while there is more of it to send.
 pub const WRITE_PAUSE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bytes of a body that are read and dropped after a refusal that did not need it, to keep the connection: about what it costs to
+/// open another one with TLS.
+pub const DRAIN_BYTES_MAX: u64 = 256 * 1024;
+
+/// How long such a refusal waits for the rest of the body. A client that sends head and body in two writes needs one round trip.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes that are read and dropped after the last answer of a connection whose client still sends: the largest body. To close it
+/// at once would reset the connection, and the client might lose the answer.
+pub const LINGER_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// How long that may take.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What a connection may take of the server. Whoever exceeds a bound loses the connection, and nobody else notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionBounds {

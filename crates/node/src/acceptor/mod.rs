@@ -6,6 +6,7 @@
 )]
 
 mod bounds;
+mod early;
 mod timed;
 
 use std::io;
@@ -29,9 +30,11 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 pub use bounds::{
-    BODY_PAUSE_TIMEOUT, BODY_TIMEOUT, CONNECTIONS_MAX, ConnectionBounds, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
-    HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, WRITE_PAUSE_TIMEOUT,
+    BODY_PAUSE_TIMEOUT, BODY_TIMEOUT, CONNECTIONS_MAX, ConnectionBounds, DRAIN_BYTES_MAX, DRAIN_TIMEOUT,
+    HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, LINGER_BYTES_MAX,
+    LINGER_TIMEOUT, WRITE_PAUSE_TIMEOUT,
 };
+use early::Abandoned;
 use timed::{TimedBody, TimedStream};
 
 /// How long the listener rests when the system gives it no connection (for example: too many open files).
@@ -134,15 +137,16 @@ async fn connection(
 ) {
     // Answers are small and are awaited: filling packets first would only delay them.
     let _ = stream.set_nodelay(true);
-    let stream = TimedStream::new(stream, &service.bounds);
-    let Some(tls) = &service.tls else { return converse(stream, peer, &service, stopped).await };
+    let abandoned = Abandoned::default();
+    let stream = TimedStream::new(stream, &service.bounds, abandoned.clone());
+    let Some(tls) = &service.tls else { return converse(stream, peer, &service, abandoned, stopped).await };
     let shaken = tokio::select! {
         biased;
         () = told_to_stop(&mut stopped) => return,
         shaken = shake_hands(tls, &service, stream) => shaken,
     };
     match shaken {
-        Ok(stream) => converse(stream, peer, &service, stopped).await,
+        Ok(stream) => converse(stream, peer, &service, abandoned, stopped).await,
         Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }
@@ -161,18 +165,27 @@ where
 }
 
 /// Requests and answers, until one side has had enough.
-async fn converse<S>(stream: S, peer: SocketAddr, service: &Service, mut stopped: watch::Receiver<bool>)
-where
+async fn converse<S>(
+    stream: S,
+    peer: SocketAddr,
+    service: &Service,
+    abandoned: Abandoned,
+    mut stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let bounds = service.bounds;
-    let requests = service_fn(|request: http::Request<Incoming>| {
-        let mut request = request.map(|body| {
-            if body.is_end_stream() { Body::empty() } else { Body::new(TimedBody::new(body, &bounds)) }
-        });
+    let requests = service_fn(|mut request: http::Request<Incoming>| {
         // The token endpoint counts by address.
         request.extensions_mut().insert(ConnectInfo(peer));
-        service.router.clone().oneshot(request)
+        let (router, abandoned) = (service.router.clone(), abandoned.clone());
+        async move {
+            if request.body().is_end_stream() {
+                return router.oneshot(request.map(|_| Body::empty())).await;
+            }
+            let request = request.map(|body| TimedBody::new(body, &bounds));
+            Ok(early::serve(router, request, abandoned).await)
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

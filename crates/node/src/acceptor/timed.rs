@@ -13,7 +13,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::bounds::ConnectionBounds;
+use super::bounds::{ConnectionBounds, LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use super::early::Abandoned;
 
 /// A request's body, with a bound for each pause and one for the whole.
 pub(super) struct TimedBody {
@@ -76,11 +77,22 @@ pub(super) struct TimedStream<S> {
     pause_max: Duration,
     /// Since when nothing could be written; `None` while things go well.
     pause: Option<Pin<Box<Sleep>>>,
+    abandoned: Abandoned,
+    /// Everything was written, and what the other side still sends is dropped.
+    linger: Option<Linger>,
+}
+
+/// How much longer, and for how many more bytes.
+#[derive(Debug)]
+struct Linger {
+    end: Pin<Box<Sleep>>,
+    bytes_left: usize,
 }
 
 impl<S> TimedStream<S> {
-    pub(super) fn new(stream: S, bounds: &ConnectionBounds) -> Self {
-        Self { stream, pause_max: bounds.write_pause_timeout, pause: None }
+    /// When `abandoned` is set, the stream is closed only after its other side has stopped to send.
+    pub(super) fn new(stream: S, bounds: &ConnectionBounds, abandoned: Abandoned) -> Self {
+        Self { stream, pause_max: bounds.write_pause_timeout, pause: None, abandoned, linger: None }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -94,6 +106,24 @@ impl<S> TimedStream<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> TimedStream<S> {
+    /// Drops what the other side sends, until it stops or a bound is reached.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(linger) = &mut self.linger else { return Poll::Ready(()) };
+        let mut space = [0; 8 * 1024];
+        while linger.end.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut space);
+            let read = std::task::ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            let bytes = buffer.filled().len();
+            if read.is_err() || bytes == 0 || bytes >= linger.bytes_left {
+                break;
+            }
+            linger.bytes_left -= bytes;
+        }
+        Poll::Ready(())
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -104,7 +134,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -133,7 +163,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let closed = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.watch(context, closed)
+        if self.linger.is_none() {
+            let closed = Pin::new(&mut self.stream).poll_shutdown(context);
+            std::task::ready!(self.watch(context, closed))?;
+            if !self.abandoned.is_set() {
+                return Poll::Ready(Ok(()));
+            }
+            let end = Box::pin(sleep(LINGER_TIMEOUT));
+            self.linger = Some(Linger { end, bytes_left: LINGER_BYTES_MAX });
+        }
+        self.poll_linger(context).map(Ok)
     }
 }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use payment_runs_stubs::{Category, Location, Rejection};
 
 use super::refuse;
-use super::streamed::{inflated, is_streamed};
+use super::streamed::{inflated, is_streamed, operation_of};
 use crate::app::BODY_BYTES_MAX;
 
 /// Bodies that inflate to more than this are inflated off the request threads.
@@ -25,7 +25,8 @@ const INFLATE_INLINE_BYTES_MAX: usize = 16 * 1024;
 /// Reads the body, inflates it, and hands both on as one piece.
 pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    if matches!(parts.method, Method::GET | Method::HEAD) {
+    if matches!(parts.method, Method::GET | Method::HEAD) || operation_of(&parts).is_none() {
+        // Nobody would look at it. The listener drops it.
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
     if is_streamed(&parts) {

@@ -2,7 +2,6 @@
 //! arrives.
 
 use std::io;
-use std::sync::LazyLock;
 
 use async_compression::tokio::bufread::GzipDecoder;
 use axum::body::Body;
@@ -17,14 +16,6 @@ use tokio_util::io::{ReaderStream, StreamReader};
 /// What is inflated at once, in bytes, so that a bomb goes off slowly.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// The operations with streams as bodies.
-static STREAMED: LazyLock<Vec<&'static OperationInfo>> =
-    LazyLock::new(|| all().filter(|operation| operation.streamed).collect());
-
-fn all() -> impl Iterator<Item = &'static OperationInfo> {
-    v1::OPERATIONS.iter().chain(v2::OPERATIONS).chain(ops::OPERATIONS).copied()
-}
-
 /// The operation behind a method and the route that the router matched.
 pub(super) fn operation_at(method: &Method, route: &str) -> Option<&'static OperationInfo> {
     [v1::OPERATIONS, v2::OPERATIONS, ops::OPERATIONS]
@@ -32,10 +23,14 @@ pub(super) fn operation_at(method: &Method, route: &str) -> Option<&'static Oper
         .find_map(|operations| OperationInfo::find(operations, method, route))
 }
 
+/// The operation that a request is for; none where nothing is served.
+pub(super) fn operation_of(parts: &Parts) -> Option<&'static OperationInfo> {
+    operation_at(&parts.method, parts.extensions.get::<MatchedPath>()?.as_str())
+}
+
 /// Whether a request is for an operation that reads its body as it arrives.
 pub(super) fn is_streamed(parts: &Parts) -> bool {
-    let Some(route) = parts.extensions.get::<MatchedPath>() else { return false };
-    STREAMED.iter().any(|operation| operation.method == parts.method && operation.route == route.as_str())
+    operation_of(parts).is_some_and(|operation| operation.streamed)
 }
 
 /// A compressed body, inflated piece by piece. The pieces are small however well it was compressed. It may be several
@@ -115,7 +110,9 @@ mod tests {
 
     #[test]
     fn only_lines_of_imports_are_streamed() {
-        let ids: Vec<&str> = STREAMED.iter().map(|operation| operation.id).collect();
+        let all = [v1::OPERATIONS, v2::OPERATIONS, ops::OPERATIONS].concat();
+        let ids: Vec<&str> =
+            all.iter().filter(|operation| operation.streamed).map(|operation| operation.id).collect();
         assert_eq!(ids, ["sendImportLines"]);
         let export = operation_at(&Method::GET, "/ops/exports/decisions").unwrap();
         assert_eq!(export.answers, ["application/x-ndjson", "text/csv"]);
