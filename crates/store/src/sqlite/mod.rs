@@ -13,6 +13,8 @@ mod command;
 mod events;
 mod executor;
 mod exports;
+#[cfg(test)]
+mod extension_tests;
 mod failure;
 mod imports;
 mod ledger;
