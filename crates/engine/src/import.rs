@@ -18,6 +18,16 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Reasons that are kept of one line; a line has few fields, so more would only repeat themselves.
 pub const LINE_FAULTS_MAX: usize = 20;
 
+/// Refused lines of an import whose reasons are all kept.
+pub const REFUSED_IN_FULL_MAX: u64 = 500;
+
+/// Refused lines of an import that are kept at all, beyond the first ones with one reason each. Further ones are counted only: a
+/// file with so many bad lines has one fault that repeats itself, and would take more of the disk than what it brings.
+pub const REFUSED_KEPT_MAX: u64 = 5_000;
+
+/// Bytes of the fields and messages that are kept of one line, its first reason not counted.
+const LINE_FAULT_BYTES_MAX: usize = 3_072;
+
 /// What the lines of an import hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ImportKind {
@@ -322,6 +332,23 @@ pub struct LineBatch {
     pub lines: Vec<Line>,
 }
 
+/// What is kept of lines that were refused after so many others of the same import.
+pub fn keep_refused(lines: &mut Vec<RefusedLine>, refused_before: u64) {
+    let room = |max: u64| usize::try_from(max.saturating_sub(refused_before)).unwrap_or(usize::MAX);
+    lines.truncate(room(REFUSED_KEPT_MAX));
+    for (at, line) in lines.iter_mut().enumerate() {
+        let mut bytes_left = if at < room(REFUSED_IN_FULL_MAX) { LINE_FAULT_BYTES_MAX } else { 0 };
+        let fits = |fault: &LineFault| {
+            let bytes = fault.field.len() + fault.message.len();
+            let fits = bytes <= bytes_left;
+            bytes_left = bytes_left.saturating_sub(bytes);
+            fits
+        };
+        let more = line.faults.iter().skip(1).map(fits).take_while(|fits| *fits).count();
+        line.faults.truncate(1 + more);
+    }
+}
+
 /// The name of a field in the lines of an import.
 pub const fn field_name(field: Field) -> &'static str {
     match field {
@@ -397,5 +424,34 @@ mod tests {
         assert_eq!(amount(-1, 2).to_minor(Currency::USD), Err(AmountFault::Negative));
         assert_eq!(amount(i128::MAX, 0).to_minor(yen), Err(AmountFault::TooLarge));
         assert_eq!(amount(1, 0).to_minor(yen), Ok(1));
+    }
+
+    fn refused(count: u64, faults: usize) -> Vec<RefusedLine> {
+        let fault = LineFault::new("field", LineFaultCode::InvalidValue, "x".repeat(300));
+        (0..count).map(|line| RefusedLine { line, faults: vec![fault.clone(); faults] }).collect()
+    }
+
+    #[test]
+    fn reasons_are_kept_within_bounds() {
+        let mut lines = refused(REFUSED_KEPT_MAX + 10, 3);
+        keep_refused(&mut lines, 0);
+        let kept: Vec<usize> = lines.iter().map(|line| line.faults.len()).collect();
+        let full = usize::try_from(REFUSED_IN_FULL_MAX).unwrap();
+        assert_eq!(u64::try_from(kept.len()).unwrap(), REFUSED_KEPT_MAX);
+        assert!(kept[..full].iter().all(|faults| *faults == 3));
+        assert!(kept[full..].iter().all(|faults| *faults == 1));
+
+        let mut later = refused(20, 3);
+        keep_refused(&mut later, REFUSED_KEPT_MAX - 10);
+        assert_eq!(later.len(), 10);
+        keep_refused(&mut later, REFUSED_KEPT_MAX + 10);
+        assert!(later.is_empty());
+    }
+
+    #[test]
+    fn reasons_of_one_line_have_so_many_bytes() {
+        let mut lines = refused(1, LINE_FAULTS_MAX);
+        keep_refused(&mut lines, 0);
+        assert_eq!(lines[0].faults.len(), 1 + LINE_FAULT_BYTES_MAX / 305);
     }
 }

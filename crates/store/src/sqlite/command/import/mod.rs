@@ -13,7 +13,7 @@ use payment_runs_engine::document::DocumentKind;
 use payment_runs_engine::ids::{GatewayId, Key, OrganizationId};
 use payment_runs_engine::import::{
     AmountFault, CreditTarget, Import, Imported, LINE_FAULTS_MAX, Line, LineBatch, LineFault, MajorAmount,
-    NewImport, RefusedLine, line_fault,
+    NewImport, RefusedLine, keep_refused, line_fault,
 };
 use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::{Ids, TakeLines, Taken};
@@ -58,10 +58,14 @@ pub(crate) fn take_lines(db: &Connection, lines: TakeLines, ids: &dyn Ids) -> Re
     pass_numbers(&desk, &batch)?;
     let LineBatch { next_line, lines, .. } = batch;
     let from = import.next_line;
-    let (stored, refused) = store(&mut desk, lines.into_iter().filter(|line| line.number >= from), &import)?;
+    let lines = lines.into_iter().filter(|line| line.number >= from);
+    let (stored, mut refused) = store(&mut desk, lines, &import)?;
+    let refused_before = import.refused;
+    let refused_now = refused.len();
+    keep_refused(&mut refused, refused_before);
     import.next_line = next_line;
     import.stored += stored;
-    import.refused += u64::try_from(refused.len()).unwrap_or(u64::MAX);
+    import.refused += u64::try_from(refused_now).unwrap_or(u64::MAX);
     desk.restamp(&mut import.stamps);
     let mut statement = row::import::prepare_refused(db)?;
     for line in &refused {
@@ -69,10 +73,9 @@ pub(crate) fn take_lines(db: &Connection, lines: TakeLines, ids: &dyn Ids) -> Re
     }
     row::import::advance(db, scope.entity, &import)?;
     let detail = format!(
-        "import {}, lines {from} to {}: {stored} stored, {} refused",
+        "import {}, lines {from} to {}: {stored} stored, {refused_now} refused",
         import.id,
         import.next_line - 1,
-        refused.len()
     );
     append(db, scope.entity, now, &[Event::import(EventKind::ImportLinesTaken, user, detail)])?;
     Ok(Taken::Taken(import))
