@@ -19,6 +19,10 @@ mod generated {
 }
 
 mod context;
+#[cfg(test)]
+#[path = "../../../tests/corpus/mod.rs"]
+#[expect(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says where")]
+mod corpus;
 mod lines;
 mod operation;
 mod payment_run_body;

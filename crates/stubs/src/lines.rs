@@ -36,7 +36,7 @@ impl<T: DeserializeOwned + Validate<Context = ()>> Lines<T> {
 
     /// Reads one line from JSON; at least one fault where it is refused.
     pub fn read(&self, json: &[u8]) -> Result<T, Vec<Fault>> {
-        parse_json(&self.contract, json)
+        parse_json(&self.contract, None, json)
     }
 
     /// What the column of a field holds; `None` for a name that no field has.

@@ -22,6 +22,8 @@ pub struct OperationInfo {
     pub scopes: &'static [&'static [&'static str]],
     /// Its body is a stream that the operation reads as it arrives, and that nothing in front of it may hold whole.
     pub streamed: bool,
+    /// Its body is not compressed, and has so many bytes at most. Where the document does not say, the server has a bound of its own.
+    pub plain_bytes_max: Option<usize>,
     /// The media types of its successes; failures are JSON whatever they are.
     pub answers: &'static [&'static str],
 }

@@ -10,9 +10,9 @@ use crate::{Category, Rejection};
 /// Reads the body as `createPaymentRun` itself does; a refusal lists every fault with its wire path.
 pub async fn read_payment_run_body(bytes: Bytes) -> Result<CreatePaymentRunRequest, Rejection> {
     if bytes.len() < BLOCKING_BYTES_MIN {
-        return parse_json(&CONTRACT, &bytes).map_err(Rejection::from_faults);
+        return parse_json(&CONTRACT, None, &bytes).map_err(Rejection::from_faults);
     }
-    match tokio::task::spawn_blocking(move || parse_json(&CONTRACT, &bytes)).await {
+    match tokio::task::spawn_blocking(move || parse_json(&CONTRACT, None, &bytes)).await {
         Ok(parsed) => parsed.map_err(Rejection::from_faults),
         Err(_) => Err(Rejection::new(Category::Internal, "reading the body failed")),
     }

@@ -164,14 +164,24 @@ impl Rejection {
         Self::new(Category::BusinessRule, message)
     }
 
-    /// A refusal for several faults, of which the first [`FAULTS_MAX`] are kept. The first one decides the category.
+    /// A refusal for several faults. Of more than [`FAULTS_MAX`] the last one that is told says so. The first one decides the category.
     /// Without any it is an internal error, since somebody refused without saying why.
     pub fn from_faults(mut faults: Vec<Fault>) -> Self {
-        faults.truncate(FAULTS_MAX);
+        if faults.len() > FAULTS_MAX {
+            shorten(&mut faults, FAULTS_MAX);
+        }
         match faults.first() {
             Some(first) => Self { category: first.category, faults, retry_after_s: None },
             None => Self::new(Category::Internal, "the request was refused without a reason"),
         }
+    }
+
+    /// The same refusal with its first faults, and a last one that says that there are more. At least one is kept.
+    #[must_use]
+    pub fn with_first_faults(&self, count: usize) -> Self {
+        let mut faults = self.faults.clone();
+        shorten(&mut faults, count.max(1));
+        Self { category: self.category, faults, retry_after_s: self.retry_after_s }
     }
 
     /// Tells the caller how long to wait.
@@ -184,6 +194,17 @@ impl Rejection {
     /// The HTTP status.
     pub const fn status(&self) -> StatusCode {
         self.category.status()
+    }
+}
+
+/// Keeps so many faults, of which the last one says that there are more, unless it is the only one.
+fn shorten(faults: &mut Vec<Fault>, count: usize) {
+    faults.truncate(count);
+    if count > 1
+        && let Some(last) = faults.last_mut()
+    {
+        last.field = String::new();
+        last.message = "there are more faults than are told".to_owned();
     }
 }
 
@@ -212,6 +233,7 @@ mod tests {
         let rejection = Rejection::from_faults(faults);
         assert_eq!(rejection.category, Category::MissingField);
         assert_eq!(rejection.faults.len(), FAULTS_MAX);
+        assert_eq!(rejection.faults[FAULTS_MAX - 1].message, "there are more faults than are told");
         assert_eq!(Rejection::from_faults(Vec::new()).category, Category::Internal);
     }
 }

@@ -129,6 +129,7 @@ mod tests {
             tag: "Payment runs",
             scopes: &[],
             streamed: false,
+            plain_bytes_max: None,
             answers: &[],
         };
         let rejection = with_cross_field_faults(&context, &operation, rejection);

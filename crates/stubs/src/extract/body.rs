@@ -6,14 +6,27 @@ use axum::extract::{FromRequest as _, Request};
 use bytes::Bytes;
 use garde::Validate;
 use http::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::sync::Semaphore;
 
+use super::scan::scan;
 use super::{Contract, Incoming, TextRule};
 use crate::{Category, FAULTS_MAX, Fault, Location, Rejection, Stream};
 
 /// Bodies from this size on are parsed on a thread that may block: they take milliseconds, in which a worker of the
 /// runtime would serve nobody else.
 pub(crate) const BLOCKING_BYTES_MIN: usize = 256 * 1024;
+
+/// Bodies from this size on are parsed in turn, [`LARGE_AT_ONCE`] at a time: what comes of one takes several times its memory.
+const LARGE_BYTES_MIN: usize = 4 * 1024 * 1024;
+
+/// Large bodies that are parsed at once.
+const LARGE_AT_ONCE: usize = 2;
+
+static LARGE: Semaphore = Semaphore::const_new(LARGE_AT_ONCE);
+
+/// Fields of a form. The documents have one form, which has six.
+const FORM_FIELDS_MAX: usize = 16;
 
 /// How a body is written.
 #[derive(Clone, Copy)]
@@ -142,8 +155,9 @@ impl Incoming {
         let parsed = if bytes.len() < BLOCKING_BYTES_MIN {
             parse(contract, form, rule, &bytes)
         } else {
-            let task = tokio::task::spawn_blocking(move || parse(contract, form, rule, &bytes));
-            let Ok(parsed) = task.await else {
+            let turn = if bytes.len() < LARGE_BYTES_MIN { None } else { LARGE.acquire().await.ok() };
+            let task = tokio::task::spawn_blocking(move || (parse(contract, form, rule, &bytes), turn));
+            let Ok((parsed, _)) = task.await else {
                 self.refuse(Category::Internal, "reading the body failed");
                 return None;
             };
@@ -171,29 +185,41 @@ where
     T: DeserializeOwned + Validate<Context = ()>,
 {
     match form {
-        Form::Json => {
-            let held = rule.map(|rule| rule.faults(bytes)).unwrap_or_default();
-            beside(held, parse_json(contract, bytes))
-        }
+        Form::Json => parse_json(contract, rule, bytes),
         Form::UrlEncoded => parse_form(contract, bytes),
     }
 }
 
-/// The value, unless there are faults of its texts; these come before those of its shape.
+/// The value, unless there are faults of its texts and numbers; these come before those of its shape.
 fn beside<T>(mut held: Vec<Fault>, parsed: Result<T, Vec<Fault>>) -> Result<T, Vec<Fault>> {
     match parsed {
         Ok(value) if held.is_empty() => Ok(value),
         Ok(_) => Err(held),
         Err(faults) => {
+            // A number that is not held may be told by the schema, too.
+            let faults: Vec<Fault> = faults.into_iter().filter(|fault| !held.contains(fault)).collect();
             held.extend(faults);
-            held.truncate(FAULTS_MAX);
+            held.truncate(FAULTS_MAX + 1);
             Err(held)
         }
     }
 }
 
-/// Reads a value from JSON: serde, then garde, and on refusal every fault that the schema finds.
-pub(crate) fn parse_json<T>(contract: &Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
+/// Reads a value from JSON whose shape is within bounds: serde, then garde, and on refusal every fault that the schema finds.
+pub(crate) fn parse_json<T>(
+    contract: &Contract,
+    rule: Option<TextRule>,
+    bytes: &[u8],
+) -> Result<T, Vec<Fault>>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let mut held = scan(bytes).map_err(|fault| vec![fault])?;
+    held.extend(rule.map(|rule| rule.faults(bytes)).unwrap_or_default());
+    beside(held, parse_shape(contract, bytes))
+}
+
+fn parse_shape<T>(contract: &Contract, bytes: &[u8]) -> Result<T, Vec<Fault>>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
@@ -205,8 +231,8 @@ where
         Err(_) => locate::<T>(bytes),
     };
     // Serde stops at the first fault, so a syntax error may stand behind it.
-    match serde_json::from_slice(bytes) {
-        Ok(value) => Err(contract.list_json(&value, refused)),
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) => Err(contract.list_json(bytes, refused)),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let message = format!("the body is no well-formed JSON at line {line} column {column}");
@@ -219,6 +245,10 @@ fn parse_form<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fau
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
+    if bytes.iter().filter(|byte| **byte == b'&').count() >= FORM_FIELDS_MAX {
+        let message = format!("the form has more than {FORM_FIELDS_MAX} fields");
+        return Err(vec![whole(Category::InvalidValue, message)]);
+    }
     let refused = match serde_html_form::from_bytes::<T>(bytes) {
         Ok(value) => match value.validate() {
             Ok(()) => return Ok(value),

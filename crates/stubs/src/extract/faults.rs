@@ -9,7 +9,11 @@ use payment_runs_types::{Date, DateTime, Decimal, OffsetDateTime};
 use serde_json::{Value, json};
 
 use super::coerce::{self, Pairs};
+use super::pieces::Pieces;
 use crate::{Category, FAULTS_MAX, Fault, Location};
+
+/// A body of so many bytes is judged as a whole.
+const WHOLE_BYTES_MAX: usize = 64 * 1024;
 
 /// Enum values that a message lists; longer lists are cut.
 const VALUES_LISTED_MAX: usize = 25;
@@ -150,9 +154,67 @@ impl Contract {
     }
 
     /// The faults of a JSON body; `refused` where the schema finds none.
-    pub(super) fn list_json(&self, value: &Value, refused: Fault) -> Vec<Fault> {
-        let faults = self.list(Part::Body, value);
+    pub(super) fn list_json(&self, json: &[u8], refused: Fault) -> Vec<Fault> {
+        let faults = if json.len() <= WHOLE_BYTES_MAX {
+            self.list(Part::Body, &value_of(json))
+        } else {
+            self.list_pieces(&Pieces::of(json))
+        };
         if faults.is_empty() { vec![refused] } else { faults }
+    }
+
+    /// The faults of a body that is too large to be judged whole: first those of what stands around its lists.
+    fn list_pieces(&self, pieces: &Pieces<'_>) -> Vec<Fault> {
+        let mut faults = self.list(Part::Body, &value_of(&pieces.outline()));
+        let names: Vec<String> = pieces.lists().iter().map(|list| pieces.name(list)).collect();
+        // Those of elements are found again with their lists.
+        let within =
+            |field: &str, name: &str| field.strip_prefix(name).is_some_and(|rest| rest.starts_with('['));
+        faults.retain(|fault| !names.iter().any(|name| within(&fault.field, name)));
+        for (list, name) in pieces.lists().iter().zip(&names) {
+            if let Some(max) = self.elements_max(name).filter(|max| list.len() > *max) {
+                let message = format!("must have at most {max} elements");
+                let (location, category) = (Location::Body, Category::InvalidValue);
+                faults.push(Fault { location, field: name.clone(), message, category });
+                continue;
+            }
+            for (first, window) in pieces.windows(list) {
+                if faults.len() > FAULTS_MAX {
+                    return faults;
+                }
+                self.list_window(name, first, &value_of(&window), &mut faults);
+            }
+        }
+        faults
+    }
+
+    /// Adds the faults of the elements of a list, of which `window` holds nothing but those from `first` on.
+    fn list_window(&self, name: &str, first: usize, window: &Value, faults: &mut Vec<Fault>) {
+        let Some(validator) = self.validator(Part::Body) else { return };
+        if validator.is_valid(window) {
+            return;
+        }
+        let before = faults.len();
+        for error in validator.iter_errors(window) {
+            add(faults, Part::Body, &error);
+        }
+        let mut at = before;
+        while let Some(fault) = faults.get_mut(at) {
+            match moved(&fault.field, name, first) {
+                Some(field) => (fault.field, at) = (field, at + 1),
+                // It is about what the window leaves out.
+                None => drop(faults.remove(at)),
+            }
+        }
+        faults.truncate(FAULTS_MAX + 1);
+    }
+
+    /// How many elements the array of this name may have.
+    fn elements_max(&self, name: &str) -> Option<usize> {
+        let definitions = self.definitions();
+        let properties = coerce::resolve(self.schema(Part::Body)?, definitions).get("properties")?;
+        let max = coerce::resolve(properties.get(name)?, definitions).get("maxItems")?.as_u64()?;
+        usize::try_from(max).ok()
     }
 
     /// The faults of values that arrived as text; `refused` where the schema finds none.
@@ -174,19 +236,31 @@ impl Contract {
         faults
     }
 
-    /// The first [`FAULTS_MAX`] faults that the schema finds.
+    /// The first faults that the schema finds, one more than [`FAULTS_MAX`] where there are more.
     fn list(&self, part: Part, value: &Value) -> Vec<Fault> {
         let Some(validator) = self.validator(part) else { return Vec::new() };
         let mut faults = Vec::new();
         for error in validator.iter_errors(value) {
             add(&mut faults, part, &error);
-            if faults.len() >= FAULTS_MAX {
+            if faults.len() > FAULTS_MAX {
                 break;
             }
         }
-        faults.truncate(FAULTS_MAX);
+        faults.truncate(FAULTS_MAX + 1);
         faults
     }
+}
+
+/// The value of a text that is known to be well-formed.
+fn value_of(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap_or_default()
+}
+
+/// The path of a fault in an element of a list, counted from its first element; nothing where it lies elsewhere.
+fn moved(field: &str, name: &str, first: usize) -> Option<String> {
+    let (index, rest) = field.strip_prefix(name)?.strip_prefix('[')?.split_once(']')?;
+    let index = index.parse::<usize>().ok()?.checked_add(first)?;
+    Some(format!("{name}[{index}]{rest}"))
 }
 
 /// Translates one error of the validator.

@@ -8,6 +8,10 @@ mod coerce;
 mod faults;
 mod held;
 mod params;
+#[cfg(test)]
+mod parser_tests;
+mod pieces;
+mod scan;
 pub mod text;
 
 pub(crate) use body::{BLOCKING_BYTES_MIN, parse_json};

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use indexmap::IndexSet;
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::super::types::docs;
@@ -53,6 +53,13 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
         quote!(&[#(#scopes),*])
     });
     let streamed = operation.body.as_ref().is_some_and(|body| matches!(body.content.media, Media::Stream));
+    let plain_bytes_max = match operation.body.as_ref().and_then(|body| body.plain_bytes_max) {
+        Some(bytes) => {
+            let bytes = Literal::u64_unsuffixed(bytes);
+            quote!(Some(#bytes))
+        }
+        None => quote!(None),
+    };
     let answers: IndexSet<&String> = operation
         .successes()
         .filter_map(|response| response.content.as_ref())
@@ -69,6 +76,7 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
             tag: #tag,
             scopes: &[#(#scopes),*],
             streamed: #streamed,
+            plain_bytes_max: #plain_bytes_max,
             answers: &[#(#answers),*],
         };
     })

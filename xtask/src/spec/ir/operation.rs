@@ -112,6 +112,8 @@ pub struct Body {
     pub content: Content,
     /// Must be present.
     pub required: bool,
+    /// It is never compressed, and has so many bytes at most (`x-plain-bytes-max`).
+    pub plain_bytes_max: Option<u64>,
     /// What it is for.
     pub description: Option<String>,
 }

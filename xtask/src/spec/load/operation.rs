@@ -266,7 +266,11 @@ impl<'d> Loader<'d> {
     fn body(&mut self, operation: &At<'d>, hint: &str) -> Option<Body> {
         let at = operation.key("requestBody")?;
         let (at, shared) = self.resolve(&at, "requestBodies")?;
-        self.reader.known(&at, "a request body", &["description", "required", "content"]);
+        self.reader.known(
+            &at,
+            "a request body",
+            &["description", "required", "content", "x-plain-bytes-max"],
+        );
         let hint = shared.map_or_else(|| format!("{hint}Request"), |shared| names::type_name(&shared));
         let content = self.content(&at, &hint);
         if content.is_none() {
@@ -275,6 +279,7 @@ impl<'d> Loader<'d> {
         Some(Body {
             content: content?,
             required: self.reader.flag(&at, "required"),
+            plain_bytes_max: self.reader.count(&at, "x-plain-bytes-max"),
             description: self.reader.text(&at, "description"),
         })
     }

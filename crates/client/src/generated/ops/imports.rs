@@ -60,7 +60,9 @@ impl Client {
     }
     /// List the lines that were refused.
     ///
-    /// Answers one page of what was wrong with lines of an import, in the order of the lines.
+    /// Answers one page of what was wrong with lines of an import, in the order of the lines. Of the first
+    /// 500 refused lines every reason is kept, of the first 5,000 one; further ones are counted in
+    /// `lines_refused` only.
     ///
     /// Sends `GET /ops/imports/{id}/faults`.
     #[must_use = "nothing is sent before `send`"]
@@ -209,7 +211,8 @@ impl<'a> CreateImport<'a> {
         }
     }
     /// `idempotency-key` header. A text of the caller's own choice that makes the call safe to repeat:
-    /// within 24 hours the same call with the same key gets the same answer and happens once.
+    /// within 24 hours the same call with the same key gets the same answer and happens once. Of a refusal
+    /// under a key only as many faults are told as are stored.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

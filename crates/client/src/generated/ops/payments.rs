@@ -329,7 +329,8 @@ impl<'a> ResolvePayment<'a> {
         self
     }
     /// `idempotency-key` header. A text of the caller's own choice that makes the call safe to repeat:
-    /// within 24 hours the same call with the same key gets the same answer and happens once.
+    /// within 24 hours the same call with the same key gets the same answer and happens once. Of a refusal
+    /// under a key only as many faults are told as are stored.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

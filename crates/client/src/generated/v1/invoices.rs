@@ -68,9 +68,10 @@ impl<'a> CreateInvoice<'a> {
     }
     /// `Idempotency-Key` header. A key of the caller's choice that makes a POST safe to repeat: a repeat
     /// with the same key within 24 hours gets the stored status, headers and body of the first answer, but
-    /// for answers of 401, 409, 429 and 5xx, which are not stored. Answers 409 while the first request is
-    /// under way and 422 if method, path, query, body, entity or organisations differ. Object queries list
-    /// it among their headers; there it changes nothing.
+    /// for answers of 401, 409, 429 and 5xx, which are not stored. Of a refusal under a key only as many
+    /// faults are told as are stored. Answers 409 while the first request is under way and 422 if method,
+    /// path, query, body, entity or organisations differ. Object queries list it among their headers; there
+    /// it changes nothing.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

@@ -15,7 +15,7 @@ impl Client {
     ///
     /// Exchanges the credentials of a client for a bearer token (client credentials grant). The token is
     /// sent as `Authorization: Bearer …` with every other request until it expires. From the v1 reference,
-    /// "Create an OAuth token".
+    /// "Create an OAuth token". The request has at most 8 KiB and 16 fields, and is not compressed.
     ///
     /// Sends `POST /oauth/token`.
     #[must_use = "nothing is sent before `send`"]

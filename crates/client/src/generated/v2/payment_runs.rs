@@ -201,8 +201,8 @@ impl<'a> ListPaymentRuns<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -426,8 +426,8 @@ impl<'a> CreatePaymentRun<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -653,8 +653,8 @@ impl<'a> CreatePaymentRunAsync<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -899,8 +899,8 @@ impl<'a> GetPaymentRun<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -1128,8 +1128,8 @@ impl<'a> UpdatePaymentRun<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -1367,8 +1367,8 @@ impl<'a> UpdatePaymentRunAsync<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

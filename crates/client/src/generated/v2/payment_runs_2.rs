@@ -67,8 +67,8 @@ impl<'a> DeletePaymentRunAsync<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,
@@ -196,8 +196,8 @@ impl<'a> DeletePaymentRun<'a> {
     }
     /// `idempotency-key` header. A unique value that lets a POST or PATCH be repeated safely: a repetition
     /// within 24 hours gets the first answer again, but for answers of 401, 409, 429 and 5xx, which are not
-    /// stored. With another path, query, body, entity or other organisations it is refused with status 422.
-    /// Other methods ignore it.
+    /// stored. Of a refusal only as many faults are told as are stored. With another path, query, body,
+    /// entity or other organisations it is refused with status 422. Other methods ignore it.
     pub fn idempotency_key<V>(mut self, value: V) -> Self
     where
         V: TryInto<String>,

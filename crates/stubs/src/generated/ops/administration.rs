@@ -13,6 +13,7 @@ pub mod list_clients {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -138,6 +139,7 @@ pub mod create_client {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -252,6 +254,7 @@ pub mod get_client {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -371,6 +374,7 @@ pub mod update_client {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -495,6 +499,7 @@ pub mod delete_client {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -614,6 +619,7 @@ pub mod rotate_client {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -733,6 +739,7 @@ pub mod list_entities {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -840,6 +847,7 @@ pub mod create_entity {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -954,6 +962,7 @@ pub mod list_organizations {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -1061,6 +1070,7 @@ pub mod create_organization {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -1175,6 +1185,7 @@ pub mod update_organization {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -1299,6 +1310,7 @@ pub mod get_settings {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -1406,6 +1418,7 @@ pub mod update_settings {
         tag: "Administration",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

@@ -13,6 +13,7 @@ pub mod get_async_request {
         tag: "Async requests",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -13,6 +13,7 @@ pub mod list_audit_records {
         tag: "Audit",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.

@@ -13,6 +13,7 @@ pub mod get_clock {
         tag: "Clock",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -117,6 +118,7 @@ pub mod set_clock {
         tag: "Clock",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

@@ -13,6 +13,7 @@ pub mod export_decisions {
         tag: "Exports",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/x-ndjson", "text/csv"],
     };
     /// Parameters of the query.
@@ -139,6 +140,7 @@ pub mod export_payments {
         tag: "Exports",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/x-ndjson", "text/csv"],
     };
     /// Parameters of the query.

@@ -13,6 +13,7 @@ pub mod get_health {
         tag: "Health",
         scopes: &[],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented answers of `getHealth`.
@@ -91,6 +92,7 @@ pub mod get_readiness {
         tag: "Health",
         scopes: &[],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented answers of `getReadiness`.

@@ -13,6 +13,7 @@ pub mod list_imports {
         tag: "Imports",
         scopes: &[&["write_billing_objects"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -138,6 +139,7 @@ pub mod create_import {
         tag: "Imports",
         scopes: &[&["write_billing_objects"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -146,7 +148,8 @@ pub mod create_import {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A text of the caller's own choice that makes the call safe to repeat: within 24 hours the same call
-        /// with the same key gets the same answer and happens once.
+        /// with the same key gets the same answer and happens once. Of a refusal under a key only as many
+        /// faults are told as are stored.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -263,6 +266,7 @@ pub mod get_import {
         tag: "Imports",
         scopes: &[&["write_billing_objects"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -382,6 +386,7 @@ pub mod send_import_lines {
         tag: "Imports",
         scopes: &[&["write_billing_objects"]],
         streamed: true,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -521,6 +526,7 @@ pub mod list_import_faults {
         tag: "Imports",
         scopes: &[&["write_billing_objects"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.

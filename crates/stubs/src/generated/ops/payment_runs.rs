@@ -13,6 +13,7 @@ pub mod list_decisions {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -160,6 +161,7 @@ pub mod get_progress {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -279,6 +281,7 @@ pub mod preview_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -409,6 +412,7 @@ pub mod cancel_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -428,7 +432,8 @@ pub mod cancel_payment_run {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A text of the caller's own choice that makes the call safe to repeat: within 24 hours the same call
-        /// with the same key gets the same answer and happens once.
+        /// with the same key gets the same answer and happens once. Of a refusal under a key only as many
+        /// faults are told as are stored.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -539,6 +544,7 @@ pub mod stop_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -558,7 +564,8 @@ pub mod stop_payment_run {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A text of the caller's own choice that makes the call safe to repeat: within 24 hours the same call
-        /// with the same key gets the same answer and happens once.
+        /// with the same key gets the same answer and happens once. Of a refusal under a key only as many
+        /// faults are told as are stored.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -669,6 +676,7 @@ pub mod list_payment_run_payments {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -811,6 +819,7 @@ pub mod watch_payment_run {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["text/event-stream"],
     };
     /// Parameters of the path.

@@ -13,6 +13,7 @@ pub mod list_payments {
         tag: "Payments",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -148,6 +149,7 @@ pub mod get_payment {
         tag: "Payments",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -267,6 +269,7 @@ pub mod resolve_payment {
         tag: "Payments",
         scopes: &[&["manage_payment_runs", "process_electronic_payment"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -286,7 +289,8 @@ pub mod resolve_payment {
     #[into_params(parameter_in = Header)]
     pub struct Headers {
         /// A text of the caller's own choice that makes the call safe to repeat: within 24 hours the same call
-        /// with the same key gets the same answer and happens once.
+        /// with the same key gets the same answer and happens once. Of a refusal under a key only as many
+        /// faults are told as are stored.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]

@@ -13,6 +13,7 @@ pub mod list_webhooks {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -120,6 +121,7 @@ pub mod create_webhook {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -234,6 +236,7 @@ pub mod get_webhook {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -353,6 +356,7 @@ pub mod update_webhook {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -477,6 +481,7 @@ pub mod delete_webhook {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -596,6 +601,7 @@ pub mod rotate_webhook {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -715,6 +721,7 @@ pub mod list_deliveries {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -857,6 +864,7 @@ pub mod replay_delivery {
         tag: "Webhooks",
         scopes: &[&["administer"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.

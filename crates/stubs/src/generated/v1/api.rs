@@ -44,7 +44,8 @@ pub trait Api: Clone + Send + Sync + 'static {
     ///
     /// Exchanges the credentials of a client for a bearer token (client credentials grant). The token is
     /// sent as `Authorization: Bearer …` with every other request until it expires. From the v1
-    /// reference, "Create an OAuth token".
+    /// reference, "Create an OAuth token". The request has at most 8 KiB and 16 fields, and is not
+    /// compressed.
     ///
     /// `POST /oauth/token`
     fn create_token(

@@ -13,6 +13,7 @@ pub mod create_credit_memo {
         tag: "Credit memos",
         scopes: &[&["write_billing_objects"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -22,9 +23,9 @@ pub mod create_credit_memo {
     pub struct Headers {
         /// A key of the caller's choice that makes a POST safe to repeat: a repeat with the same key within 24
         /// hours gets the stored status, headers and body of the first answer, but for answers of 401, 409, 429
-        /// and 5xx, which are not stored. Answers 409 while the first request is under way and 422 if method,
-        /// path, query, body, entity or organisations differ. Object queries list it among their headers; there
-        /// it changes nothing.
+        /// and 5xx, which are not stored. Of a refusal under a key only as many faults are told as are stored.
+        /// Answers 409 while the first request is under way and 422 if method, path, query, body, entity or
+        /// organisations differ. Object queries list it among their headers; there it changes nothing.
         #[serde(rename = "Idempotency-Key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, max = 255))]
         #[param(nullable = false, max_length = 255)]
@@ -155,6 +156,7 @@ pub mod get_credit_memo {
         tag: "Credit memos",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -292,6 +294,7 @@ pub mod post_credit_memo {
         tag: "Credit memos",
         scopes: &[&["write_billing_objects"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -13,6 +13,7 @@ pub mod create_token {
         tag: "OAuth",
         scopes: &[],
         streamed: false,
+        plain_bytes_max: Some(8192),
         answers: &["application/json"],
     };
     /// Documented headers of the request.

@@ -13,6 +13,7 @@ pub mod list_payment_gateways {
         tag: "Payment gateways",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

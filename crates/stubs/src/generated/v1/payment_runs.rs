@@ -13,6 +13,7 @@ pub mod list_payment_runs {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -199,6 +200,7 @@ pub mod create_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -208,9 +210,9 @@ pub mod create_payment_run {
     pub struct Headers {
         /// A key of the caller's choice that makes a POST safe to repeat: a repeat with the same key within 24
         /// hours gets the stored status, headers and body of the first answer, but for answers of 401, 409, 429
-        /// and 5xx, which are not stored. Answers 409 while the first request is under way and 422 if method,
-        /// path, query, body, entity or organisations differ. Object queries list it among their headers; there
-        /// it changes nothing.
+        /// and 5xx, which are not stored. Of a refusal under a key only as many faults are told as are stored.
+        /// Answers 409 while the first request is under way and 422 if method, path, query, body, entity or
+        /// organisations differ. Object queries list it among their headers; there it changes nothing.
         #[serde(rename = "Idempotency-Key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, max = 255))]
         #[param(nullable = false, max_length = 255)]
@@ -341,6 +343,7 @@ pub mod get_payment_run {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -478,6 +481,7 @@ pub mod update_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -620,6 +624,7 @@ pub mod delete_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -757,6 +762,7 @@ pub mod get_payment_run_summary {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -894,6 +900,7 @@ pub mod get_payment_run_data {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -14,6 +14,7 @@ pub mod list_payment_runs {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -108,9 +109,9 @@ pub mod list_payment_runs {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
-        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
-        /// it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. Of a refusal
+        /// only as many faults are told as are stored. With another path, query, body, entity or other
+        /// organisations it is refused with status 422. Other methods ignore it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -282,6 +283,7 @@ pub mod create_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -367,9 +369,9 @@ pub mod create_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
-        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
-        /// it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. Of a refusal
+        /// only as many faults are told as are stored. With another path, query, body, entity or other
+        /// organisations it is refused with status 422. Other methods ignore it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -579,6 +581,7 @@ pub mod get_payment_run {
         tag: "Payment runs",
         scopes: &[&["read"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -675,9 +678,9 @@ pub mod get_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
-        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
-        /// it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. Of a refusal
+        /// only as many faults are told as are stored. With another path, query, body, entity or other
+        /// organisations it is refused with status 422. Other methods ignore it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -850,6 +853,7 @@ pub mod update_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -946,9 +950,9 @@ pub mod update_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
-        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
-        /// it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. Of a refusal
+        /// only as many faults are told as are stored. With another path, query, body, entity or other
+        /// organisations it is refused with status 422. Other methods ignore it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
@@ -1157,6 +1161,7 @@ pub mod delete_payment_run {
         tag: "Payment runs",
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
+        plain_bytes_max: None,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -1191,9 +1196,9 @@ pub mod delete_payment_run {
         #[param(nullable = false)]
         pub zuora_entity_ids: Option<String>,
         /// A unique value that lets a POST or PATCH be repeated safely: a repetition within 24 hours gets the
-        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. With another
-        /// path, query, body, entity or other organisations it is refused with status 422. Other methods ignore
-        /// it.
+        /// first answer again, but for answers of 401, 409, 429 and 5xx, which are not stored. Of a refusal
+        /// only as many faults are told as are stored. With another path, query, body, entity or other
+        /// organisations it is refused with status 422. Other methods ignore it.
         #[serde(rename = "idempotency-key", default, deserialize_with = "crate::extract::text::optional")]
         #[garde(length(chars, min = 1, max = 255))]
         #[param(nullable = false, min_length = 1, max_length = 255)]
