@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 
+import urllib3
 import zuora_sdk as sdk
 from zuora_sdk.zuora_client import ZuoraClient
 
@@ -255,6 +256,27 @@ def query(api, first):
     refused(sdk.exceptions.BadRequestException, wrong, "a filter on an unknown field")
 
 
+def refuse_early(url, token):
+    """Refusals that do not need the body, on one connection of the SDK's own HTTP library, which repeats nothing here."""
+    wrong = {"Authorization": "Bearer wrong"}
+    right = {"Authorization": f"Bearer {token}"}
+    cases = [
+        ("POST", "/v1/payment-runs", wrong, 401),
+        ("POST", "/v1/payment-runs", {**right, "Zuora-Track-Id": "a:b"}, 400),
+        ("POST", "/v1/payment-runs", {**right, "Accept": "text/html"}, 406),
+        ("POST", "/v1/nowhere", right, 404),
+        ("PATCH", "/v1/payment-runs", right, 405),
+    ]
+    pool = urllib3.connection_from_url(url, maxsize=1, block=True, retries=False)
+    for size in (10, 20_000, 2_000_000):
+        for method, path, headers, status in cases:
+            for _ in range(20):
+                headers = {"Content-Type": "application/json", **headers}
+                answer = pool.request(method, path, body=b"x" * size, headers=headers)
+                equal(answer.status, status, f"{method} {path} with {size} bytes")
+    equal(pool.request("GET", "/healthz").status, 200, "a call on the same connection")
+
+
 def main():
     url, client_id, client_secret = sys.argv[1:]
     api, token = connect(url, client_id, client_secret)
@@ -271,6 +293,7 @@ def main():
     unknown = sdk.Configuration(host=url)
     stranger = sdk.PaymentRunsApi(sdk.ApiClient(unknown))
     refused(sdk.exceptions.UnauthorizedException, lambda: stranger.get_payment_runs(), "a call without a token")
+    refuse_early(url, token)
     print("the SDK did everything it offers for payment runs and object query")
 
 

@@ -190,3 +190,59 @@ async fn so_many_connections_are_open() {
     drop(open);
     assert_eq!(waiting.answer().await, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let server = server(ConnectionBounds::default()).await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "400"),
+        ("GET http://a/healthz HTTP/1.1\r\nhost: b\r\n", "400"),
+        ("GET http://a/healthz HTTP/1.1\r\nhost: a\r\n", "200"),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\n", "200"),
+        ("GET /healthz HTTP/1.0\r\n", "200"),
+    ] {
+        let mut connection = connect(&server).await;
+        connection.send(format!("{head}connection: close\r\n\r\n").as_bytes()).await;
+        let answer = connection.until_closed().await;
+        assert_eq!(status_of(&answer), status, "{head}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_under_way_hold_so_many_bytes() {
+    let server = server(ConnectionBounds::default()).await;
+    let head = create(&server, &format!("content-length: {}\r\n", BODY_BYTES_MAX - 1));
+    let most = vec![b' '; BODY_BYTES_MAX - 2];
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut connection = connect(&server).await;
+        connection.send(head.as_bytes()).await;
+        assert!(connection.send(&most).await);
+        open.push(connection);
+    }
+    // Another body of the same client finds no room, once those have arrived.
+    let mut refused = connect(&server).await;
+    let mut beat = beat();
+    loop {
+        refused.send(create(&server, "content-length: 9\r\n").as_bytes()).await;
+        refused.send(b"[1, 2, 3]").await;
+        match refused.answer().await {
+            429 => break,
+            status => assert_eq!(status, 400),
+        }
+        beat.tick().await;
+    }
+    // Nobody else is kept out, and there is room again when they have gone.
+    assert_well(&server).await;
+    drop(open);
+    loop {
+        refused.send(create(&server, "content-length: 9\r\n").as_bytes()).await;
+        refused.send(b"[1, 2, 3]").await;
+        match refused.answer().await {
+            400 => break,
+            status => assert_eq!(status, 429),
+        }
+        beat.tick().await;
+    }
+}

@@ -2,7 +2,7 @@
 
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, ENTITY};
 use payment_runs_tests::caller::Answer;
-use payment_runs_tests::world::{CARD_APPROVED, World};
+use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use payment_runs_tests::{TestServer, wait_until};
 use serde_json::{Value, json};
 
@@ -217,4 +217,30 @@ async fn a_key_belongs_to_its_scope_and_query() {
     assert_eq!(call("/v2/payment_runs?fields[]=id").json(&v2).await.status, 201);
     let query = call("/v2/payment_runs?fields[]=state").json(&v2).await;
     assert_eq!(query.status, 422, "another query: {}", query.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_a_refusal_is_short() {
+    let server = TestServer::start().await;
+    let client = json!({ "permissions": ["read", "manage_payment_runs"] });
+    let created = server.caller.post("/ops/clients", client).await.body;
+    let caller = payment_runs_tests::caller::Caller::new(server.url(""));
+    caller.log_in(&text(&created["client"], "client_id"), &text(&created, "client_secret")).await;
+    let record = json!({ "x".repeat(200): 1 });
+    let body = json!({ "data": vec![record; 120] });
+    for (who, bytes_max) in [(&caller, 1_024), (&server.caller, 8 * 1_024)] {
+        for path in ["/v1/payment-runs", "/v2/payment_runs"] {
+            let call = || who.call("POST", path).header("idempotency-key", path).json(&body);
+            let first = call().await;
+            assert_eq!(first.status, 400, "{}", first.body);
+            let told = first.body["reasons"].as_array().or(first.body["errors"].as_array()).unwrap();
+            let message = told.last().unwrap()["message"].as_str().unwrap();
+            assert!(told.len() == 1 || message.contains("more faults"), "{message}");
+            let second = call().await;
+            assert_eq!((first.status, &first.bytes), (second.status, &second.bytes), "{path}");
+            let sizes = "SELECT max(length(response)) FROM once WHERE response IS NOT NULL";
+            let longest: i64 = server.open_database().query_row(sizes, [], |row| row.get(0)).unwrap();
+            assert!(longest <= bytes_max, "{longest} bytes are kept");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, TestNode};
 use payment_runs_server::Limits;
 use payment_runs_tests::TestServer;
 use payment_runs_tests::caller::Answer;
+use payment_runs_tests::world::text;
 use serde_json::json;
 
 const NOW: &str = "2024-07-28T10:15:20Z";
@@ -118,15 +119,42 @@ async fn requests_at_once_are_limited_under_v1_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_limited_by_address() {
-    // The server's own start takes one.
     let server = server(Limits { tokens_per_minute_and_address: 3, ..Limits::default() }).await;
     let wrong = server.caller.request_token(CLIENT_ID, "guess").await;
-    assert_eq!((wrong.status, quota(&wrong)), (401, ["3, 3;w=60, 2000;w=60", "1", "40"]));
-    assert_eq!(server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await.status, 200);
+    assert_eq!((wrong.status, quota(&wrong)), (401, ["3, 3;w=60, 2000;w=60", "2", "40"]));
+    // The start of the server took one of the client's own; they are no guesses.
+    for _ in 0..2 {
+        assert_eq!(server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await.status, 200);
+    }
     let refused = server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("40")));
     assert_eq!(refused.body, json!({ "message": "too many requests" }));
     assert_eq!(server.caller.get("/v1/payment-runs").await.status, 200, "who has a token goes on");
     server.node().clock().set("2024-07-28T10:16:00Z".parse().unwrap());
     assert_eq!(server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_shut_out_nobody_who_knows_a_secret() {
+    let server =
+        server(Limits { tokens_per_minute_and_address: 10, tokens_per_minute: 12, ..Limits::default() })
+            .await;
+    let created = server.caller.post("/ops/clients", json!({ "permissions": [] })).await.body;
+    let (id, secret) = (text(&created["client"], "client_id"), text(&created, "client_secret"));
+    for _ in 0..10 {
+        assert_eq!(server.caller.request_token(CLIENT_ID, "guess").await.status, 401);
+    }
+    let guessed = server.caller.request_token(CLIENT_ID, "guess").await;
+    assert_eq!((guessed.status, guessed.header("retry-after")), (429, Some("40")));
+    let known = server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await;
+    assert_eq!(known.status, 200, "{}", known.body);
+    let first = server.caller.request_token(&id, &secret).await;
+    assert_eq!(first.status, 200, "a secret that was not seen before: {}", first.body);
+    let nobody = server.caller.request_token("nobody", "guess").await;
+    assert_eq!(nobody.status, 429, "an unknown client is told the same");
+
+    // One at a time is answered for an address, and a few wait.
+    let many = (0..12).map(|_| server.caller.request_token(CLIENT_ID, "guess"));
+    let answers = futures_util::future::join_all(many).await;
+    assert!(answers.iter().all(|answer| answer.status == 429));
 }

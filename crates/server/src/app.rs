@@ -11,6 +11,8 @@ use payment_runs_engine::ports::{
 use payment_runs_engine::stopping::Stopping;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use crate::auth::Guesses;
+use crate::layer::BodyBudget;
 use crate::limits::{Limiter, Limits};
 use crate::ops::preview::PREVIEWS_AT_ONCE;
 use crate::ops::readiness::LastCheck;
@@ -93,6 +95,10 @@ pub struct App {
     pub(crate) settings: Arc<ServerSettings>,
     /// Counts the requests.
     pub(crate) limiter: Arc<Limiter>,
+    /// Counts the bytes of bodies.
+    pub(crate) bodies: Arc<BodyBudget>,
+    /// Slows down who guesses secrets.
+    pub(crate) guesses: Arc<Guesses>,
     /// Room for previews.
     pub(crate) previews: Arc<Semaphore>,
     /// Places of those who watch a run.
@@ -112,6 +118,8 @@ impl App {
             ports,
             settings: Arc::new(settings),
             limiter,
+            bodies: Arc::default(),
+            guesses: Arc::default(),
             previews: Arc::new(Semaphore::new(PREVIEWS_AT_ONCE)),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             stopping: Stopping::never(),

@@ -16,6 +16,9 @@ const MINUTE_S: i64 = 60;
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
 
+/// Refusals of one client that are kept under idempotency keys in a day; later ones are carried out again when they are repeated.
+const REFUSALS_KEPT_MAX: u64 = 10_000;
+
 /// Where the window of a day stands among a client's windows.
 const DAY: usize = 2;
 
@@ -144,6 +147,8 @@ impl Drop for Slot {
 #[derive(Debug, Default)]
 struct Usage {
     windows: [Used; 3],
+    /// Refusals that were kept today.
+    refusals: Used,
     running: u32,
     running_high_volume: u32,
 }
@@ -167,6 +172,8 @@ impl Usage {
 struct TokenUsage {
     all: Used,
     addresses: HashMap<IpAddr, u64>,
+    /// Tokens that were given, by client.
+    given: HashMap<String, u64>,
 }
 
 /// Counts requests.
@@ -215,7 +222,35 @@ impl Limiter {
         (Verdict { standing, concurrency: Some(concurrency), outcome }, slot)
     }
 
-    /// Decides about a request for a token.
+    /// Whether one more refusal of this client is kept under its idempotency key.
+    pub(crate) fn may_keep_refusal(&self, client: &str, now: Timestamp) -> bool {
+        let quota = Quota { requests: REFUSALS_KEPT_MAX, window_s: DAY_S };
+        let mut clients = lock(&self.clients);
+        if !clients.contains_key(client) {
+            make_room(&mut clients, now.as_second().div_euclid(DAY_S));
+        }
+        let usage = clients.entry(client.to_owned()).or_default();
+        take(&[quota], std::slice::from_mut(&mut usage.refusals), now.as_second()).0
+    }
+
+    /// Counts a token that a client has earned, and no longer as a guess of its address. Fails with the seconds to wait where the
+    /// client has had its quota of them.
+    pub(crate) fn token_given(&self, address: IpAddr, client: &str, now: Timestamp) -> Result<(), u64> {
+        let address = network(address);
+        let mut tokens = lock(&self.tokens);
+        let given = tokens.given.get(client).copied().unwrap_or_default() + 1;
+        if given > self.limits.tokens_per_minute_and_address {
+            return Err(u64::try_from(MINUTE_S - now.as_second().rem_euclid(MINUTE_S)).unwrap_or_default());
+        }
+        tokens.given.insert(client.to_owned(), given);
+        if let Some(requests) = tokens.addresses.get_mut(&address) {
+            *requests = requests.saturating_sub(1);
+        }
+        tokens.all.requests = tokens.all.requests.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Decides about a request for a token .
     pub(crate) fn token(&self, address: IpAddr, now: Timestamp) -> Verdict {
         let quota = |requests| Quota { requests, window_s: MINUTE_S };
         let quotas = [quota(self.limits.tokens_per_minute_and_address), quota(self.limits.tokens_per_minute)];
@@ -224,6 +259,7 @@ impl Limiter {
         let mut tokens = lock(&self.tokens);
         if tokens.all.window != window {
             tokens.addresses.clear();
+            tokens.given.clear();
         }
         let requests = tokens.addresses.get(&address).copied().unwrap_or_default();
         let mut used = [Used { window, requests }, tokens.all];
@@ -306,7 +342,7 @@ fn standing(quotas: &[Quota], used: &[Used], now_s: i64) -> Standing {
 }
 
 /// What an address counts as: an IPv4 address also where it is written as IPv6, and the network of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {
             let owner = u128::MAX << (Ipv6Addr::BITS - NETWORK_BITS);

@@ -13,7 +13,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::app::{App, BODY_PAUSE_MAX, COMPRESS_OVER_BYTES};
 use crate::card_numbers::NO_CARD_NUMBERS;
 use crate::contract;
-use crate::layer::{acceptable, admit, bound, identify, limit, permit, read_body, refuse, replay};
+use crate::layer::{acceptable, admit, bound, identify, limit, one_host, permit, read_body, refuse, replay};
 use crate::ops::OpsApi;
 use crate::v1::V1Api;
 use crate::v2::V2Api;
@@ -32,7 +32,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(Extension(NO_CARD_NUMBERS))
         .layer(from_fn_with_state(app.clone(), replay))
-        .layer(from_fn(read_body))
+        .layer(from_fn_with_state(app.clone(), read_body))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(from_fn(acceptable))
         .layer(from_fn_with_state(app.clone(), bound))
@@ -43,6 +43,7 @@ pub fn router(app: App) -> Router {
         .layer(CompressionLayer::new().gzip(true).compress_when(
             SizeAbove::new(COMPRESS_FROM_BYTES).and(NotForContentType::const_new("text/event-stream")),
         ))
+        .layer(from_fn(one_host))
         .layer(from_fn_with_state(app, identify))
 }
 

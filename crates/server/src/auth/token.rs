@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ports::{Client, StoreError};
 use sha2::{Digest, Sha256};
 
+use super::guesses::TokenAttempt;
 use super::secret::verify_secret;
 use crate::app::{App, TOKEN_LIFE_S};
 
@@ -28,24 +29,60 @@ pub(crate) fn token_digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Gives a token to a client with the right secret; `None` when client or secret is wrong, without saying which.
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoToken {
+    /// Client or secret is wrong; it is not said which.
+    #[error("the client id or the client secret is not valid")]
+    Wrong,
+    /// A quota is used up for so many seconds.
+    #[error("too many requests")]
+    OverLimit(u64),
+    /// The store could not be asked.
+    #[error("the client could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// Gives a token to a client with the right secret.
 pub(crate) async fn issue_token(
     app: &App,
+    attempt: TokenAttempt,
     id: &str,
     secret: &str,
-) -> Result<Option<IssuedToken>, StoreError> {
+) -> Result<IssuedToken, NoToken> {
     let found = app.ports.access.find_client(id).await?.filter(|client| client.is_active);
-    let secret = secret.to_owned();
-    let hash = found.as_ref().map_or_else(|| NOBODY_HASH.to_owned(), |client| client.secret_hash.clone());
-    // Hashing takes tens of milliseconds of work by design, which would hold up other requests here.
-    let fits = tokio::task::spawn_blocking(move || verify_secret(&secret, &hash)).await.unwrap_or(false);
-    let Some(client) = found.filter(|_| fits) else { return Ok(None) };
+    let key = &app.settings.cursor_key;
+    if !found.as_ref().is_some_and(|client| app.guesses.is_known(key, client, secret)) {
+        check(app, attempt, found.as_ref(), secret).await?;
+    }
+    let client = found.ok_or(NoToken::Wrong)?;
+    app.guesses.learn(key, &client, secret);
+    app.limiter.token_given(attempt.address, &client.id, app.now()).map_err(NoToken::OverLimit)?;
     let mut bytes = [0_u8; TOKEN_BYTES];
     app.ports.entropy.fill(&mut bytes);
     let token = format!("{:032x}", u128::from_be_bytes(bytes));
     // The secret may have been replaced while it was being checked; then it has bought nothing.
     let is_stored = app.ports.access.put_token(token_digest(&token), &client, expiry(app.real_now())).await?;
-    Ok(is_stored.then_some(IssuedToken { token, client }))
+    if is_stored { Ok(IssuedToken { token, client }) } else { Err(NoToken::Wrong) }
+}
+
+/// Checks a secret that is not known yet. Beyond the quota that takes its time, and a wrong one is told to wait.
+async fn check(
+    app: &App,
+    attempt: TokenAttempt,
+    found: Option<&Client>,
+    secret: &str,
+) -> Result<(), NoToken> {
+    let wrong = attempt.wait_s.map_or(NoToken::Wrong, NoToken::OverLimit);
+    let _turn = match attempt.wait_s {
+        None => None,
+        Some(wait_s) => Some(app.guesses.turn(attempt.address).await.ok_or(NoToken::OverLimit(wait_s))?),
+    };
+    let secret = secret.to_owned();
+    let hash = found.map_or_else(|| NOBODY_HASH.to_owned(), |client| client.secret_hash.clone());
+    // Hashing takes tens of milliseconds of work by design, which would hold up other requests here.
+    let fits = tokio::task::spawn_blocking(move || verify_secret(&secret, &hash)).await.unwrap_or(false);
+    if fits && found.is_some() { Ok(()) } else { Err(wrong) }
 }
 
 /// When a token given now ends.

@@ -6,6 +6,8 @@ mod query;
 mod v1;
 mod v2;
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use payment_runs_engine::payment_method::card_number::{holds_card_number, without_card_numbers};
@@ -58,9 +60,34 @@ pub(crate) struct Place<'a> {
     pub(crate) old_version: bool,
 }
 
-/// What a refusal was about, among the extensions of its answer, since old versions are told of it with status 200.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Refused(pub(crate) Category);
+/// What a refusal was about, among the extensions of its answer, since old versions are told of it with status 200, and what is
+/// stored of it is shorter.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused(Arc<Told>);
+
+#[derive(Debug)]
+struct Told {
+    surface: Surface,
+    resource: Resource,
+    request_id: String,
+    old_version: bool,
+    rejection: Rejection,
+}
+
+impl Refused {
+    /// What it was about.
+    pub(crate) fn category(&self) -> Category {
+        self.0.rejection.category
+    }
+
+    /// The same answer with half of the faults; nothing where there is only one.
+    pub(crate) fn shorter(&self) -> Option<Response> {
+        let Told { surface, resource, request_id, old_version, rejection } = self.0.as_ref();
+        let half = rejection.faults.len() / 2;
+        let place = Place { surface: *surface, resource: *resource, request_id, old_version: *old_version };
+        (half > 0).then(|| write_failure(&place, &rejection.with_first_faults(half)))
+    }
+}
 
 /// The word of the operations API for a kind of fault.
 pub(crate) fn code_word(category: Category) -> &'static str {
@@ -80,18 +107,31 @@ pub(crate) fn write_failure(place: &Place<'_>, rejection: &Rejection) -> Respons
     if let Some(seconds) = rejection.retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    response.extensions_mut().insert(Refused(rejection.category));
+    response.extensions_mut().insert(Refused(Arc::new(Told {
+        surface: place.surface,
+        resource: place.resource,
+        request_id: place.request_id.to_owned(),
+        old_version: place.old_version,
+        rejection: rejection.clone(),
+    })));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
 
+/// Characters of the path of a field that are told. The longest documented one has a hundred; the rest are a caller's own texts.
+const PATH_CHARS_MAX: usize = 256;
+
 /// The rejection without card numbers: messages repeat what callers sent, such as the name of something that does not exist, and
 /// answers are logged by others and stored under idempotency keys.
 fn masked(rejection: &Rejection) -> Rejection {
     let mut rejection = rejection.clone();
     for fault in &mut rejection.faults {
+        if let Some((end, _)) = fault.field.char_indices().nth(PATH_CHARS_MAX) {
+            fault.field.truncate(end);
+            fault.field.push('…');
+        }
         for text in [&mut fault.field, &mut fault.message] {
             if holds_card_number(text) {
                 *text = without_card_numbers(text);

@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use payment_runs_stubs::{Category, Rejection};
 
 use super::refuse;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, TokenAttempt};
 use crate::failure::Surface;
-use crate::limits::{Lane, Outcome, Verdict};
+use crate::limits::{Lane, Outcome, Verdict, network};
 
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -32,11 +32,11 @@ const RETRY_AT_ONCE_S: u64 = 1;
 pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let (verdict, slot) = match (request.extensions().get::<Caller>(), Surface::of(path)) {
-        _ if path == TOKEN_PATH => (app.limiter.token(address_of(&request), app.now()), None),
+        _ if path == TOKEN_PATH => return limit_tokens(&app, request, next).await,
         (None, _) | (_, Surface::Ops) => return next.run(request).await,
         (Some(caller), _) => app.limiter.request(&caller.client, lane_of(path), app.now()),
     };
-    let mut response = match refusal(&verdict, path) {
+    let mut response = match refusal(&verdict) {
         Some(rejection) => refuse(&request.into_parts().0, &rejection),
         None => next.run(request).await,
     };
@@ -45,9 +45,20 @@ pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
+/// Counts a request for a token. Beyond the quota it goes on all the same, but slowly: its client may know its secret.
+async fn limit_tokens(app: &App, mut request: Request, next: Next) -> Response {
+    let address = network(address_of(request.extensions()));
+    let verdict = app.limiter.token(address, app.now());
+    let wait_s = (verdict.outcome != Outcome::Admitted).then_some(verdict.standing.reset_s);
+    request.extensions_mut().insert(TokenAttempt { address, wait_s });
+    let mut response = next.run(request).await;
+    tell(&verdict, response.headers_mut());
+    response
+}
+
 /// Where the request comes from. Behind a proxy that is the proxy: a header that names the caller could be made up.
-fn address_of(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+pub(super) fn address_of(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
 }
 
@@ -62,10 +73,9 @@ fn lane_of(path: &str) -> Option<Lane> {
     }
 }
 
-fn refusal(verdict: &Verdict, path: &str) -> Option<Rejection> {
+fn refusal(verdict: &Verdict) -> Option<Rejection> {
     let (message, wait_s) = match verdict.outcome {
         Outcome::Admitted => return None,
-        Outcome::QuotaUsedUp if path == TOKEN_PATH => ("too many requests", verdict.standing.reset_s),
         Outcome::QuotaUsedUp => ("the request quota is used up", verdict.standing.reset_s),
         Outcome::TooManyAtOnce => ("too many requests of this client are under way", RETRY_AT_ONCE_S),
     };

@@ -15,14 +15,14 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::ports::{Once, OnceKey, Output, Replay, StoredResponse};
+use payment_runs_engine::ports::{Once, OnceKey, Output, Permission, Replay, StoredResponse};
 use payment_runs_stubs::{Category, Location, Rejection, RequestId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,13 @@ use crate::failure::{Refused, store_failure};
 const KEY_HEADER: &str = "idempotency-key";
 /// Characters in a key at most, as documented.
 const KEY_CHARS_MAX: usize = 255;
+
+/// Bytes of a refusal that is stored under a key, as it is packed. With key and digest it fits into a quarter of a page of the
+/// database.
+const REFUSAL_BYTES_MAX: usize = 800;
+
+/// The same of a client that may administer, which has other ways to fill the disk.
+const ADMINISTRATOR_REFUSAL_BYTES_MAX: usize = 4_096;
 
 /// A request's idempotency key on its way to the command that honours it.
 #[derive(Debug, Clone)]
@@ -187,6 +194,7 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
         Ok(Some(key)) => {
             let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let ticket = ticket_for(&app, caller, &key, &parts, &bytes);
+            let is_administrator = caller.may(Permission::Administer);
             match known_answer(&app, &ticket).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => return answer,
@@ -194,7 +202,7 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
             }
             parts.extensions.insert(ticket.clone());
             let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
-            return remember(&app, &ticket, response).await;
+            return remember(&app, &ticket, is_administrator, response).await;
         }
         Err(rejection) => rejection,
     };
@@ -223,26 +231,57 @@ pub(crate) fn known_replay(known: Replay) -> Result<Response, Rejection> {
 }
 
 /// Stores the answer of a request that had no effect. Answers of 5xx, 401 and 429 are not stored: nothing was decided.
-async fn remember(app: &App, ticket: &OnceTicket, response: Response) -> Response {
+///
+/// A refusal costs a caller next to nothing, so what is stored of it has a bound. The caller is told no more than is stored, so that
+/// a repetition gets the same answer.
+async fn remember(app: &App, ticket: &OnceTicket, is_administrator: bool, response: Response) -> Response {
     // Old versions are told of most failures with status 200, which says nothing about what was decided.
-    let refused = response.extensions().get::<Refused>().copied();
-    let status = refused.map_or(response.status(), |Refused(category)| category.status());
+    let refused = response.extensions().get::<Refused>().cloned();
+    let status = refused.as_ref().map_or(response.status(), |refused| refused.category().status());
     let undecided = status.is_server_error()
         || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT);
     if ticket.stored.load(Ordering::Acquire) || undecided {
         return response;
     }
+    if refused.is_none() {
+        return keep(app, ticket, response, usize::MAX).await.0;
+    }
+    if !app.limiter.may_keep_refusal(&ticket.key.client, app.now()) {
+        return response;
+    }
+    let bytes_max = if is_administrator { ADMINISTRATOR_REFUSAL_BYTES_MAX } else { REFUSAL_BYTES_MAX };
+    let mut response = response;
+    loop {
+        let (answer, is_kept) = keep(app, ticket, response, bytes_max).await;
+        let shorter = answer.extensions().get::<Refused>().filter(|_| !is_kept).and_then(Refused::shorter);
+        // What is too long with one fault is not kept, and is carried out again when it is repeated.
+        let Some(mut shorter) = shorter else { return answer };
+        // Layers within may have added headers.
+        for (name, value) in answer.headers() {
+            if !shorter.headers().contains_key(name) && name != CONTENT_LENGTH {
+                shorter.headers_mut().append(name.clone(), value.clone());
+            }
+        }
+        response = shorter;
+    }
+}
+
+/// Stores an answer, unless it is too long; says whether it did.
+async fn keep(app: &App, ticket: &OnceTicket, response: Response, bytes_max: usize) -> (Response, bool) {
     let (parts, body) = response.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
-        return Response::from_parts(parts, Body::empty());
+        return (Response::from_parts(parts, Body::empty()), true);
     };
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let packed = pack(&ticket.request_id, parts.status, content_type, &bytes);
-    let stored = app.ports.once.store_once(&ticket.key, app.now(), ticket.expires_at, packed).await;
-    if let Err(error) = stored {
-        store_failure(&error);
+    let fits = packed.0.len() <= bytes_max;
+    if fits {
+        let stored = app.ports.once.store_once(&ticket.key, app.now(), ticket.expires_at, packed).await;
+        if let Err(error) = stored {
+            store_failure(&error);
+        }
     }
-    Response::from_parts(parts, Body::from(bytes))
+    (Response::from_parts(parts, Body::from(bytes)), fits)
 }
 
 /// The key of a request that may carry one.

@@ -63,11 +63,11 @@ impl v1::Api for V1Api {
 
     async fn create_token(
         &self,
-        _context: RequestContext,
+        context: RequestContext,
         _headers: create_token::Headers,
         body: CreateTokenRequest,
     ) -> Result<create_token::Response, Rejection> {
-        token::create(&self.app, body).await.map(create_token::Response::Status200)
+        token::create(&self.app, &context, body).await.map(create_token::Response::Status200)
     }
 
     async fn list_payment_runs(
