@@ -57,7 +57,9 @@ pub(crate) async fn issue_token(
     }
     let client = found.ok_or(NoToken::Wrong)?;
     app.guesses.learn(key, &client, secret);
-    app.limiter.token_given(attempt.address, &client.id, app.now()).map_err(NoToken::OverLimit)?;
+    let counted = attempt.wait_s.is_none();
+    let given = app.limiter.token_given(attempt.address, counted, &client.id, app.now());
+    given.map_err(NoToken::OverLimit)?;
     let mut bytes = [0_u8; TOKEN_BYTES];
     app.ports.entropy.fill(&mut bytes);
     let token = format!("{:032x}", u128::from_be_bytes(bytes));
