@@ -203,8 +203,8 @@ fn shorten(faults: &mut Vec<Fault>, count: usize) {
     if count > 1
         && let Some(last) = faults.last_mut()
     {
-        last.field = String::new();
-        last.message = "there are more faults than are told".to_owned();
+        last.field.clear();
+        "there are more faults than are told".clone_into(&mut last.message);
     }
 }
 

@@ -245,7 +245,7 @@ fn parse_form<T>(contract: &'static Contract, bytes: &[u8]) -> Result<T, Vec<Fau
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
-    if bytes.iter().filter(|byte| **byte == b'&').count() >= FORM_FIELDS_MAX {
+    if bytes.split(|byte| *byte == b'&').nth(FORM_FIELDS_MAX).is_some() {
         let message = format!("the form has more than {FORM_FIELDS_MAX} fields");
         return Err(vec![whole(Category::InvalidValue, message)]);
     }

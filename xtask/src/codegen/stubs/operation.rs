@@ -53,13 +53,9 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
         quote!(&[#(#scopes),*])
     });
     let streamed = operation.body.as_ref().is_some_and(|body| matches!(body.content.media, Media::Stream));
-    let plain_bytes_max = match operation.body.as_ref().and_then(|body| body.plain_bytes_max) {
-        Some(bytes) => {
-            let bytes = Literal::u64_unsuffixed(bytes);
-            quote!(Some(#bytes))
-        }
-        None => quote!(None),
-    };
+    let plain_bytes_max = operation.body.as_ref().and_then(|body| body.plain_bytes_max);
+    let plain_bytes_max = plain_bytes_max.map(Literal::u64_unsuffixed);
+    let plain_bytes_max = plain_bytes_max.map_or_else(|| quote!(None), |bytes| quote!(Some(#bytes)));
     let answers: IndexSet<&String> = operation
         .successes()
         .filter_map(|response| response.content.as_ref())
