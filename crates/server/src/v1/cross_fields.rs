@@ -1,5 +1,7 @@
 //! Faults between the fields of a body whose values are refused already, so that the caller learns of all at once.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use payment_runs_engine::command::NewRun;
@@ -10,7 +12,8 @@ use payment_runs_engine::run::{DataRecord, RunFilter, RunOptions};
 use payment_runs_engine::run_rules::check_new_run;
 use payment_runs_engine::settings::Settings;
 use payment_runs_stubs::{Category, Fault, Location, OperationInfo, Rejection, RequestContext};
-use serde_json::{Map, Value};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::owner::owner_missing;
 use super::runs;
@@ -25,7 +28,7 @@ pub(super) fn with_cross_field_faults(
     operation: &OperationInfo,
     rejection: Rejection,
 ) -> Rejection {
-    let rules: fn(&Map<String, Value>) -> Vec<Fault> = match operation.id {
+    let rules: fn(&Given) -> Vec<Fault> = match operation.id {
         "createPaymentRun" => between_run_fields,
         id if OWNED.contains(&id) => about_the_owner,
         _ => return rejection,
@@ -41,18 +44,21 @@ pub(super) fn with_run_faults(body: &[u8], rejection: Rejection) -> Rejection {
     with_faults(body, rejection, between_run_fields)
 }
 
-fn with_faults(body: &[u8], rejection: Rejection, rules: fn(&Map<String, Value>) -> Vec<Fault>) -> Rejection {
+fn with_faults(body: &[u8], rejection: Rejection, rules: fn(&Given) -> Vec<Fault>) -> Rejection {
     let about_values = Some(body).filter(|_| is_about_values(&rejection));
-    match about_values.and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok()) {
+    match about_values.and_then(|body| serde_json::from_slice::<Given>(body).ok()) {
         Some(fields) => Rejection::from_faults([rejection.faults, rules(&fields)].concat()),
         None => rejection,
     }
 }
 
 /// Whether an account is named.
-fn about_the_owner(fields: &Map<String, Value>) -> Vec<Fault> {
-    let is_named = ["accountId", "accountNumber"].iter().any(|field| fields.contains_key(*field));
-    if is_named { Vec::new() } else { vec![owner_missing()] }
+fn about_the_owner(fields: &Given) -> Vec<Fault> {
+    if fields.account_id.is_there || fields.account_number.is_there {
+        Vec::new()
+    } else {
+        vec![owner_missing()]
+    }
 }
 
 fn is_about_values(rejection: &Rejection) -> bool {
@@ -66,7 +72,7 @@ fn is_about_values(rejection: &Rejection) -> bool {
 }
 
 /// What the fields that are given say about each other, whatever their values.
-fn between_run_fields(fields: &Map<String, Value>) -> Vec<Fault> {
+fn between_run_fields(fields: &Given) -> Vec<Fault> {
     let wording = Wording { name: runs::name, state: None };
     let mut refusals = check_new_run(&stand_in(fields), &Settings::default());
     refusals.retain(|refusal| matches!(refusal, Refusal::Excludes { .. } | Refusal::OneNeeded { .. }));
@@ -74,31 +80,115 @@ fn between_run_fields(fields: &Map<String, Value>) -> Vec<Fault> {
 }
 
 /// A run that has a value wherever the body gives one.
-fn stand_in(fields: &Map<String, Value>) -> NewRun {
-    let given = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
-    let is_on = |field: &str| fields.get(field) == Some(&Value::Bool(true));
-    let has_records = fields.get("data").and_then(Value::as_array).is_some_and(|records| !records.is_empty());
-    let has_gateway = given("paymentGatewayId") || given("paymentGatewayNumber");
+fn stand_in(fields: &Given) -> NewRun {
+    let has_gateway = fields.payment_gateway_id.has_value || fields.payment_gateway_number.has_value;
     NewRun {
         id: RunId::from_u128(0),
         filter: RunFilter {
-            account: given("accountId").then_some(AccountId::from_u128(0)),
-            batch: given("batch").then(String::new),
-            bill_cycle_day: given("billCycleDay").then_some(1),
-            bill_run: given("billingRunId").then_some(BillRunId::from_u128(0)),
-            currency: given("currency").then_some(Currency::USD),
+            account: fields.account_id.has_value.then_some(AccountId::from_u128(0)),
+            batch: fields.batch.has_value.then(String::new),
+            bill_cycle_day: fields.bill_cycle_day.has_value.then_some(1),
+            bill_run: fields.billing_run_id.has_value.then_some(BillRunId::from_u128(0)),
+            currency: fields.currency.has_value.then_some(Currency::USD),
             gateway: has_gateway.then_some(GatewayId::from_u128(0)),
         },
         options: RunOptions {
-            apply_credit_balance: is_on("applyCreditBalance"),
-            auto_apply_credit_memo: is_on("autoApplyCreditMemo"),
-            auto_apply_unapplied_payment: is_on("autoApplyUnappliedPayment"),
+            apply_credit_balance: fields.apply_credit_balance.is_on,
+            auto_apply_credit_memo: fields.auto_apply_credit_memo.is_on,
+            auto_apply_unapplied_payment: fields.auto_apply_unapplied_payment.is_on,
             ..RunOptions::default()
         },
-        target_date: given("targetDate").then_some(Date::MIN),
-        run_at: given("runDate").then_some(Timestamp::UNIX_EPOCH),
+        target_date: fields.target_date.has_value.then_some(Date::MIN),
+        run_at: fields.run_date.has_value.then_some(Timestamp::UNIX_EPOCH),
         organizations: Vec::new(),
-        records: if has_records { vec![DataRecord::default()] } else { Vec::new() },
+        records: if fields.data.has_elements { vec![DataRecord::default()] } else { Vec::new() },
+    }
+}
+
+/// The fields that have rules between them. A body that was refused may be of any size and shape, so nothing of it is kept but this.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Given {
+    account_id: Trace,
+    account_number: Trace,
+    apply_credit_balance: Trace,
+    auto_apply_credit_memo: Trace,
+    auto_apply_unapplied_payment: Trace,
+    batch: Trace,
+    bill_cycle_day: Trace,
+    billing_run_id: Trace,
+    currency: Trace,
+    data: Trace,
+    payment_gateway_id: Trace,
+    payment_gateway_number: Trace,
+    run_date: Trace,
+    target_date: Trace,
+}
+
+/// What is known of a value that is passed over.
+#[derive(Debug, Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "these are four questions, each on its own")]
+struct Trace {
+    is_there: bool,
+    has_value: bool,
+    is_on: bool,
+    has_elements: bool,
+}
+
+impl Trace {
+    const VALUE: Self = Self { is_there: true, has_value: true, is_on: false, has_elements: false };
+}
+
+impl<'de> Deserialize<'de> for Trace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Tracer)
+    }
+}
+
+struct Tracer;
+
+impl<'de> Visitor<'de> for Tracer {
+    type Value = Trace;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Trace, E> {
+        Ok(Trace { has_value: false, ..Trace::VALUE })
+    }
+
+    fn visit_bool<E>(self, is_on: bool) -> Result<Trace, E> {
+        Ok(Trace { is_on, ..Trace::VALUE })
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Trace, E> {
+        Ok(Trace::VALUE)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Trace, E> {
+        Ok(Trace::VALUE)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Trace, E> {
+        Ok(Trace::VALUE)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Trace, E> {
+        Ok(Trace::VALUE)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Trace, A::Error> {
+        let mut has_elements = false;
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            has_elements = true;
+        }
+        Ok(Trace { has_elements, ..Trace::VALUE })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Trace, A::Error> {
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Trace::VALUE)
     }
 }
 
@@ -107,7 +197,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use bytes::Bytes;
     use http::{Extensions, Method, Uri};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
