@@ -328,11 +328,11 @@ async fn the_credit_balance_pays_where_invoices_are_not_settled_with_memos() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_decimal_currencies_are_charged_to_the_last_digit() {
+async fn three_decimal_currencies_are_charged_as_finely_as_the_gateway_counts() {
     let server = TestServer::start().await;
     let world = World::new(&server.caller);
     let account = world.account_with("Kuwait", CARD_APPROVED, json!({ "currency": "KWD" })).await;
-    let invoice = world.invoice(&account, json!(1.234), DUE).await;
+    let invoice = world.invoice(&account, json!(1.24), DUE).await;
     let record = json!({ "accountId": account, "documentType": "Invoice", "documentId": invoice });
     let of = |amount: f64| {
         let mut record = record.clone();
@@ -342,12 +342,16 @@ async fn three_decimal_currencies_are_charged_to_the_last_digit() {
     let run = world.run(of(0.0011)).await;
     let data = server.caller.get(&format!("/v1/payment-runs/{}/data", text(&run, "id"))).await.body;
     assert_eq!(data["data"][0]["result"], "Error", "no fourth digit: {data}");
-    world.run(of(0.004)).await;
+    let run = world.run(of(0.004)).await;
+    let path = format!("/ops/payment-runs/{}/payments", text(&run, "id"));
+    let declined = server.caller.get(&path).await.body;
+    assert_eq!(declined["data"][0]["gateway_code"], "amount_not_expressible", "{declined}");
+    world.run(of(0.01)).await;
     let run = world.run(json!({ "targetDate": TARGET })).await;
     let summary = server.caller.get(&format!("/v1/payment-runs/{}/summary", text(&run, "id"))).await.body;
     assert_eq!(summary["totalValues"][0]["totalValueOfPayments"], "1.23 KWD", "{summary}");
     let charged: Vec<i64> = server.charges().iter().map(|charge| charge.amount_minor).collect();
-    assert_eq!(charged, [4, 1_230]);
+    assert_eq!(charged, [10, 1_230]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

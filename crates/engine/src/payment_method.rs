@@ -65,6 +65,9 @@ pub struct Instrument {
     pub holder_name: Option<String>,
     /// What the gateway knows it by.
     pub token: Option<String>,
+    /// The gateway's customer to whom the token belongs. A token of a customer is charged only together with its customer.
+    #[serde(default)]
+    pub customer: Option<String>,
 }
 
 /// A payment method.

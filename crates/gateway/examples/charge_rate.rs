@@ -80,6 +80,7 @@ fn request(gateway: &StripeGateway, number: usize) -> ChargeRequest {
         key: format!("adapter-{number}"),
         money: Money::new(100, Currency::USD),
         token: "pm_card_visa".into(),
+        customer: None,
         method_kind: PaymentMethodKind::CreditCard,
         subject: ChargeSubject {
             ledger: LedgerId::from_u128(1),

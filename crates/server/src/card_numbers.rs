@@ -4,7 +4,7 @@ use payment_runs_engine::payment_method::card_number::{CARD_NUMBER_MESSAGE, hold
 use payment_runs_stubs::TextRule;
 
 /// The fields whose numbers go to the gateway and are never stored.
-const MADE_FOR_NUMBERS: &[&str] = &["bankAccountNumber", "cardNumber"];
+const MADE_FOR_NUMBERS: &[&str] = &["IBAN", "bankAccountNumber", "cardNumber"];
 
 /// No text holds a card number, whatever its field. Every other field may come to rest somewhere.
 pub(crate) const NO_CARD_NUMBERS: TextRule = TextRule {

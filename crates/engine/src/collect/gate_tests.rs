@@ -161,6 +161,7 @@ async fn nothing_reaches_another_account_until_the_right_one_is_back() {
         number: "1".to_owned(),
         routing_number: None,
         holder_name: None,
+        holder_email: None,
         kind: crate::payment_method::PaymentMethodKind::Ach,
     };
     assert_eq!(bench.gate.tokenize(&details, "key").await, Err(TokenizeError::Unavailable { why }));

@@ -23,6 +23,8 @@ pub struct Charge {
     pub money: Money,
     /// What the gateway knows the payment method by.
     pub token: String,
+    /// The gateway's customer to whom the token belongs, if any.
+    pub customer: Option<String>,
     /// What kind of method the token stands for.
     pub method_kind: PaymentMethodKind,
     /// What it collects, for whoever compares the gateway's books with the ledger's.
@@ -285,6 +287,8 @@ pub enum InstrumentDetails {
         routing_number: Option<String>,
         /// Name of the account's holder.
         holder_name: Option<String>,
+        /// E-mail address of the account's holder.
+        holder_email: Option<String>,
         /// The scheme.
         kind: PaymentMethodKind,
     },

@@ -32,6 +32,7 @@ const IGNORED: &[&str] = &[
     "customer",
     "error_on_requires_action",
     "mandate",
+    "mandate_data[customer_acceptance][type]",
     "off_session",
     "payment_method_types[]",
     "receipt_email",

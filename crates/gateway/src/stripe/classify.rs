@@ -1,10 +1,11 @@
 //! What an answer means. Pure. The rule behind every line: what is not certain is unknown.
 
-use payment_runs_engine::money::{Currency, Money};
+use payment_runs_engine::money::Currency;
 use payment_runs_engine::ports::{Delivery, Doubt, NotSentCause, ReportedCharge};
 use serde::Deserialize;
 
 use super::exchange::{ExchangeAnswer, ExchangeError, in_one_line};
+use super::units::from_dialect;
 
 /// The longest code and message kept of an answer, in characters: they are stored with the payment.
 const CODE_MAX: usize = 64;
@@ -37,14 +38,14 @@ pub(super) struct IntentBody {
 }
 
 impl IntentBody {
-    /// The charge as the gateway reports it. `amount_minor` is what was received, or is to be.
-    fn report(&self, amount_minor: Option<i64>) -> ReportedCharge {
+    /// The charge as the gateway reports it. `amount` is what was received, or is to be, in the dialect's units.
+    fn report(&self, amount: Option<i64>) -> ReportedCharge {
         let code = self.currency.as_deref().map(str::to_ascii_uppercase);
         let currency = code.and_then(|code| Currency::from_code(&code).ok());
         ReportedCharge {
             reference: bounded(&self.id, REFERENCE_MAX),
             key: self.metadata.reference.clone(),
-            money: amount_minor.zip(currency).map(|(minor, currency)| Money::new(minor, currency)),
+            money: amount.zip(currency).and_then(|(amount, currency)| from_dialect(amount, currency)),
         }
     }
 }

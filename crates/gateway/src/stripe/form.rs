@@ -7,6 +7,8 @@ use payment_runs_engine::payment_method::PaymentMethodKind;
 use payment_runs_engine::ports::{Charge, InstrumentDetails};
 use sha2::{Digest, Sha256};
 
+use super::units::to_dialect;
+
 /// The most charges one search returns.
 pub const SEARCH_LIMIT: usize = 100;
 
@@ -29,11 +31,19 @@ const fn type_name(kind: PaymentMethodKind) -> &'static str {
 pub fn charge_body(charge: &Charge) -> Vec<u8> {
     let subject = &charge.subject;
     let mut form = Serializer::new(String::with_capacity(512));
-    form.append_pair("amount", &charge.money.minor.to_string())
+    // An amount that the dialect cannot express is refused before its body is sent.
+    let amount = to_dialect(charge.money).unwrap_or(charge.money.minor);
+    form.append_pair("amount", &amount.to_string())
         .append_pair("confirm", "true")
-        .append_pair("currency", &charge.money.currency.code().to_ascii_lowercase())
-        .append_pair("error_on_requires_action", "true")
-        .append_pair("metadata[account]", &subject.account.to_string());
+        .append_pair("currency", &charge.money.currency.code().to_ascii_lowercase());
+    if let Some(customer) = &charge.customer {
+        form.append_pair("customer", customer);
+    }
+    form.append_pair("error_on_requires_action", "true");
+    if matches!(charge.method_kind, PaymentMethodKind::Ach | PaymentMethodKind::Sepa) {
+        form.append_pair("mandate_data[customer_acceptance][type]", "offline");
+    }
+    form.append_pair("metadata[account]", &subject.account.to_string());
     if let Some(first) = subject.documents.first() {
         form.append_pair("metadata[document]", &first.to_string());
     }
@@ -64,29 +74,38 @@ fn digest_of(documents: &[DocumentId]) -> String {
 /// The body that exchanges a card or bank account for a token.
 pub fn instrument_body(details: &InstrumentDetails) -> Vec<u8> {
     let mut form = Serializer::new(String::with_capacity(192));
-    let holder_name = match details {
+    let (holder_name, holder_email) = match details {
         InstrumentDetails::Card { number, expiration_month, expiration_year, holder_name } => {
             form.append_pair("type", "card")
                 .append_pair("card[number]", number)
                 .append_pair("card[exp_month]", &expiration_month.to_string())
                 .append_pair("card[exp_year]", &expiration_year.to_string());
-            holder_name
+            (holder_name, &None)
         }
-        InstrumentDetails::BankAccount { number, holder_name, kind: PaymentMethodKind::Sepa, .. } => {
+        InstrumentDetails::BankAccount {
+            number,
+            holder_name,
+            holder_email,
+            kind: PaymentMethodKind::Sepa,
+            ..
+        } => {
             form.append_pair("type", "sepa_debit").append_pair("sepa_debit[iban]", number);
-            holder_name
+            (holder_name, holder_email)
         }
-        InstrumentDetails::BankAccount { number, routing_number, holder_name, .. } => {
+        InstrumentDetails::BankAccount { number, routing_number, holder_name, holder_email, .. } => {
             form.append_pair("type", "us_bank_account")
                 .append_pair("us_bank_account[account_number]", number);
             if let Some(routing_number) = routing_number {
                 form.append_pair("us_bank_account[routing_number]", routing_number);
             }
-            holder_name
+            (holder_name, holder_email)
         }
     };
-    if let Some(holder_name) = holder_name {
-        form.append_pair("billing_details[name]", holder_name);
+    if let Some(email) = holder_email {
+        form.append_pair("billing_details[email]", email);
+    }
+    if let Some(name) = holder_name {
+        form.append_pair("billing_details[name]", name);
     }
     form.finish().into_bytes()
 }

@@ -14,6 +14,7 @@ fn charge() -> Charge {
         key: "ledger-d1-0".into(),
         money: Money::new(1_099, Currency::USD),
         token: "pm_card_visa".into(),
+        customer: None,
         method_kind: PaymentMethodKind::CreditCard,
         subject: ChargeSubject {
             ledger: LedgerId::from_u128(7),
@@ -104,6 +105,7 @@ fn instruments_are_read_by_the_gateway_as_they_were_meant() {
         number: number.into(),
         routing_number: routing.map(str::to_owned),
         holder_name: None,
+        holder_email: None,
         kind,
     };
     let ach = account(PaymentMethodKind::Ach, "000000000009", Some("110000000"));

@@ -14,7 +14,11 @@ use super::classify::{classify, classify_absence};
 use super::config::{ConfigError, StripeConfig};
 use super::exchange::{Exchange, ExchangeRequest, Target, in_one_line};
 use super::hyper_exchange::HyperExchange;
+use super::units::to_dialect;
 use super::{account, form, look_up, tokenize};
+
+/// The code of a charge that was not sent, since the dialect cannot express its amount.
+const INEXPRESSIBLE: &str = "amount_not_expressible";
 
 /// Deliveries of one request for a token, at most; its key makes a repetition harmless.
 const TOKENIZE_ATTEMPTS_MAX: u32 = 2;
@@ -71,6 +75,9 @@ impl Gateway for StripeGateway {
     }
 
     async fn charge(&self, request: &ChargeRequest) -> Delivery {
+        if let Err(inexpressible) = to_dialect(request.money) {
+            return Delivery::Refused { code: INEXPRESSIBLE.to_owned(), message: inexpressible.to_string() };
+        }
         let call = ExchangeRequest {
             target: Target::CreatePaymentIntent,
             idempotency_key: Some(request.idempotency_key.clone()),

@@ -17,6 +17,7 @@ mod hyper_exchange;
 mod in_process;
 pub mod look_up;
 mod tokenize;
+mod units;
 
 pub use classify::classify;
 pub use config::{ConfigError, SecretKey, StripeConfig, default_settings};

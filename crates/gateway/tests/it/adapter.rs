@@ -74,6 +74,7 @@ async fn bank_accounts_are_stored_and_charged() {
         number: number.into(),
         routing_number: routing.map(str::to_owned),
         holder_name: Some("Ada".into()),
+        holder_email: None,
         kind,
     };
     for (index, (details, ending)) in [

@@ -71,6 +71,7 @@ pub(crate) fn charge_of(number: u128, token: &str) -> Charge {
         key: charge_key::of_document(LEDGER, DocumentId::from_u128(number), 0),
         money: Money::new(1_099, Currency::USD),
         token: token.into(),
+        customer: None,
         method_kind: PaymentMethodKind::CreditCard,
         subject: ChargeSubject {
             ledger: LEDGER,

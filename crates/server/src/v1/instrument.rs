@@ -14,6 +14,8 @@ use payment_runs_types::v1::{
     AccountCreditCard, CardHolderInfo, CreatePaymentMethodRequest, PaymentMethodType,
 };
 
+use iban::Iban;
+
 use super::gateways;
 use crate::call::Call;
 use crate::faults::Faults;
@@ -54,7 +56,7 @@ pub(super) fn read(
         found.map(|gateway| gateway.id)
     });
     check_expiration_year(prefix, body.expiration_year, faults);
-    refuse_dropped(prefix, &body, faults);
+    faults.unsupported(format!("{prefix}securityCode"), body.security_code.is_some(), NO_SECURITY_CODES);
     let kind = kind(&body.type_);
     let kind_name = body.type_.to_string();
     let make_default = body.make_default.unwrap_or(false);
@@ -66,7 +68,8 @@ pub(super) fn read(
     let source = match kind {
         PaymentMethodKind::CreditCard => reader.card(body)?,
         PaymentMethodKind::CreditCardReferenceTransaction => reader.reference(body)?,
-        PaymentMethodKind::Ach | PaymentMethodKind::Sepa => reader.bank_account(body, kind)?,
+        PaymentMethodKind::Ach => reader.ach(body)?,
+        PaymentMethodKind::Sepa => reader.sepa(body)?,
         PaymentMethodKind::Other => Source::Ready(Instrument::default()),
     };
     Some(MethodPlan { kind, kind_name, source, make_default, gateway, prefix })
@@ -84,15 +87,6 @@ pub(super) fn check_expiration_year(prefix: &str, year: Option<i32>, faults: &mu
         let message = format!("must be at least {EXPIRATION_YEAR_MIN}, with four digits");
         faults.invalid(format!("{prefix}expirationYear"), message);
     }
-}
-
-/// Notes documented fields that would change nothing.
-fn refuse_dropped(prefix: &str, body: &CreatePaymentMethodRequest, faults: &mut Faults) {
-    let second = body.tokens.as_ref().is_some_and(|tokens| tokens.second_token_id.is_some());
-    faults.unsupported(format!("{prefix}securityCode"), body.security_code.is_some(), NO_SECURITY_CODES);
-    let one_token = "one token is kept";
-    faults.unsupported(format!("{prefix}secondTokenId"), body.second_token_id.is_some(), one_token);
-    faults.unsupported(format!("{prefix}tokens.secondTokenId"), second, one_token);
 }
 
 /// The older inline form of a card as the newer one.
@@ -122,6 +116,10 @@ pub(super) fn from_older_form(card: AccountCreditCard, faults: &mut Faults) -> C
         bank_account_number: None,
         bank_account_name: None,
         bank_account_type: None,
+        iban: None,
+        account_holder_info: None,
+        mandate_info: None,
+        card_mask_number: None,
         skip_validation: None,
     }
 }
@@ -162,7 +160,11 @@ impl Reader<'_> {
         value
     }
 
+    /// A card by its number, or by the token that a gateway gave for it.
     fn card(&mut self, body: CreatePaymentMethodRequest) -> Option<Source> {
+        if body.card_number.is_none() && token_of(&body).is_some() {
+            return self.reference(body);
+        }
         let number = self.needed("cardNumber", body.card_number);
         let month = self.needed("expirationMonth", body.expiration_month);
         let year = self.needed("expirationYear", body.expiration_year);
@@ -176,32 +178,56 @@ impl Reader<'_> {
     }
 
     fn reference(&mut self, body: CreatePaymentMethodRequest) -> Option<Source> {
-        let token = body.token_id.or_else(|| body.tokens.and_then(|tokens| tokens.token_id));
-        let token = self.needed("tokenId", token.filter(|token| !token.is_empty()))?;
+        let token = self.needed("tokenId", token_of(&body))?;
+        let second = body.tokens.and_then(|tokens| tokens.second_token_id);
         Some(Source::Ready(Instrument {
-            mask: None,
+            mask: body.card_mask_number,
             brand: body.card_type.map(|brand| brand.to_string()),
             expiration_month: body.expiration_month.and_then(|month| u8::try_from(month).ok()),
             expiration_year: body.expiration_year.and_then(|year| u16::try_from(year).ok()),
             holder_name: holder(body.card_holder_info),
             token: Some(token),
+            customer: body.second_token_id.or(second).filter(|customer| !customer.is_empty()),
         }))
     }
 
-    fn bank_account(&mut self, body: CreatePaymentMethodRequest, kind: PaymentMethodKind) -> Option<Source> {
+    fn ach(&mut self, body: CreatePaymentMethodRequest) -> Option<Source> {
         let number = self.needed("bankAccountNumber", body.bank_account_number);
-        let routing_number = match kind {
-            PaymentMethodKind::Ach => Some(self.needed("bankABACode", body.bank_aba_code)?),
-            _ => body.bank_aba_code,
-        };
+        let routing_number = self.needed("bankABACode", body.bank_aba_code);
+        let holder = body.account_holder_info;
         let details = InstrumentDetails::BankAccount {
             number: number?,
-            routing_number,
+            routing_number: Some(routing_number?),
             holder_name: body.bank_account_name,
-            kind,
+            holder_email: holder.and_then(|holder| holder.email),
+            kind: PaymentMethodKind::Ach,
         };
         Some(Source::Details { details, brand: None })
     }
+
+    fn sepa(&mut self, body: CreatePaymentMethodRequest) -> Option<Source> {
+        let number = self.needed("IBAN", body.iban.or(body.bank_account_number))?;
+        if number.parse::<Iban>().is_err() {
+            let message = "is no IBAN: its length, its country or its check digits are wrong";
+            self.faults.invalid(format!("{}IBAN", self.prefix), message);
+            return None;
+        }
+        let holder = body.account_holder_info.unwrap_or_default();
+        let details = InstrumentDetails::BankAccount {
+            number,
+            routing_number: body.bank_aba_code,
+            holder_name: holder.account_holder_name.or(body.bank_account_name),
+            holder_email: holder.email,
+            kind: PaymentMethodKind::Sepa,
+        };
+        Some(Source::Details { details, brand: None })
+    }
+}
+
+/// The token that a body brings, if any.
+fn token_of(body: &CreatePaymentMethodRequest) -> Option<String> {
+    let nested = || body.tokens.as_ref().and_then(|tokens| tokens.token_id.clone());
+    body.token_id.clone().or_else(nested).filter(|token| !token.is_empty())
 }
 
 fn holder(info: Option<CardHolderInfo>) -> Option<String> {

@@ -155,6 +155,7 @@ fn write(method: PaymentMethod, is_default: bool, shows_token: bool, zone: &Zone
         expiration_month: Some(instrument.expiration_month.map(i32::from)),
         expiration_year: Some(instrument.expiration_year.map(i32::from)),
         token_id: shows_token.then_some(instrument.token),
+        second_token_id: shows_token.then_some(instrument.customer),
         num_consecutive_failures: Some(whole(method.consecutive_failures)),
         last_failed_sale_transaction_date: Some(method.last_failed_at.map(|at| zone.local(at))),
         last_transaction: Some(method.last_transaction.map(|result| {

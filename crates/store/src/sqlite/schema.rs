@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0008_deliveries.sql"),
     include_str!("../../migrations/sqlite/0009_charge_keys.sql"),
     include_str!("../../migrations/sqlite/0010_gateway_accounts.sql"),
+    include_str!("../../migrations/sqlite/0012_customers.sql"),
 ];
 
 /// How long a statement waits for a lock that a reader's checkpoint may hold, in milliseconds.

@@ -103,6 +103,7 @@ pub(super) fn payment_method(line: ImportPaymentMethod, ids: &dyn Ids) -> Result
             expiration_year: line.expiration_year.and_then(|year| u16::try_from(year).ok()),
             holder_name: line.holder_name,
             token: line.token,
+            customer: line.customer,
         },
         make_default: line.make_default.unwrap_or(true),
         closed: line.closed.unwrap_or(false),

@@ -290,6 +290,7 @@ fn intend(
         key: key.clone(),
         money,
         token: means.token,
+        customer: means.method.instrument.customer.clone(),
         method_kind: means.method.kind,
         subject: ChargeSubject {
             ledger,

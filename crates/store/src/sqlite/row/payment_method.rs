@@ -14,7 +14,7 @@ use crate::sqlite::failure::Failure;
 use crate::sqlite::sql::{BlobId, Columns, blob, execute, first, insert_sql, opt_time, time, upsert_sql};
 
 const COLUMNS: &str = "entity, id, account, kind, kind_name, status, mask, brand, expiration_month, \
-     expiration_year, holder_name, token, use_default_retry_rule, max_consecutive_failures, retry_window_hours, \
+     expiration_year, holder_name, token, customer, use_default_retry_rule, max_consecutive_failures, retry_window_hours, \
      consecutive_failures, last_failed_at, last_transaction_at, last_transaction, processed_payments, error_payments, \
      created_at, created_by, updated_at, updated_by";
 
@@ -49,6 +49,7 @@ pub(crate) fn read(row: &mut Columns<'_>) -> Result<PaymentMethod, Failure> {
             expiration_year: row.opt_number()?,
             holder_name: row.get()?,
             token: row.get()?,
+            customer: row.get()?,
         },
         use_default_retry_rule: row.get()?,
         retry_rule: RetryRule {
@@ -89,6 +90,7 @@ fn write(db: &Connection, sql: &str, entity: EntityKey, method: &PaymentMethod) 
         instrument.expiration_year,
         instrument.holder_name,
         instrument.token,
+        instrument.customer,
         method.use_default_retry_rule,
         method.retry_rule.max_consecutive_failures,
         method.retry_rule.retry_window_hours,

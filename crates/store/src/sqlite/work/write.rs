@@ -9,7 +9,7 @@ use payment_runs_engine::charge_key;
 use payment_runs_engine::ids::{EntityKey, LedgerId, PaymentMethodId};
 use payment_runs_engine::money::Money;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentPart, PaymentState};
-use payment_runs_engine::payment_method::PaymentMethodKind;
+use payment_runs_engine::payment_method::{PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::plan::{ChunkPlan, ChunkView, CreditSource, PlannedPayment, RecordOutcome};
 use payment_runs_engine::ports::{Charge, ChargeRequest, ChargeSubject, ChunkClaim, EncodeCharge, Intent};
 use payment_runs_engine::run_rules::time_zone;
@@ -169,12 +169,14 @@ impl Writer<'_> {
 
     fn to_request(&self, ledger: LedgerId, plan: &PlannedPayment, key: String) -> ChargeRequest {
         let money = Money::new(plan.amount_minor, plan.currency);
+        let method = self.method_of(plan);
         let charge = Charge {
             gateway: plan.gateway,
             key: key.clone(),
             money,
             token: plan.token.clone(),
-            method_kind: self.method_kind(plan),
+            customer: method.and_then(|method| method.instrument.customer.clone()),
+            method_kind: method.map_or(PaymentMethodKind::CreditCard, |method| method.kind),
             subject: ChargeSubject {
                 ledger,
                 entity: self.entity(),
@@ -185,8 +187,8 @@ impl Writer<'_> {
         ChargeRequest { idempotency_key: key, money, body: self.encoder.encode(&charge).into() }
     }
 
-    /// The kind of the method that is charged; the plan took the method from the view.
-    fn method_kind(&self, plan: &PlannedPayment) -> PaymentMethodKind {
+    /// The method that is charged; the plan took it from the view.
+    fn method_of(&self, plan: &PlannedPayment) -> Option<&PaymentMethod> {
         let id: PaymentMethodId = plan.payment_method;
         let index = self.view.accounts.binary_search_by_key(&plan.account, |view| view.account.id);
         let account = index.ok().map(|index| &self.view.accounts[index]);
@@ -194,7 +196,7 @@ impl Writer<'_> {
         let record = plan.record.and_then(|position| {
             self.view.records.iter().find(|record| record.position == position)?.payment_method.as_ref()
         });
-        own.or(record.filter(|method| method.id == id)).map_or(PaymentMethodKind::CreditCard, |one| one.kind)
+        own.or(record.filter(|method| method.id == id))
     }
 
     fn write_record_shares(&self, plan: &PlannedPayment) -> Result<(), Failure> {

@@ -230,6 +230,8 @@ pub fn router<A: Api>(api: A) -> axum::Router {
             payment_runs_types::v1::CreditCardType,
             payment_runs_types::v1::BankAccountType,
             payment_runs_types::v1::PaymentMethodTokens,
+            payment_runs_types::v1::AccountHolderInfo,
+            payment_runs_types::v1::MandateInfo,
             payment_runs_types::v1::CreatePaymentMethodRequest,
             payment_runs_types::v1::PaymentMethodIdResponse,
             payment_runs_types::v1::PaymentMethodResponse,

@@ -254,6 +254,8 @@ pub fn accepts(component: &str, json: &serde_json::Value) -> Option<Result<(), S
         "CreditCardType" => crate::accept::check::<payment_runs_types::v1::CreditCardType>(json),
         "BankAccountType" => crate::accept::check::<payment_runs_types::v1::BankAccountType>(json),
         "PaymentMethodTokens" => crate::accept::check::<payment_runs_types::v1::PaymentMethodTokens>(json),
+        "AccountHolderInfo" => crate::accept::check::<payment_runs_types::v1::AccountHolderInfo>(json),
+        "MandateInfo" => crate::accept::check::<payment_runs_types::v1::MandateInfo>(json),
         "CreatePaymentMethodRequest" => {
             crate::accept::check::<payment_runs_types::v1::CreatePaymentMethodRequest>(json)
         }

@@ -339,6 +339,11 @@ pub struct ImportPaymentMethod {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
     #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
     pub holder_name: Option<String>,
+    /// The gateway's customer to whom the token belongs, if it belongs to one. It is named in each charge.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, min_length = 1, max_length = 255))]
+    #[cfg_attr(feature = "garde", garde(length(chars, min = 1, max = 255)))]
+    pub customer: Option<String>,
     /// Whether it becomes the default of the account; true when left out.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false))]

@@ -88,6 +88,8 @@ pub fn components() -> utoipa::openapi::Components {
         .schema_from::<CreditCardType>()
         .schema_from::<BankAccountType>()
         .schema_from::<PaymentMethodTokens>()
+        .schema_from::<AccountHolderInfo>()
+        .schema_from::<MandateInfo>()
         .schema_from::<CreatePaymentMethodRequest>()
         .schema_from::<PaymentMethodIdResponse>()
         .schema_from::<PaymentMethodResponse>()

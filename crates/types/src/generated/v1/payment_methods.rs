@@ -91,6 +91,12 @@ pub struct PaymentMethodResponse {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub token_id: Option<Option<String>>,
+    /// The gateway's customer to whom the token belongs. Only told to clients with the permission
+    /// `write_billing_objects`; left out for others.
+    #[serde(rename = "secondTokenId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
+    pub second_token_id: Option<Option<String>>,
     /// Failed payments since the last one that succeeded.
     #[serde(rename = "numConsecutiveFailures")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::absent")]

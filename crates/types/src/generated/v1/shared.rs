@@ -368,7 +368,7 @@ pub struct PaymentMethodTokens {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
-    /// Refused: one token is kept.
+    /// The gateway's customer to whom the first token belongs.
     #[serde(rename = "secondTokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 64, write_only))]
@@ -389,6 +389,88 @@ impl std::fmt::Debug for PaymentMethodTokens {
 }
 
 crate::text_enum::json_schema!(PaymentMethodTokens);
+
+/// Who holds a bank account. From the v1 reference, "Create a payment method".
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct AccountHolderInfo {
+    /// The holder's name.
+    #[serde(rename = "accountHolderName")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 70))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 70)))]
+    pub account_holder_name: Option<String>,
+    /// The holder's e-mail address. It goes to the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 80))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 80)))]
+    pub email: Option<String>,
+}
+
+crate::object::object!(AccountHolderInfo);
+
+crate::text_enum::json_schema!(AccountHolderInfo);
+
+/// The holder's consent to debits. From the v1 reference, "Create a payment method". The gateway is
+/// told with each debit that consent was given outside of it.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(remote = "Self")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "garde", derive(garde::Validate), garde(allow_unvalidated))]
+pub struct MandateInfo {
+    /// The mandate's name. Not kept.
+    #[serde(rename = "mandateId")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 36))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 36)))]
+    pub mandate_id: Option<String>,
+    /// The mandate's status, such as `Agreed`. Not kept.
+    #[serde(rename = "mandateStatus")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 36))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 36)))]
+    pub mandate_status: Option<String>,
+    /// Why it has that status. Not kept.
+    #[serde(rename = "mandateReason")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 64))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 64)))]
+    pub mandate_reason: Option<String>,
+    /// When consent was given. Not kept.
+    #[serde(rename = "mandateCreationDate")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, nullable = false, format = "date")
+    )]
+    pub mandate_creation_date: Option<crate::Date>,
+    /// Whether it was received. Not kept.
+    #[serde(rename = "mandateReceivedStatus")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 36))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 36)))]
+    pub mandate_received_status: Option<String>,
+    /// Whether there was one before. Not kept.
+    #[serde(rename = "existingMandateStatus")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 36))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 36)))]
+    pub existing_mandate_status: Option<String>,
+    /// When it was changed last. Not kept.
+    #[serde(rename = "mandateUpdateDate")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(value_type = Option<String>, nullable = false, format = "date")
+    )]
+    pub mandate_update_date: Option<crate::Date>,
+}
+
+crate::object::object!(MandateInfo);
+
+crate::text_enum::json_schema!(MandateInfo);
 
 /// A new payment method. Fields that are not listed are ignored. From the v1 reference, "Create a
 /// payment method".
@@ -454,13 +536,14 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, pattern = "^[0-9]{3,4}$", write_only))]
     #[cfg_attr(feature = "garde", garde(pattern("^[0-9]{3,4}$")))]
     pub security_code: Option<String>,
-    /// The gateway's token of a card (type `CreditCardReferenceTransaction`).
+    /// The gateway's token of a card (type `CreditCardReferenceTransaction`, or `CreditCard` without a
+    /// number).
     #[serde(rename = "tokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 255)))]
     pub token_id: Option<String>,
-    /// Refused: one token is kept.
+    /// The gateway's customer to whom the token belongs, if it belongs to one. It is named in each charge.
     #[serde(rename = "secondTokenId")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 255, write_only))]
@@ -489,6 +572,36 @@ pub struct CreatePaymentMethodRequest {
     #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 70))]
     #[cfg_attr(feature = "garde", garde(length(chars, max = 70)))]
     pub bank_account_name: Option<String>,
+    /// The number of a bank account in the SEPA area, whose check digits are verified. Exchanged for a mask
+    /// and a gateway token; neither stored nor logged. `bankAccountNumber` is taken instead when it is left
+    /// out.
+    #[serde(rename = "IBAN")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(
+        feature = "utoipa",
+        schema(nullable = false, pattern = "^[A-Z]{2}[0-9]{2}[0-9A-Z ]{8,35}$", write_only)
+    )]
+    #[cfg_attr(feature = "garde", garde(pattern("^[A-Z]{2}[0-9]{2}[0-9A-Z ]{8,35}$")))]
+    pub iban: Option<String>,
+    /// Who holds a bank account.
+    #[serde(rename = "accountHolderInfo")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub account_holder_info: Option<AccountHolderInfo>,
+    /// The holder's consent to debits.
+    #[serde(rename = "mandateInfo")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false))]
+    #[cfg_attr(feature = "garde", garde(dive))]
+    pub mandate_info: Option<MandateInfo>,
+    /// The card's number with all but its last digits hidden, where the gateway's token stands for the
+    /// number.
+    #[serde(rename = "cardMaskNumber")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
+    #[cfg_attr(feature = "utoipa", schema(nullable = false, max_length = 50))]
+    #[cfg_attr(feature = "garde", garde(length(chars, max = 50)))]
+    pub card_mask_number: Option<String>,
     /// The kinds of bank account of an ACH payment method.
     #[serde(rename = "bankAccountType")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::absent")]
@@ -523,6 +636,10 @@ impl std::fmt::Debug for CreatePaymentMethodRequest {
             .field("bank_aba_code", &self.bank_aba_code)
             .field("bank_account_number", &format_args!("\"…\""))
             .field("bank_account_name", &self.bank_account_name)
+            .field("iban", &format_args!("\"…\""))
+            .field("account_holder_info", &self.account_holder_info)
+            .field("mandate_info", &self.mandate_info)
+            .field("card_mask_number", &self.card_mask_number)
             .field("bank_account_type", &self.bank_account_type)
             .field("skip_validation", &self.skip_validation)
             .finish()
@@ -535,6 +652,8 @@ crate::text_enum::json_schema!(
     CreditCardType,
     CardHolderInfo,
     PaymentMethodTokens,
+    AccountHolderInfo,
+    MandateInfo,
     BankAccountType
 );
 
