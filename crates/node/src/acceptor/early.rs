@@ -94,7 +94,6 @@ where
 }
 
 /// Reads what is left of a body and drops it; whether that was all of it.
-#[expect(clippy::disallowed_methods, reason = "a client's silence is measured in real time")]
 async fn drain<B>(mut body: B) -> bool
 where
     B: HttpBody<Data = Bytes, Error = BoxError> + Unpin,

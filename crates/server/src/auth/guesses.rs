@@ -110,7 +110,7 @@ fn digest(key: &[u8; 32], client: &Client, secret: &str) -> [u8; 32] {
     let hash = client.secret_hash.as_bytes();
     let length = u64::try_from(hash.len()).unwrap_or(u64::MAX).to_be_bytes();
     let parts = [&b"known secret"[..], key, &length, hash, secret.as_bytes()];
-    parts.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part)).finalize().into()
+    parts.iter().fold(Sha256::new(), Digest::chain_update).finalize().into()
 }
 
 #[cfg(test)]

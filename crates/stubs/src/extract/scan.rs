@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(scan(many.as_bytes()).unwrap_err().category, Category::BodyTooLarge);
         let few = format!("[{list}{}]", format!(",{list}").repeat(50));
         assert_eq!(scan(few.as_bytes()), Ok(vec![]));
-        let objects = format!("[{}1]", r#"[{},{},{},{},{},{},{},{},{},{}],"#.repeat(40_000));
+        let objects = format!("[{}1]", "[{},{},{},{},{},{},{},{},{},{}],".repeat(40_000));
         assert_eq!(scan(objects.as_bytes()).unwrap_err().category, Category::BodyTooLarge);
     }
 
