@@ -94,6 +94,9 @@ fn announce(node: &Node, arguments: &ServeArguments) {
         }
         (None, url) => tell(format_args!("Gateway: {}", url.as_deref().unwrap_or_default())),
     }
+    if let Some(why) = node.charging_hold() {
+        tell(format_args!("Nothing is charged until `payment-runs reconcile --apply` was run: {why}"));
+    }
     match (node.credentials(), &arguments.client_id) {
         (Some(generated), _) => {
             tell(format_args!("Client id:     {}", generated.client_id));

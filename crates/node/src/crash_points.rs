@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::ids::{EntityKey, RunId};
 use payment_runs_engine::ports::{
-    AccountUnavailable, BoxFuture, Charge, ChargeRequest, ChunkClaim, Delivery, EncodeCharge, Gateway,
-    GatewaySettings, Ids, InstrumentDetails, Intent, LookUp, Opened, Settlement, StoreError, TokenizeError,
-    Tokenized, Work,
+    AccountUnavailable, BoxFuture, Charge, ChargePage, ChargeRequest, ChunkClaim, Delivery, EncodeCharge,
+    Gateway, GatewaySettings, Ids, InstrumentDetails, Intent, ListError, LookUp, Opened, Settlement,
+    StoreError, TokenizeError, Tokenized, Work,
 };
 
 /// The environment variable that names the point.
@@ -267,6 +267,10 @@ impl Gateway for Trapped<dyn Gateway> {
 
     async fn look_up(&self, key: &str) -> LookUp {
         self.trap.step("look-up", self.inner.look_up(key)).await
+    }
+
+    async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError> {
+        self.inner.list_charges(since, cursor).await
     }
 
     async fn tokenize(

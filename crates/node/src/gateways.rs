@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payment_runs_engine::account::GatewayConfig;
-use payment_runs_engine::collect::{AccountGate, Start};
+use payment_runs_engine::collect::{AccountGate, LedgerGuard, Start};
 use payment_runs_engine::ports::{Gateway, GatewayAccounts};
 use payment_runs_gateway::registry::GatewayRegistry;
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig, SimulatorHandle};
@@ -22,6 +22,9 @@ const SIMULATOR_SECRET: &str = "sk_test_built_in";
 /// How long a start waits for the gateway to name its account. Without an answer the server starts all the same, and asks
 /// again before the first charge.
 const ACCOUNT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a start waits until the gateway has listed its charges: long enough for a hundred pages.
+const LISTING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The gateway that the process was given.
 pub(crate) struct Reached {
@@ -63,18 +66,36 @@ impl Reached {
         &self,
         stored: &[GatewayConfig],
         accounts: &Arc<dyn GatewayAccounts>,
+        guard: &Arc<LedgerGuard>,
         has_moved: bool,
     ) -> Result<GatewayRegistry, NodeError> {
         // Calls are spaced in real time also where a test holds the time.
         let registry = GatewayRegistry::new(Arc::new(SystemClock));
         for stored in stored.iter().filter(|stored| stored.kind == STRIPE_KIND) {
             let (gateway, accounts) = (Arc::clone(&self.gateway), Arc::clone(accounts));
-            let gate = AccountGate::new(gateway, accounts, stored.id, self.address.clone());
+            let gate =
+                AccountGate::new(gateway, accounts, Arc::clone(guard), stored.id, self.address.clone());
             confirm(&gate, stored, has_moved).await?;
+            check_ledger(&gate, stored).await;
             registry.insert(stored.id, Arc::new(gate));
         }
         Ok(registry)
     }
+}
+
+/// Compares the ledger with the gateway's charges. What cannot be compared now is compared before the first charge.
+async fn check_ledger(gate: &AccountGate, stored: &GatewayConfig) {
+    // The real timer, as above.
+    let why = match tokio::time::timeout(LISTING_PATIENCE, gate.check_ledger()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(unavailable)) => unavailable.why,
+        Err(_) => format!("the list is not read to its end within {LISTING_PATIENCE:?}"),
+    };
+    tracing::warn!(
+        gateway = stored.name,
+        why,
+        "the gateway's charges are not compared yet: nothing is charged until they are"
+    );
 }
 
 /// Refuses to start while payments are in doubt at another account. What cannot be asked now is asked before the first charge.

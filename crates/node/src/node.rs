@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payment_runs_engine::account::GatewayConfig;
-use payment_runs_engine::collect::AccountGate;
+use payment_runs_engine::collect::{AccountGate, LedgerGuard};
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::notify::{Dispatcher, DispatcherPorts};
 use payment_runs_engine::ports::{
@@ -45,6 +45,7 @@ pub struct Node {
     notifications: RunningWorker,
     spawner: SystemSpawner,
     registry: Arc<GatewayRegistry>,
+    guard: Arc<LedgerGuard>,
     simulator: Option<SimulatorHandle>,
     store: SqliteStore,
     drain: Duration,
@@ -79,7 +80,9 @@ impl Node {
         let prepared = prepare(&access, &seams, &config.first_start, config.credentials.clone()).await?;
         let reached = Reached::new(config.gateway, &config.database).await?;
         let accounts: Arc<dyn GatewayAccounts> = Arc::new(store.clone());
-        let registry = reached.register(&prepared.gateways, &accounts, config.gateway_has_moved).await?;
+        let guard = guard_ledger(&store, &seams, config.is_restored).await?;
+        let registry =
+            reached.register(&prepared.gateways, &accounts, &guard, config.gateway_has_moved).await?;
         let (registry, Reached { gateway, simulator, .. }) = (Arc::new(registry), reached);
         let encoder = Arc::new(EncodeByGateway { gateways: Arc::clone(&registry), fallback: gateway });
         let sender = HttpWebhookSender::new(
@@ -122,6 +125,7 @@ impl Node {
             notifications,
             spawner,
             registry,
+            guard,
             simulator,
             store,
             drain: config.drain,
@@ -154,6 +158,11 @@ impl Node {
         self.store.origin()
     }
 
+    /// Why nothing is charged until the ledger was reconciled, if so.
+    pub fn charging_hold(&self) -> Option<String> {
+        self.guard.held()
+    }
+
     /// The store, for loading in bulk and for tests.
     pub fn store(&self) -> &SqliteStore {
         &self.store
@@ -167,7 +176,8 @@ impl Node {
         gateway: Arc<dyn Gateway>,
     ) -> Result<(), StoreError> {
         let accounts = Arc::new(self.store.clone());
-        let gate = AccountGate::new(gateway, accounts, config.id, config.name.clone());
+        let guard = Arc::clone(&self.guard);
+        let gate = AccountGate::new(gateway, accounts, guard, config.id, config.name.clone());
         self.registry.insert(config.id, Arc::new(gate));
         self.store.put_gateway(entity, config).await
     }
@@ -220,6 +230,19 @@ async fn open_store(database: &Database, is_restored: bool) -> Result<SqliteStor
     let opened = tokio::task::spawn_blocking(open).await;
     let failed = |source| NodeError::OpenStore { database: database.to_string(), source };
     opened.map_err(NodeError::OpeningEnded)?.map_err(failed)
+}
+
+/// The guard of the ledger, which is told where the operator says that it was restored.
+async fn guard_ledger(
+    store: &SqliteStore,
+    seams: &Seams,
+    is_restored: bool,
+) -> Result<Arc<LedgerGuard>, NodeError> {
+    let guard = LedgerGuard::new(Arc::new(store.clone()), Arc::clone(&seams.clock));
+    if is_restored {
+        guard.hold("the server was started with --restored").await.map_err(NodeError::Prepare)?;
+    }
+    Ok(Arc::new(guard))
 }
 
 /// The parts from which the ports of the server and of the worker are taken.

@@ -6,8 +6,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey};
 use payment_runs_engine::money::{Currency, Money};
-use payment_runs_engine::ports::{Charge, Delivery, Doubt, EncodeCharge, LookUp, ReportedCharge};
+use payment_runs_engine::ports::{
+    Charge, ChargePage, Delivery, Doubt, EncodeCharge, ListedCharge, ListedState, ListedSubject, LookUp,
+    ReportedCharge,
+};
 
 use crate::fault::UnknownPart;
 use crate::pool::lock;
@@ -22,6 +26,9 @@ const KEY_LIFE_SHORT: Duration = Duration::from_mins(30);
 /// For how long a delivery after an `idempotency_error` comes from whoever heard it: longer than the pauses between deliveries,
 /// and shorter than any lease.
 const CONFLICT_HEARD: Duration = Duration::from_secs(3);
+
+/// Charges on one page of a list: few, so that there are several pages.
+const LIST_PAGE: usize = 3;
 
 /// What a bank charges that takes another amount than it was asked for, in minor units.
 const WRONG_MINOR: i64 = 1;
@@ -145,6 +152,10 @@ pub struct Entry {
     pub amount_minor: i64,
     /// Whether it was charged in another amount than it was asked for.
     pub is_wrong: bool,
+    /// Who pays.
+    payer: Option<AccountId>,
+    /// What it pays.
+    documents: Vec<DocumentId>,
     arrived_at: Timestamp,
     verdict: Verdict,
 }
@@ -166,6 +177,32 @@ impl Entry {
             reference: format!("ch_{index}_of_{}", self.account),
             key: Some(self.reference.clone()),
             money: currency.map(|currency| Money::new(self.amount_minor, currency)),
+        }
+    }
+
+    /// The charge as the bank lists it.
+    fn listed(&self, index: usize, now: Timestamp) -> ListedCharge {
+        let report = self.report(index);
+        let state = match self.delivery(index, now) {
+            Delivery::Approved(_) => ListedState::Approved,
+            Delivery::Declined { code, message, .. } => ListedState::Declined { code, message },
+            _ => ListedState::Pending,
+        };
+        let several = (self.documents.len() > 1).then_some(self.documents.len());
+        ListedCharge {
+            reference: report.reference,
+            key: report.key,
+            money: report.money,
+            state,
+            created_at: self.arrived_at,
+            subject: ListedSubject {
+                ledger: None,
+                entity: Some(EntityKey::FIRST),
+                account: self.payer,
+                document: self.documents.first().copied(),
+                documents: several,
+                documents_digest: several.map(|_| digest_of(&self.documents)),
+            },
         }
     }
 
@@ -318,6 +355,19 @@ impl Bank {
         found.map_or(LookUp::NeverSeen, |(index, entry)| LookUp::Found(entry.delivery(index, now)))
     }
 
+    /// A page of the charges made since a time, newest first, after so many.
+    pub fn list(&self, since: Timestamp, skip: usize, now: Timestamp) -> ChargePage {
+        let mut books = lock(&self.0);
+        books.arrive(now);
+        let mut found: Vec<(usize, &Entry)> =
+            books.entries.iter().enumerate().filter(|(_, entry)| entry.arrived_at >= since).collect();
+        found.sort_by_key(|(index, entry)| std::cmp::Reverse((entry.arrived_at, *index)));
+        let page = found.iter().skip(skip).take(LIST_PAGE);
+        let charges = page.map(|(index, entry)| entry.listed(*index, now)).collect();
+        let end = skip + LIST_PAGE;
+        ChargePage { charges, next: (end < found.len()).then(|| end.to_string()) }
+    }
+
     /// What the bank tells a person who asks about a charge: whether money moved. Nothing while something is on its way to
     /// it or is not decided yet, or where it has charged another amount.
     pub fn word(&self, key: &str, now: Timestamp) -> Option<bool> {
@@ -400,6 +450,9 @@ impl Books {
         let mut fields = text.split('|');
         let (reference, token) = (fields.next()?.to_owned(), fields.next()?.to_owned());
         let (currency, amount_minor) = (fields.next()?.to_owned(), fields.next()?.parse().ok()?);
+        let payer = fields.next()?.parse().ok();
+        let documents: Vec<DocumentId> =
+            fields.next()?.split_terminator(',').map(|id| id.parse().ok()).collect::<Option<_>>()?;
         let earlier = self.entries.iter().filter(|entry| entry.token == token).count() as u64;
         let mut random = Random::new(self.seed ^ digest(&token, earlier));
         let verdict = match random.below(100) {
@@ -418,6 +471,8 @@ impl Books {
             currency,
             amount_minor,
             is_wrong: false,
+            payer,
+            documents,
             arrived_at: now,
             verdict,
         })
@@ -429,7 +484,16 @@ pub struct BankEncoder;
 
 impl EncodeCharge for BankEncoder {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
-        let money = charge.money;
-        format!("{}|{}|{}|{}", charge.key, charge.token, money.currency, money.minor).into_bytes()
+        let (money, subject) = (charge.money, &charge.subject);
+        let documents = digest_of(&subject.documents);
+        let fields = [charge.key.clone(), charge.token.clone(), money.currency.to_string()];
+        let [key, token, currency] = fields;
+        format!("{key}|{token}|{currency}|{}|{}|{documents}", money.minor, subject.account).into_bytes()
     }
+}
+
+/// The documents of a charge as its body and its metadata name them.
+fn digest_of(documents: &[DocumentId]) -> String {
+    let names: Vec<String> = documents.iter().map(DocumentId::to_string).collect();
+    names.join(",")
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use payment_runs_engine::collect::AccountGate;
+use payment_runs_engine::collect::{AccountGate, LedgerGuard};
 use payment_runs_engine::ids::GatewayId;
 use payment_runs_engine::ports::{
-    AccountUnavailable, BoxFuture, Charge, ChargeRequest, Clock, Delivery, Doubt, EncodeCharge, Gateway,
-    GatewaySettings, Gateways, InstrumentDetails, LookUp, NotSentCause, ReportedCharge, TokenizeError,
-    Tokenized,
+    AccountUnavailable, BoxFuture, Charge, ChargePage, ChargeRequest, Clock, Delivery, Doubt, EncodeCharge,
+    Gateway, GatewaySettings, Gateways, InstrumentDetails, ListError, LookUp, NotSentCause, ReportedCharge,
+    TokenizeError, Tokenized,
 };
 use payment_runs_store::SqliteStore;
 
@@ -26,6 +26,9 @@ const LOOK_UP: &str = "look-up";
 
 /// The step that asks for the gateway's account.
 const ACCOUNT: &str = "account";
+
+/// The step that asks for the gateway's charges.
+const LIST: &str = "list";
 
 /// A life that no key reaches.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
@@ -200,6 +203,29 @@ impl Gateway for SimGateway {
         found
     }
 
+    async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError> {
+        // It makes no keys that a restart would know.
+        if self.mutant == Some(Mutant::NoDurableIntent) {
+            return Err(ListError::NotSupported { why: "nobody may look".to_owned() });
+        }
+        self.latency().await;
+        let fault = self.hand.chaos.fault(LIST, self.hand.whose_call());
+        if let Some(fault) = fault {
+            match fault.kind {
+                FaultKind::Refused | FaultKind::DoubtBefore | FaultKind::DoubtAfter => {
+                    let (cause, why) = (NotSentCause::LedgerUnchecked, "no answer".to_owned());
+                    return Err(AccountUnavailable { cause, why, retry_after: None }.into());
+                }
+                _ => self.hand.before(fault).await,
+            }
+        }
+        let skip = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+        let page = self.bank.list(since, skip, self.hand.clock.true_now());
+        self.hand.chaos.note(|| format!("{} charges are listed", page.charges.len()));
+        self.hand.after(fault).await;
+        Ok(page)
+    }
+
     async fn tokenize(&self, _: &InstrumentDetails, _: &str) -> Result<Tokenized, TokenizeError> {
         Err(TokenizeError::Unavailable { why: "payment methods have tokens from the start here".to_owned() })
     }
@@ -233,14 +259,14 @@ pub struct SimGateways {
 
 impl SimGateways {
     /// The gateway, behind a gate that asks for its account, unless the protocol is spoilt on purpose.
-    pub fn new(gateway: SimGateway, store: SqliteStore) -> Self {
+    pub fn new(gateway: SimGateway, store: SqliteStore, guard: Arc<LedgerGuard>) -> Self {
         let (hand, mutant) = (gateway.hand.clone(), gateway.mutant);
         let gateway: Arc<dyn Gateway> = Arc::new(gateway);
         if mutant == Some(Mutant::AnyAccount) {
             return Self { hand, gateway };
         }
         let accounts = Arc::new(ChaosAccounts::new(store, hand.clone()));
-        let gate = AccountGate::new(gateway, accounts, GATEWAY, "nowhere".to_owned());
+        let gate = AccountGate::new(gateway, accounts, guard, GATEWAY, "nowhere".to_owned());
         Self { hand, gateway: Arc::new(gate) }
     }
 }

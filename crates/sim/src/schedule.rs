@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::collect::{Belonging, SendPolicy, take_account};
+use payment_runs_engine::collect::{Belonging, LedgerGuard, SendPolicy, take_account};
 use payment_runs_engine::command::{Command, Request};
 use payment_runs_engine::ids::EntityId;
 use payment_runs_engine::ports::{
@@ -425,7 +425,8 @@ impl Stage {
             Some(mutant) => Some(Arc::new(Saboteur::new(mutant, &self.path)?)),
             None => None,
         };
-        let process = Process { stage: self, store, saboteur };
+        let guard = Arc::new(LedgerGuard::new(Arc::new(store.clone()), Arc::new(self.clock.clone())));
+        let process = Process { stage: self, store, guard, saboteur };
         for group in 1..=self.workers {
             process.start_worker(pool, group, Duration::ZERO);
         }
@@ -455,6 +456,7 @@ impl Stage {
 struct Process<'a> {
     stage: &'a Stage,
     store: SqliteStore,
+    guard: Arc<LedgerGuard>,
     saboteur: Option<Arc<Saboteur>>,
 }
 
@@ -468,7 +470,7 @@ impl Process<'_> {
         let (bank, manners, mutant) = (self.stage.bank().clone(), self.stage.manners, self.stage.mutant);
         let launch = self.stage.launches.load(Ordering::Relaxed);
         let gateway = SimGateway::new(bank, hand, manners, mutant, launch);
-        Arc::new(SimGateways::new(gateway, self.store.clone()))
+        Arc::new(SimGateways::new(gateway, self.store.clone(), self.guard.clone()))
     }
 
     /// Starts a worker after a while, with a group of its own.

@@ -1,18 +1,22 @@
-//! Keeps charges and questions from a gateway account that the payments do not belong to.
+//! Keeps charges and questions from a gateway account that the payments do not belong to, and charges from a ledger that was
+//! restored.
 //!
 //! An idempotency key protects a charge at one account only: at another one a repetition is a second charge, and a look-up
-//! finds nothing. So the account is confirmed before anything else is asked of a gateway.
+//! finds nothing. So the account is confirmed before anything else is asked of a gateway, and before the first charge the
+//! ledger is compared with the gateway's own list.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use jiff::Timestamp;
 
+use super::confirmation::{Confirmation, Confirmed};
+use super::ledger_guard::LedgerGuard;
 use crate::ids::GatewayId;
 use crate::ports::{
-    AccountUnavailable, Chain, Charge, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewayAccounts,
-    GatewaySettings, InstrumentDetails, LookUp, NotSentCause, StoreError, TokenizeError, Tokenized,
+    AccountUnavailable, Chain, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge, Gateway,
+    GatewayAccounts, GatewaySettings, InstrumentDetails, ListError, LookUp, NotSentCause, StoreError,
+    TokenizeError, Tokenized,
 };
 
 /// Whether a gateway's payments belong to an account.
@@ -76,23 +80,23 @@ pub struct AccountGate {
     id: GatewayId,
     /// Stands for the account of a gateway that names none.
     address: String,
-    is_confirmed: AtomicBool,
-    /// How often the gateway was asked.
-    asked: AtomicU64,
-    /// Why it was not confirmed the last time. One asks, and whoever comes meanwhile shares the answer.
-    refusal: Mutex<Option<AccountUnavailable>>,
+    account: Confirmation,
+    /// Whether the ledger was compared with the gateway's charges.
+    ledger: Confirmation,
+    guard: Arc<LedgerGuard>,
 }
 
 impl AccountGate {
-    /// A gate before a gateway that has this identifier and address.
+    /// A gate before a gateway that has this identifier and address. All gates of a process share the guard of the ledger.
     pub fn new(
         gateway: Arc<dyn Gateway>,
         accounts: Arc<dyn GatewayAccounts>,
+        guard: Arc<LedgerGuard>,
         id: GatewayId,
         address: String,
     ) -> Self {
-        let (is_confirmed, asked, refusal) = (AtomicBool::new(false), AtomicU64::new(0), Mutex::default());
-        Self { gateway, accounts, id, address, is_confirmed, asked, refusal }
+        let (account, ledger) = (Confirmation::default(), Confirmation::default());
+        Self { gateway, accounts, id, address, account, ledger, guard }
     }
 
     /// Asks for the account when a process starts, before any of its work begins. This alone lets payments go to another
@@ -104,7 +108,7 @@ impl AccountGate {
         };
         Ok(match take_account(self.accounts.as_ref(), self.id, &found, has_moved).await? {
             Belonging::Ours => {
-                self.is_confirmed.store(true, Ordering::Release);
+                self.account.confirm();
                 Start::Confirmed
             }
             Belonging::Another { account, in_doubt } => Start::Refused { account, found, in_doubt },
@@ -115,31 +119,37 @@ impl AccountGate {
         Ok(self.gateway.account().await?.unwrap_or_else(|| self.address.clone()))
     }
 
+    /// Compares the ledger with the gateway's charges when a process starts, once the account is confirmed. What cannot be
+    /// compared now is compared before the first charge.
+    pub async fn check_ledger(&self) -> Result<(), AccountUnavailable> {
+        self.pass().await?;
+        self.pass_ledger().await.map(drop)
+    }
+
     /// Lets through once the account is known to be the right one.
     async fn pass(&self) -> Result<(), AccountUnavailable> {
-        if self.is_confirmed.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let asked = self.asked.load(Ordering::Acquire);
-        let mut refusal = self.refusal.lock().await;
-        if self.is_confirmed.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        if let Some(shared) = refusal.as_ref().filter(|_| self.asked.load(Ordering::Acquire) != asked) {
-            return Err(shared.clone());
-        }
-        let answer = self.compare().await;
-        self.asked.fetch_add(1, Ordering::AcqRel);
-        match &answer {
-            Ok(()) => self.is_confirmed.store(true, Ordering::Release),
-            // Said once, and not for each of the charges that are kept back.
-            Err(why) if refusal.as_ref() != Some(why) => {
-                tracing::warn!(gateway = %self.id, %why, "nothing is charged or looked up");
-                *refusal = Some(why.clone());
+        self.account.pass(self.id, self.compare()).await.map(drop)
+    }
+
+    /// Lets through once the ledger was compared with the gateway's charges.
+    async fn pass_ledger(&self) -> Result<Confirmed, AccountUnavailable> {
+        self.ledger.pass(self.id, self.guard.check(self.gateway.as_ref(), self.id)).await
+    }
+
+    /// Lets a charge through where nothing keeps it back. Whoever waited for the list begins anew, since the time in which
+    /// the charge may be sent can be over.
+    async fn pass_charge(&self) -> Result<(), AccountUnavailable> {
+        let kept_back = |cause, why| Err(AccountUnavailable { cause, why, retry_after: None });
+        self.pass().await?;
+        let confirmed = self.pass_ledger().await?;
+        match (self.guard.held(), confirmed) {
+            (Some(why), _) => kept_back(NotSentCause::LedgerRestored, why),
+            (None, Confirmed::Before) => Ok(()),
+            (None, Confirmed::Meanwhile) => {
+                let why = "the ledger has just been compared with the gateway's charges";
+                kept_back(NotSentCause::LedgerUnchecked, why.to_owned())
             }
-            Err(_) => {}
         }
-        answer
     }
 
     async fn compare(&self) -> Result<(), AccountUnavailable> {
@@ -175,7 +185,7 @@ impl Gateway for AccountGate {
     }
 
     async fn charge(&self, request: &ChargeRequest) -> Delivery {
-        match self.pass().await {
+        match self.pass_charge().await {
             Ok(()) => self.gateway.charge(request).await,
             Err(AccountUnavailable { cause, why, retry_after }) => {
                 Delivery::NotSent { cause, why, retry_after }
@@ -188,6 +198,11 @@ impl Gateway for AccountGate {
             Ok(()) => self.gateway.look_up(key).await,
             Err(AccountUnavailable { why, .. }) => LookUp::CannotTell { why },
         }
+    }
+
+    async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError> {
+        self.pass().await?;
+        self.gateway.list_charges(since, cursor).await
     }
 
     async fn tokenize(

@@ -5,7 +5,8 @@
 //! half the time for which the gateway remembers it, nothing is sent before the gateway was asked, and what may have been
 //! sent is not sent again. Where nobody can tell, the outcome is Unknown: that is a state to be resolved, and never a
 //! reason for another charge. What the gateway reports is compared with the request before it is believed (`verify`).
-//! Nothing goes out before the gateway's account is known to be the one that the payments belong to ([`AccountGate`]).
+//! Nothing goes out before the gateway's account is known to be the one that the payments belong to ([`AccountGate`]), and
+//! nothing is charged before the ledger is known not to be an older copy ([`LedgerGuard`]).
 //!
 //! Once a run is stopped, no delivery of its charges begins any more. A charge that was certainly never sent is given up.
 //! About any other the gateway is asked, until it is found, or until the key's life and the settling time are both over and
@@ -25,12 +26,15 @@ use crate::ports::{Clock, Deadline, Doubt, Gateway, Gateways, Intent, LookUp, No
 use crate::recover::LookUpPolicy;
 use crate::stopping::Stopping;
 
+mod confirmation;
 mod gate;
 mod health;
+mod ledger_guard;
 mod policy;
 mod verify;
 
 pub use gate::{AccountGate, Belonging, Start, take_account};
+pub use ledger_guard::{KNOWN_CHARGES_ENOUGH, LISTING_MARGIN, LedgerGuard};
 pub use policy::SendPolicy;
 
 use health::GatewayHealth;

@@ -11,8 +11,8 @@ use crate::fixtures::now;
 use crate::ids::{EntityKey, GatewayId, PaymentId};
 use crate::money::{Currency, Money};
 use crate::ports::{
-    AccountUnavailable, BoxFuture, Charge, ChargeRequest, Delivery, EncodeCharge, GatewaySettings,
-    InstrumentDetails, ReportedCharge, TokenizeError, Tokenized,
+    AccountUnavailable, BoxFuture, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge,
+    GatewaySettings, InstrumentDetails, ListError, ReportedCharge, TokenizeError, Tokenized,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -62,6 +62,9 @@ impl Gateway for Script {
         assert_eq!(key, "key");
         self.calls.lock().unwrap().push('l');
         self.look_up.clone()
+    }
+    async fn list_charges(&self, _: Timestamp, _: Option<&str>) -> Result<ChargePage, ListError> {
+        Ok(ChargePage::default())
     }
     async fn tokenize(&self, _: &InstrumentDetails, _: &str) -> Result<Tokenized, TokenizeError> {
         Ok(Tokenized::default())

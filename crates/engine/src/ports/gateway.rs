@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
-use super::{BoxFuture, StoreError};
+use super::{BoxFuture, ChargePage, ListError, StoreError};
 use crate::ids::{AccountId, DocumentId, EntityKey, GatewayId, LedgerId};
 use crate::money::Money;
 use crate::payment_method::{Instrument, PaymentMethodKind};
@@ -139,12 +140,19 @@ pub enum NotSentCause {
     AccountUnconfirmed,
     /// The gateway charges at another account than the ledger's payments belong to.
     AnotherAccount,
+    /// The ledger was not compared with the gateway's charges yet.
+    LedgerUnchecked,
+    /// The ledger was restored from an older copy, and not reconciled since.
+    LedgerRestored,
 }
 
 impl NotSentCause {
     /// Whether another delivery soon may fare better.
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::NoConnection | Self::TooManyRequests | Self::AccountUnconfirmed)
+        matches!(
+            self,
+            Self::NoConnection | Self::TooManyRequests | Self::AccountUnconfirmed | Self::LedgerUnchecked
+        )
     }
 
     /// Its code in the payment's answer.
@@ -158,6 +166,8 @@ impl NotSentCause {
             Self::NotConfigured => "gateway_not_configured",
             Self::AccountUnconfirmed => "gateway_account_unconfirmed",
             Self::AnotherAccount => "gateway_account",
+            Self::LedgerUnchecked => "ledger_unchecked",
+            Self::LedgerRestored => "ledger_restored",
         }
     }
 }
@@ -354,6 +364,9 @@ pub trait Gateway: EncodeCharge + Send + Sync {
     async fn charge(&self, request: &ChargeRequest) -> Delivery;
     /// Asks what became of a charge, by its key.
     async fn look_up(&self, key: &str) -> LookUp;
+    /// A page of the charges made since a time by the gateway's clock, newest first, whoever made them; the first page without
+    /// a cursor.
+    async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError>;
     /// Exchanges details for a token. `idempotency_key` makes a repetition harmless.
     async fn tokenize(
         &self,

@@ -8,6 +8,7 @@ pub mod exports;
 pub mod gateway;
 pub mod imports;
 pub mod ledger;
+pub mod listing;
 pub mod once;
 pub mod preview;
 pub mod schedules;
@@ -35,6 +36,10 @@ pub use gateway::{
 };
 pub use imports::{Imports, TakeLines, Taken};
 pub use ledger::{Executed, Ledger, LedgerError, Output};
+pub use listing::{
+    ChargePage, ChargingHold, LISTED_PAGE_MAX, LedgerWatch, ListError, ListedCharge, ListedState,
+    ListedSubject,
+};
 pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
 pub use preview::{PREVIEW_DOCUMENTS_MAX, Preview, PreviewQuery, Previewed, PreviewedDecision};
 pub use schedules::{ScheduleQuery, Schedules};

@@ -181,6 +181,20 @@ pub fn search_answer<'a>(
     Answer::new(200, body)
 }
 
+/// A page of a list.
+pub fn list_answer<'a>(intents: impl IntoIterator<Item = &'a Intent>, now_ms: i64, has_more: bool) -> Answer {
+    let mut body = String::with_capacity(ANSWER_CAPACITY);
+    body.push_str("{\"object\":\"list\",\"data\":[");
+    for (index, intent) in intents.into_iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        push_intent(&mut body, intent, intent.standing(now_ms));
+    }
+    push(&mut body, format_args!("],\"has_more\":{has_more},\"url\":\"/v1/payment_intents\"}}"));
+    Answer::new(200, body)
+}
+
 /// The account at which the bank charges.
 pub fn account_answer(account: &str) -> Answer {
     let mut body = String::with_capacity(ANSWER_CAPACITY / 4);

@@ -16,6 +16,7 @@ use super::journal::{JournalEntry, JournalError, JournalFile};
 use super::keys::{Identity, KeyRecord, Saved, Used};
 use super::request::{ChargeRequest, MethodRequest};
 use super::shard::{Replay, SHARDS, Shard, lock};
+use super::timeline::Timeline;
 use super::token::Token;
 
 /// The unique part of a token: 64 bits.
@@ -81,6 +82,7 @@ pub struct Bank {
     shards: Box<[Mutex<Shard>]>,
     references: Box<[Mutex<References>]>,
     reference_hasher: RandomState,
+    pub(super) timeline: Timeline,
     sequence: AtomicU64,
     struck: FaultCounts,
     file: Option<JournalFile>,
@@ -120,6 +122,7 @@ impl Bank {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             references: (0..SHARDS).map(|_| Mutex::default()).collect(),
             reference_hasher: RandomState::new(),
+            timeline: Timeline::default(),
             sequence: AtomicU64::new(1),
             struck: FaultCounts::default(),
             file,
@@ -284,7 +287,7 @@ impl Bank {
         let answer = answer_of(&intent);
         record.charges += 1;
         record.used = Some(visit.uses_key(Saved::Charge(shard.intents.len()), held.delay_ms));
-        self.index_reference(&intent);
+        self.index(&intent);
         shard.insert(intent);
         answer
     }
@@ -314,13 +317,8 @@ impl Bank {
 
     /// One charge as it stands now, by its payment intent id.
     pub fn find(&self, id: &str, now_ms: i64) -> Option<Answer> {
-        let id = IntentId::parse(id)?;
-        let shard = lock(&self.shards[usize::from(id.0[0]) % SHARDS]);
-        shard
-            .by_id
-            .get(&id)
-            .and_then(|index| shard.intents.get(*index))
-            .map(|found| intent_answer(found, now_ms))
+        let found = self.intent(IntentId::parse(id)?)?;
+        Some(intent_answer(&found, now_ms))
     }
 
     /// The charges with a reference, oldest first: at most `limit` after the first `skip`.
@@ -329,16 +327,18 @@ impl Bank {
         let visible_until_ms = now_ms.saturating_sub(self.settings.search_lag_ms);
         let found: Vec<Intent> = ids
             .iter()
-            .filter_map(|id| {
-                let shard = lock(&self.shards[usize::from(id.0[0]) % SHARDS]);
-                shard.by_id.get(id).and_then(|index| shard.intents.get(*index)).cloned()
-            })
+            .filter_map(|id| self.intent(*id))
             .filter(|intent| intent.at_ms <= visible_until_ms)
             .skip(skip)
             .take(limit.saturating_add(1))
             .collect();
         let next_page = (found.len() > limit).then(|| skip.saturating_add(limit));
         search_answer(found.iter().take(limit), now_ms, next_page)
+    }
+
+    pub(super) fn intent(&self, id: IntentId) -> Option<Intent> {
+        let shard = lock(&self.shards[usize::from(id.0[0]) % SHARDS]);
+        shard.by_id.get(&id).and_then(|index| shard.intents.get(*index)).cloned()
     }
 
     /// Stores a payment method, which means: writes its token. The same key writes the same token.
@@ -388,7 +388,7 @@ impl Bank {
                     busy_until_ms: intent.at_ms,
                     saved: Saved::Charge(shard.intents.len()),
                 });
-                self.index_reference(&intent);
+                self.index(&intent);
                 shard.insert(intent);
             })
         };
@@ -415,7 +415,8 @@ impl Bank {
         &self.references[usize::from(first) % SHARDS]
     }
 
-    fn index_reference(&self, intent: &Intent) {
+    fn index(&self, intent: &Intent) {
+        self.timeline.add(intent);
         if let Some(reference) = super::request::reference_in(&intent.metadata) {
             lock(self.reference_shard(reference)).entry(reference.into()).or_default().push(intent.id);
         }

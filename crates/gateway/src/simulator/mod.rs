@@ -7,6 +7,7 @@
 //!   itself, so tokens outlive the simulator. `POST /v1/payment_intents` creates and confirms a
 //!   charge. `GET /v1/payment_intents/{id}` and
 //!   `GET /v1/payment_intents/search?query=metadata['reference']:'…'` find it again.
+//!   `GET /v1/payment_intents?created[gte]=…&limit=…&starting_after=…` lists them, newest first.
 //!   `GET /v1/account` names an account that the journal keeps. `GET /healthz` answers `ok`.
 //!
 //! Where it is simpler than the original: charges are only created and confirmed in one call,
@@ -27,6 +28,7 @@ mod routes;
 mod server;
 mod shard;
 pub mod test_numbers;
+mod timeline;
 pub mod token;
 
 pub use faults::{FAULT_FORMS, Faults, FaultsError};

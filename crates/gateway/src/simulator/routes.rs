@@ -55,7 +55,7 @@ pub(super) struct CutBeforeAnswer;
 /// The routes of the simulator.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/v1/payment_intents", post(create_payment_intent))
+        .route("/v1/payment_intents", post(create_payment_intent).get(list_payment_intents))
         .route("/v1/payment_intents/search", get(search_payment_intents))
         .route("/v1/payment_intents/{id}", get(get_payment_intent))
         .route("/v1/payment_methods", post(create_payment_method))
@@ -143,6 +143,14 @@ async fn get_payment_intent(State(shared): AppState, Path(id): Path<String>) -> 
     respond(shared.bank.find(&id, now_ms()).unwrap_or_else(|| not_found("intent", "payment_intent", &id)))
 }
 
+async fn list_payment_intents(State(shared): AppState, RawQuery(query): RawQuery) -> Response {
+    sleep_ms(shared.latency_ms).await;
+    match List::parse(query.as_deref().unwrap_or_default()) {
+        Ok(list) => respond(shared.bank.list(list.since_s, list.after.as_deref(), list.limit, now_ms())),
+        Err(error) => respond(error.answer()),
+    }
+}
+
 async fn search_payment_intents(State(shared): AppState, RawQuery(query): RawQuery) -> Response {
     sleep_ms(shared.latency_ms).await;
     if !shared.supports_lookup {
@@ -182,6 +190,36 @@ fn not_found(param: &str, object: &str, id: &str) -> Answer {
     ApiError { status: 404, ..ApiError::no_such(param, object, id) }.answer()
 }
 
+/// A list by time, newest first.
+#[derive(Debug, PartialEq, Eq)]
+struct List {
+    since_s: i64,
+    after: Option<String>,
+    limit: usize,
+}
+
+impl List {
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let mut list = Self { since_s: i64::MIN, after: None, limit: SEARCH_LIMIT_DEFAULT };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "created[gte]" => {
+                    list.since_s = value.parse().map_err(|_| invalid_integer("created[gte]", &value))?;
+                }
+                "starting_after" => list.after = Some(value.into_owned()),
+                "limit" => list.limit = parse_limit(&value)?,
+                other => return Err(ApiError::unknown_parameter(other)),
+            }
+        }
+        Ok(list)
+    }
+}
+
+fn parse_limit(value: &str) -> Result<usize, ApiError> {
+    let limit = value.parse().ok().filter(|limit| (1..=SEARCH_LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| invalid_integer("limit", value))
+}
+
 /// A search by our reference: `metadata['reference']:'…'`, the only form that is understood.
 #[derive(Debug, PartialEq, Eq)]
 struct Search {
@@ -197,13 +235,7 @@ impl Search {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "query" => reference = Some(Self::parse_reference(&value)?),
-                "limit" => {
-                    search.limit = value
-                        .parse()
-                        .ok()
-                        .filter(|limit| (1..=SEARCH_LIMIT_MAX).contains(limit))
-                        .ok_or_else(|| invalid_integer("limit", &value))?;
-                }
+                "limit" => search.limit = parse_limit(&value)?,
                 "page" => search.skip = value.parse().map_err(|_| invalid_integer("page", &value))?,
                 other => return Err(ApiError::unknown_parameter(other)),
             }
@@ -319,6 +351,11 @@ mod tests {
             ["", "status:'succeeded'", "metadata['reference']:'a' AND x:'b'", r"metadata['reference']:'a\'"]
         {
             assert!(read(bad).is_err(), "{bad}");
+        }
+        let list = List::parse("created[gte]=7&limit=2&starting_after=pi_1").unwrap();
+        assert_eq!(list, List { since_s: 7, after: Some("pi_1".into()), limit: 2 });
+        for bad in ["limit=0", "limit=101", "created[gte]=x", "ending_before=pi_1"] {
+            assert!(List::parse(bad).is_err(), "{bad}");
         }
         let page = Search::parse("query=metadata['reference']:'a'&limit=2&page=4").unwrap();
         assert_eq!(page, Search { reference: "a".into(), skip: 4, limit: 2 });

@@ -32,11 +32,11 @@ pub fn read(answer: &ExchangeAnswer) -> Result<Option<String>, AccountUnavailabl
     }
 }
 
-/// What it means that there is no answer.
-pub(super) fn read_absence(error: &ExchangeError) -> AccountUnavailable {
+/// What it means that there is no answer; where one may have been under way, this is what keeps charges back.
+pub(super) fn read_absence(error: &ExchangeError, unanswered: NotSentCause) -> AccountUnavailable {
     let cause = match error {
         ExchangeError::NotConnected(_) => NotSentCause::NoConnection,
-        ExchangeError::Broken(_) | ExchangeError::TimedOut(_) => NotSentCause::AccountUnconfirmed,
+        ExchangeError::Broken(_) | ExchangeError::TimedOut(_) => unanswered,
     };
     AccountUnavailable { cause, why: in_one_line(error), retry_after: None }
 }

@@ -23,6 +23,9 @@ fn unknown(doubt: Doubt, why: impl Into<String>) -> Delivery {
 pub(super) struct IntentBody {
     pub(super) id: String,
     pub(super) status: String,
+    /// When it was made, in seconds since 1970 (UTC).
+    #[serde(default)]
+    pub(super) created: Option<i64>,
     #[serde(default)]
     pub(super) metadata: MetadataBody,
     /// What was asked for, in the dialect's units.
@@ -38,6 +41,11 @@ pub(super) struct IntentBody {
 }
 
 impl IntentBody {
+    /// The charge with what was asked for, whatever came of it.
+    pub(super) fn report_asked(&self) -> ReportedCharge {
+        self.report(self.amount)
+    }
+
     /// The charge as the gateway reports it. `amount` is what was received, or is to be, in the dialect's units.
     fn report(&self, amount: Option<i64>) -> ReportedCharge {
         let code = self.currency.as_deref().map(str::to_ascii_uppercase);
@@ -55,6 +63,18 @@ impl IntentBody {
 pub(super) struct MetadataBody {
     #[serde(default)]
     pub(super) reference: Option<String>,
+    #[serde(default)]
+    pub(super) ledger: Option<String>,
+    #[serde(default)]
+    pub(super) entity: Option<String>,
+    #[serde(default)]
+    pub(super) account: Option<String>,
+    #[serde(default)]
+    pub(super) document: Option<String>,
+    #[serde(default)]
+    pub(super) documents: Option<String>,
+    #[serde(default)]
+    pub(super) documents_digest: Option<String>,
 }
 
 /// An error, as far as it matters here.

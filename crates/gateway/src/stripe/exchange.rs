@@ -18,6 +18,13 @@ pub enum Target {
         /// Our reference.
         reference: String,
     },
+    /// Lists payment intents, newest first.
+    ListPaymentIntents {
+        /// The earliest time, in seconds since 1970 (UTC).
+        since_s: i64,
+        /// The last one of the page before.
+        after: Option<String>,
+    },
     /// Stores a payment method.
     CreatePaymentMethod,
     /// Reads the account that the secret key belongs to.

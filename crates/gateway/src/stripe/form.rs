@@ -4,7 +4,7 @@
 use form_urlencoded::Serializer;
 use payment_runs_engine::ids::DocumentId;
 use payment_runs_engine::payment_method::PaymentMethodKind;
-use payment_runs_engine::ports::{Charge, InstrumentDetails};
+use payment_runs_engine::ports::{Charge, InstrumentDetails, LISTED_PAGE_MAX};
 use sha2::{Digest, Sha256};
 
 use super::units::to_dialect;
@@ -117,6 +117,18 @@ pub fn search_query(reference: &str) -> String {
         .append_pair("query", &format!("metadata['reference']:'{escaped}'"))
         .append_pair("limit", &SEARCH_LIMIT.to_string())
         .finish()
+}
+
+/// The query that lists charges by time.
+pub fn list_query(since_s: i64, after: Option<&str>) -> String {
+    let mut query = Serializer::new(String::new());
+    query
+        .append_pair("created[gte]", &since_s.to_string())
+        .append_pair("limit", &LISTED_PAGE_MAX.to_string());
+    if let Some(after) = after {
+        query.append_pair("starting_after", after);
+    }
+    query.finish()
 }
 
 #[cfg(test)]

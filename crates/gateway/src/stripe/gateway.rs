@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use payment_runs_engine::ports::{
-    AccountUnavailable, Charge, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings,
-    InstrumentDetails, LookUp, TokenizeError, Tokenized,
+    AccountUnavailable, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings,
+    InstrumentDetails, ListError, LookUp, NotSentCause, TokenizeError, Tokenized,
 };
 
 use super::classify::{classify, classify_absence};
@@ -15,7 +16,7 @@ use super::config::{ConfigError, StripeConfig};
 use super::exchange::{Exchange, ExchangeRequest, Target, in_one_line};
 use super::hyper_exchange::HyperExchange;
 use super::units::to_dialect;
-use super::{account, form, look_up, tokenize};
+use super::{account, form, list, look_up, tokenize};
 
 /// The code of a charge that was not sent, since the dialect cannot express its amount.
 const INEXPRESSIBLE: &str = "amount_not_expressible";
@@ -70,7 +71,7 @@ impl Gateway for StripeGateway {
         let call = ExchangeRequest { target: Target::GetAccount, idempotency_key: None, body: Bytes::new() };
         match self.exchange.exchange(&call, self.settings.timeout).await {
             Ok(answer) => account::read(&answer),
-            Err(error) => Err(account::read_absence(&error)),
+            Err(error) => Err(account::read_absence(&error, NotSentCause::AccountUnconfirmed)),
         }
     }
 
@@ -101,6 +102,16 @@ impl Gateway for StripeGateway {
         match self.exchange.exchange(&call, self.settings.timeout).await {
             Ok(answer) => look_up::read(&answer, key, self.look_up_is_authoritative),
             Err(error) => LookUp::CannotTell { why: in_one_line(&error) },
+        }
+    }
+
+    async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError> {
+        let target =
+            Target::ListPaymentIntents { since_s: since.as_second(), after: cursor.map(str::to_owned) };
+        let call = ExchangeRequest { target, idempotency_key: None, body: Bytes::new() };
+        match self.exchange.exchange(&call, self.settings.timeout).await {
+            Ok(answer) => list::read(&answer),
+            Err(error) => Err(account::read_absence(&error, NotSentCause::LedgerUnchecked).into()),
         }
     }
 

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::config::{ConfigError, StripeConfig, parse_base_url};
 use super::connector::Connector;
 use super::exchange::{Exchange, ExchangeAnswer, ExchangeError, ExchangeRequest, Target};
-use super::form::search_query;
+use super::form::{list_query, search_query};
 
 /// An answer is a few kilobytes; a page of a hundred found charges stays below this.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -72,6 +72,11 @@ impl HyperExchange {
             Target::GetAccount => (Method::GET, self.account.clone()),
             Target::SearchPaymentIntents { reference } => {
                 let path = format!("/v1/payment_intents/search?{}", search_query(reference));
+                let uri = format!("{}{path}", self.base_url).parse().map_err(not_sent)?;
+                (Method::GET, uri)
+            }
+            Target::ListPaymentIntents { since_s, after } => {
+                let path = format!("/v1/payment_intents?{}", list_query(*since_s, after.as_deref()));
                 let uri = format!("{}{path}", self.base_url).parse().map_err(not_sent)?;
                 (Method::GET, uri)
             }

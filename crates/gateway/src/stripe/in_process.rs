@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use payment_runs_engine::ports::{Clock, Spawner};
+use payment_runs_engine::ports::{Clock, LISTED_PAGE_MAX, Spawner};
 
 use super::exchange::{Exchange, ExchangeAnswer, ExchangeError, ExchangeRequest, Target};
 use super::form::SEARCH_LIMIT;
@@ -127,6 +127,9 @@ impl Exchange for InProcess {
             Target::CreatePaymentIntent => return self.charge(request, timeout).await,
             Target::SearchPaymentIntents { reference } => {
                 self.bank.search(reference, 0, SEARCH_LIMIT, self.now_ms())
+            }
+            Target::ListPaymentIntents { since_s, after } => {
+                self.bank.list(*since_s, after.as_deref(), LISTED_PAGE_MAX, self.now_ms())
             }
             Target::GetAccount => self.bank.account(),
             Target::CreatePaymentMethod => match parse_method(&request.body) {

@@ -2,7 +2,7 @@
 //! session, in one call, under an idempotency key.
 //!
 //! What decides is pure and tested by tables: [`form`] writes bodies, [`classify()`] reads answers,
-//! [`look_up`] reads searches, [`account`] reads who the gateway charges for. The effects are behind [`Exchange`]: [`HyperExchange`] speaks HTTP,
+//! [`look_up`] reads searches, [`list`] reads lists, [`account`] reads who the gateway charges for. The effects are behind [`Exchange`]: [`HyperExchange`] speaks HTTP,
 //! [`InProcess`] asks a simulated bank without a network. A charge is delivered once for each call;
 //! the engine decides on repetition.
 
@@ -15,6 +15,7 @@ pub mod form;
 mod gateway;
 mod hyper_exchange;
 mod in_process;
+pub mod list;
 pub mod look_up;
 mod tokenize;
 mod units;

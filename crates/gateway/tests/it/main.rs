@@ -11,6 +11,7 @@
 mod adapter;
 mod hostile;
 mod in_process;
+mod lists;
 mod parsers;
 mod registry;
 mod support;

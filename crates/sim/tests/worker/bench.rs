@@ -10,9 +10,9 @@ use payment_runs_engine::ids::{EntityKey, GatewayId, PaymentId, RunId};
 use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::payment::PaymentState;
 use payment_runs_engine::ports::{
-    AccountUnavailable, BoxFuture, Charge, ChargeRequest, ChunkClaim, ChunkStage, Clock, Delivery,
-    EncodeCharge, Gateway, GatewaySettings, Gateways, Ids, InstrumentDetails, Intent, LookUp, Opened,
-    Outcome, ReportedCharge, Settlement, Spawner, StoreError, TokenizeError, Tokenized, Work,
+    AccountUnavailable, BoxFuture, Charge, ChargePage, ChargeRequest, ChunkClaim, ChunkStage, Clock,
+    Delivery, EncodeCharge, Gateway, GatewaySettings, Gateways, Ids, InstrumentDetails, Intent, ListError,
+    LookUp, Opened, Outcome, ReportedCharge, Settlement, Spawner, StoreError, TokenizeError, Tokenized, Work,
 };
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_engine::stopping::{Stopper, Stopping};
@@ -288,6 +288,9 @@ impl Gateway for Slow {
     }
     async fn look_up(&self, _: &str) -> LookUp {
         LookUp::NeverSeen
+    }
+    async fn list_charges(&self, _: Timestamp, _: Option<&str>) -> Result<ChargePage, ListError> {
+        Ok(ChargePage::default())
     }
     async fn tokenize(&self, _: &InstrumentDetails, _: &str) -> Result<Tokenized, TokenizeError> {
         Ok(Tokenized::default())

@@ -4,7 +4,7 @@ use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::collect::{Belonging, take_account};
 use payment_runs_engine::ids::{EntityId, EntityKey, GatewayId, OrganizationId};
 use payment_runs_engine::ports::{
-    Client, ClientChange, ClientQuery, Named, NewEntity, Outcome, Permission, Settlement,
+    ChargingHold, Client, ClientChange, ClientQuery, Named, NewEntity, Outcome, Permission, Settlement,
 };
 use payment_runs_engine::settings::Settings;
 
@@ -209,4 +209,30 @@ pub async fn a_gateways_account_stays_while_payments_are_in_doubt(stand: Stand<'
     let settlements = vec![declined(second), approved(third)];
     assert_eq!(stand.work.settle_look_ups(ENTITY, at(5), settlements).await.unwrap(), 2);
     assert_eq!(take("acct_1", false).await, Belonging::Ours, "everything has its outcome");
+}
+
+pub async fn what_a_ledger_keeps_about_its_completeness_only_grows(stand: Stand<'_>) {
+    let watch = stand.watch;
+    let other = GatewayId::from_u128(0x0066_0002);
+    assert_eq!(watch.ensure_listed_until(GATEWAY, at(5)).await.unwrap(), at(5), "the first time is kept");
+    assert_eq!(watch.ensure_listed_until(GATEWAY, at(9)).await.unwrap(), at(5));
+    watch.put_listed_until(GATEWAY, at(7)).await.unwrap();
+    watch.put_listed_until(GATEWAY, at(6)).await.unwrap();
+    assert_eq!(watch.ensure_listed_until(GATEWAY, at(9)).await.unwrap(), at(7));
+    assert_eq!(watch.ensure_listed_until(other, at(1)).await.unwrap(), at(1), "each gateway has its own");
+
+    stand.add_accounts(&[1]).await;
+    stand.create_run(1, stand.new_run()).await;
+    stand.select(2, 10).await;
+    let claim = stand.claim(3).await.unwrap();
+    let intents = stand.open(&claim, 3).await;
+    let (known, unknown) = (intents[0].request.idempotency_key.clone(), "unknown".to_owned());
+    assert!(known.starts_with(&watch.watched_ledger().await.unwrap().to_string()));
+    assert_eq!(watch.unknown_keys(vec![known, unknown.clone()]).await.unwrap(), [unknown]);
+
+    assert_eq!(watch.charging_hold().await.unwrap(), None);
+    let hold = |why: &str| ChargingHold { at: at(10), why: why.to_owned() };
+    watch.hold_charging(hold("first")).await.unwrap();
+    watch.hold_charging(hold("second")).await.unwrap();
+    assert_eq!(watch.charging_hold().await.unwrap(), Some(hold("first")), "the first reason stays");
 }

@@ -16,7 +16,8 @@ use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentS
 use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::ports::{
     Access, Charge, ChunkClaim, Doubt, EncodeCharge, Executed, GatewayAccounts, Ids, Intent, LEDGER_ID_NAME,
-    Ledger, LedgerError, NotSentCause, OnceStore, Outcome, Schedules, Search, Settlement, Webhooks, Work,
+    Ledger, LedgerError, LedgerWatch, NotSentCause, OnceStore, Outcome, Schedules, Search, Settlement,
+    Webhooks, Work,
 };
 use payment_runs_engine::refusal::Refusal;
 use payment_runs_engine::run::{Run, RunFilter, RunOptions};
@@ -63,6 +64,7 @@ pub struct Stand<'a> {
     pub work: &'a dyn Work,
     pub access: &'a dyn Access,
     pub gateway_accounts: &'a dyn GatewayAccounts,
+    pub watch: &'a dyn LedgerWatch,
     pub once: &'a dyn OnceStore,
     pub webhooks: &'a dyn Webhooks,
     pub search: &'a dyn Search,
@@ -126,7 +128,9 @@ pub(super) fn not_sent(payment: PaymentId) -> Settlement {
 
 impl<'a> Stand<'a> {
     /// Looks at a store through its ports.
-    pub fn new<S: Ledger + Work + Access + GatewayAccounts + OnceStore + Search + Schedules + Webhooks>(
+    pub fn new<
+        S: Ledger + Work + Access + GatewayAccounts + LedgerWatch + OnceStore + Search + Schedules + Webhooks,
+    >(
         store: &'a S,
     ) -> Self {
         Self {
@@ -134,6 +138,7 @@ impl<'a> Stand<'a> {
             work: store,
             access: store,
             gateway_accounts: store,
+            watch: store,
             once: store,
             webhooks: store,
             search: store,

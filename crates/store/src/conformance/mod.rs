@@ -38,6 +38,7 @@ macro_rules! for_each_case {
     ($each:ident) => {
         $each! {
             access::a_gateways_account_stays_while_payments_are_in_doubt,
+            access::what_a_ledger_keeps_about_its_completeness_only_grows,
             access::a_new_secret_ends_old_tokens,
             access::clients_and_sessions,
             access::clients_are_created_changed_and_listed,

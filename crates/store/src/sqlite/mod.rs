@@ -18,6 +18,7 @@ mod extension_tests;
 mod failure;
 mod imports;
 mod ledger;
+mod listing;
 mod lock;
 mod mark;
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0008_deliveries.sql"),
     include_str!("../../migrations/sqlite/0009_charge_keys.sql"),
     include_str!("../../migrations/sqlite/0010_gateway_accounts.sql"),
+    include_str!("../../migrations/sqlite/0011_reconciliation.sql"),
     include_str!("../../migrations/sqlite/0012_customers.sql"),
 ];
 
