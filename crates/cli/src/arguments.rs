@@ -14,6 +14,7 @@ use crate::demo::Scale;
 use crate::exports::ExportArguments;
 use crate::imports::ImportArguments;
 use crate::payments::PaymentsArguments;
+use crate::reconcile::{ReconcileArguments, UnmatchedArguments};
 use crate::runs::RunsArguments;
 use crate::schedules::SchedulesArguments;
 
@@ -47,6 +48,10 @@ pub(crate) enum Command {
     GatewaySimulator(SimulatorArguments),
     /// Makes a verified copy of a database, also of one that is being served.
     Backup(BackupArguments),
+    /// Compares a database with the gateway's own list of charges, and settles what differs.
+    Reconcile(ReconcileArguments),
+    /// Decides about charges that a reconciliation could not match.
+    Unmatched(UnmatchedArguments),
     /// Loads a standard data set, collects it through a simulated gateway, and proves every cent of it.
     Demo(DemoArguments),
     /// Creates, follows and controls payment runs of a running server.
@@ -72,8 +77,8 @@ pub(crate) struct ServeArguments {
     /// The database; the file is made when it does not exist.
     #[arg(long, value_name = "sqlite:PATH", default_value = "sqlite:payment-runs.sqlite")]
     pub(crate) database: Database,
-    /// The database was restored from a copy. Takes also a plain copy of a file that a server had open, which lacks what was in
-    /// its log.
+    /// The database was restored from a copy. Nothing is charged until `payment-runs reconcile --apply` was run, also after
+    /// later starts. Takes also a plain copy of a file that a server had open, which lacks what was in its log.
     #[arg(long)]
     pub(crate) restored: bool,
     /// TLS.
@@ -302,7 +307,7 @@ pub(crate) struct DemoArguments {
 }
 
 /// An instant as the server reads it from others.
-fn instant(text: &str) -> Result<jiff::Timestamp, OffsetDateTimeError> {
+pub(crate) fn instant(text: &str) -> Result<jiff::Timestamp, OffsetDateTimeError> {
     text.parse().map(OffsetDateTime::timestamp)
 }
 

@@ -13,6 +13,7 @@ mod demo;
 mod exports;
 mod imports;
 mod payments;
+mod reconcile;
 mod remote;
 mod runs;
 mod schedules;
@@ -36,6 +37,8 @@ async fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(serve).await,
         Command::GatewaySimulator(simulator) => simulator::run(simulator).await,
         Command::Backup(backup) => backup::run(backup).await,
+        Command::Reconcile(reconcile) => reconcile::run(reconcile).await,
+        Command::Unmatched(unmatched) => reconcile::run_unmatched(unmatched).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Runs(runs) => runs::run(runs).await,
         Command::Payments(payments) => payments::run(payments).await,

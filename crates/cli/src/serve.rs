@@ -44,7 +44,8 @@ fn config(arguments: &ServeArguments) -> NodeConfig {
     config
 }
 
-fn gateway(arguments: &GatewayArguments) -> GatewayChoice {
+/// The gateway that the arguments name.
+pub(crate) fn gateway(arguments: &GatewayArguments) -> GatewayChoice {
     let mut settings = default_settings();
     settings.rate_per_s = arguments.rate_per_s;
     if let Some(concurrency) = arguments.concurrency {

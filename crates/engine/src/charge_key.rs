@@ -23,6 +23,47 @@ pub fn of_request(ledger: LedgerId, request: u128) -> String {
     format!("{ledger}-c{request:032x}")
 }
 
+/// What a key says it collects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collected {
+    /// Documents, of which this is the first.
+    Document {
+        /// The document.
+        document: DocumentId,
+        /// How many charges under its keys had been answered before.
+        charges_answered: u32,
+    },
+    /// A data record of a run.
+    Record {
+        /// The run.
+        run: RunId,
+        /// The record, by position.
+        position: u32,
+    },
+    /// What a caller asked for.
+    Request,
+}
+
+/// Reads a key; `None` for a text that is none.
+pub fn parse(key: &str) -> Option<Collected> {
+    let (ledger, rest) = key.split_once('-')?;
+    ledger.parse::<LedgerId>().ok()?;
+    let (kind, rest) = rest.split_at_checked(1)?;
+    let numbered = || rest.split_once('-').and_then(|(id, number)| Some((id, number.parse().ok()?)));
+    match kind {
+        "d" => {
+            let (id, charges_answered) = numbered()?;
+            Some(Collected::Document { document: id.parse().ok()?, charges_answered })
+        }
+        "r" => {
+            let (id, position) = numbered()?;
+            Some(Collected::Record { run: id.parse().ok()?, position })
+        }
+        "c" => Some(Collected::Request),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -47,5 +88,17 @@ mod tests {
         assert_eq!(BTreeSet::from_iter(&keys).len(), keys.len(), "{keys:?}");
         assert!(of_record(LedgerId::from_u128(u128::MAX), run, u32::MAX).len() <= 120);
         assert_eq!(keys[0], of_document(ledger, one, 0));
+    }
+
+    #[test]
+    fn a_key_can_be_read_again() {
+        let (ledger, document, run) = (LedgerId::from_u128(1), DocumentId::from_u128(2), RunId::from_u128(3));
+        let read = Collected::Document { document, charges_answered: 7 };
+        assert_eq!(parse(&of_document(ledger, document, 7)), Some(read));
+        assert_eq!(parse(&of_record(ledger, run, 4)), Some(Collected::Record { run, position: 4 }));
+        assert_eq!(parse(&of_request(ledger, 5)), Some(Collected::Request));
+        for other in ["", "key", "x-d1-0", &format!("{ledger}-"), &format!("{ledger}-d{document}")] {
+            assert_eq!(parse(other), None, "{other}");
+        }
     }
 }

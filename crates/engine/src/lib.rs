@@ -23,6 +23,7 @@ pub mod payment;
 pub mod payment_method;
 pub mod plan;
 pub mod ports;
+pub mod reconcile;
 pub mod recover;
 pub mod recurrence;
 pub mod refusal;

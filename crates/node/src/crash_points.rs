@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use payment_runs_engine::ids::{EntityKey, RunId};
+use payment_runs_engine::ids::{DocumentId, EntityKey, RunId};
 use payment_runs_engine::ports::{
     AccountUnavailable, BoxFuture, Charge, ChargePage, ChargeRequest, ChunkClaim, Delivery, EncodeCharge,
     Gateway, GatewaySettings, Ids, InstrumentDetails, Intent, ListError, LookUp, Opened, Settlement,
@@ -248,6 +248,10 @@ impl Work for Trapped<dyn Work> {
 impl EncodeCharge for Trapped<dyn Gateway> {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
         self.inner.encode(charge)
+    }
+
+    fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {
+        self.inner.documents_digest(documents)
     }
 }
 

@@ -61,6 +61,11 @@ impl Reached {
         Ok(Self { gateway, address: stripe.base_url, simulator })
     }
 
+    /// Its base address.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Registers this gateway under every stored one of the kind that this process speaks, each behind a gate of its own.
     pub(crate) async fn register(
         &self,

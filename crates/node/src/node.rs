@@ -216,7 +216,7 @@ fn warn_of_plain_text(config: &NodeConfig) {
     }
 }
 
-async fn open_store(database: &Database, is_restored: bool) -> Result<SqliteStore, NodeError> {
+pub(crate) async fn open_store(database: &Database, is_restored: bool) -> Result<SqliteStore, NodeError> {
     let path = database.path().to_owned();
     // Opening reads and may migrate the file, which takes as long as it takes.
     let open = move || {

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use payment_runs_engine::charge_key;
 use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey};
 use payment_runs_engine::money::{Currency, Money};
 use payment_runs_engine::ports::{
@@ -106,15 +107,15 @@ impl Manners {
             6..=7 => KEY_LIFE_SHORT,
             _ => Duration::ZERO,
         };
-        let drawn = match random.below(10) {
+        let drawn = match random.below(11) {
             0..=4 => Border::Calm,
             5 => Border::Refusals,
             6 => Border::Conflicts,
             7 => Border::WrongAnswers,
             8 => Border::SlowCharges,
-            _ => Border::OtherAccount,
+            9 => Border::OtherAccount,
+            _ => Border::RestoredLedger,
         };
-        // A restored ledger is played only on request, since the protocol does not withstand it yet.
         let border = border.unwrap_or(drawn);
         let supports_look_up = !random.happens(250) || border == Border::SlowCharges;
         Self { border, key_life, supports_look_up }
@@ -168,6 +169,14 @@ impl Entry {
             Verdict::Declined => false,
             Verdict::PendingUntil(at, is_approved) => is_approved && now >= at,
         }
+    }
+
+    /// The document that it pays, where it is a run's payment of one alone.
+    pub fn only_document(&self) -> Option<DocumentId> {
+        let is_of_document =
+            matches!(charge_key::parse(&self.reference), Some(charge_key::Collected::Document { .. }));
+        let [document] = self.documents[..] else { return None };
+        (is_of_document && !self.is_wrong).then_some(document)
     }
 
     /// The charge as the bank reports it.
@@ -489,6 +498,10 @@ impl EncodeCharge for BankEncoder {
         let fields = [charge.key.clone(), charge.token.clone(), money.currency.to_string()];
         let [key, token, currency] = fields;
         format!("{key}|{token}|{currency}|{}|{}|{documents}", money.minor, subject.account).into_bytes()
+    }
+
+    fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {
+        Some(digest_of(documents))
     }
 }
 

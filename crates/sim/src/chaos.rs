@@ -164,6 +164,8 @@ pub enum Change {
     Restored,
     /// It is configured with another gateway account.
     Moved,
+    /// Its ledger was reconciled with the bank.
+    Reconciled,
 }
 
 /// Somebody stands still, and the clock is to be set back meanwhile.
@@ -274,8 +276,8 @@ impl Chaos {
     /// Whether the gateway cannot be asked for its account when the process starts now. Only where that matters.
     pub fn starts_blind(&self) -> bool {
         let draw = |_: &mut State, place: &Place| {
-            let has_accounts = self.limits.border == Border::OtherAccount;
-            let is_blind = has_accounts && self.random_of(place).happens(BLIND_PER_MILLE);
+            let matters = matches!(self.limits.border, Border::OtherAccount | Border::RestoredLedger);
+            let is_blind = matters && self.random_of(place).happens(BLIND_PER_MILLE);
             is_blind.then(|| Fault::new(FaultKind::Refused, Duration::ZERO))
         };
         self.recorded("start", draw).is_some()

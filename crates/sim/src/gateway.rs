@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::collect::{AccountGate, LedgerGuard};
-use payment_runs_engine::ids::GatewayId;
+use payment_runs_engine::ids::{DocumentId, GatewayId};
 use payment_runs_engine::ports::{
     AccountUnavailable, BoxFuture, Charge, ChargePage, ChargeRequest, Clock, Delivery, Doubt, EncodeCharge,
     Gateway, GatewaySettings, Gateways, InstrumentDetails, ListError, LookUp, NotSentCause, ReportedCharge,
@@ -33,6 +33,17 @@ const LIST: &str = "list";
 /// A life that no key reaches.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
 
+/// How the gateway before a bank may be used.
+pub(crate) fn settings_of(manners: Manners) -> GatewaySettings {
+    GatewaySettings {
+        concurrency: 8,
+        rate_per_s: None,
+        timeout: Duration::from_secs(30),
+        key_life: manners.key_life,
+        supports_look_up: manners.supports_look_up,
+    }
+}
+
 /// The gateway, as one worker or the callers reach it.
 pub struct SimGateway {
     bank: Arc<Bank>,
@@ -48,13 +59,9 @@ impl SimGateway {
     /// A gateway in front of a bank, in the hand of whoever charges, in a process that was started so often.
     pub fn new(bank: Arc<Bank>, hand: Hand, manners: Manners, mutant: Option<Mutant>, launch: u32) -> Self {
         let is_forgetful = mutant == Some(Mutant::ResendAfterExpiry);
-        let settings = GatewaySettings {
-            concurrency: 8,
-            rate_per_s: None,
-            timeout: Duration::from_secs(30),
-            key_life: if is_forgetful { FOREVER } else { manners.key_life },
-            supports_look_up: manners.supports_look_up,
-        };
+        let usual = settings_of(manners);
+        let settings =
+            GatewaySettings { key_life: if is_forgetful { FOREVER } else { usual.key_life }, ..usual };
         Self { bank, hand, settings, border: manners.border, mutant, launch }
     }
 
@@ -152,6 +159,10 @@ impl EncodeCharge for SimGateway {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
         BankEncoder.encode(charge)
     }
+
+    fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {
+        BankEncoder.documents_digest(documents)
+    }
 }
 
 #[async_trait]
@@ -205,7 +216,7 @@ impl Gateway for SimGateway {
 
     async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError> {
         // It makes no keys that a restart would know.
-        if self.mutant == Some(Mutant::NoDurableIntent) {
+        if matches!(self.mutant, Some(Mutant::NoDurableIntent | Mutant::RestoreUnnoticed)) {
             return Err(ListError::NotSupported { why: "nobody may look".to_owned() });
         }
         self.latency().await;

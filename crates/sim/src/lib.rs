@@ -18,6 +18,7 @@ pub mod operations;
 pub mod pool;
 pub mod ports;
 pub mod random;
+mod restore;
 mod schedule;
 pub mod script;
 mod shrink;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,9 +12,10 @@ use payment_runs_engine::collect::{Belonging, LedgerGuard, SendPolicy, take_acco
 use payment_runs_engine::command::{Command, Request};
 use payment_runs_engine::ids::EntityId;
 use payment_runs_engine::ports::{
-    Access, Clock, EncodeCharge, Executed, GatewayAccounts, Ids, LEDGER_ID_NAME, Ledger, Output, Spawner,
-    StoreError,
+    Access, Clock, EncodeCharge, Executed, GatewayAccounts, Ids, LEDGER_ID_NAME, Ledger, LedgerWatch, Output,
+    Spawner, StoreError,
 };
+use payment_runs_engine::reconcile::ReconcileError;
 use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_store::{Executor, OpenError, SqliteStore};
@@ -24,11 +25,12 @@ use crate::caller::{Caller, Memory};
 use crate::chaos::{Change, Chaos, Limits, Setup, Signal};
 use crate::check::{Ground, check_books, has_ended};
 use crate::fault::{Fault, Place};
-use crate::gateway::{SimGateway, SimGateways};
+use crate::gateway::{SimGateway, SimGateways, settings_of};
 use crate::mutant::{Mutant, Saboteur, copy_database};
 use crate::pool::{Group, Pool, SimClock, Step, TimeOfDay, at_once};
 use crate::ports::{ChaosWork, Hand, SimIds};
 use crate::random::Random;
+use crate::restore::{self, RECONCILE_MAX, RECONCILE_MIN, RESTORE_MIN, Statement};
 use crate::script::{Part, Script};
 use crate::world::{ENTITY, GATEWAY, USER, World, start};
 
@@ -132,6 +134,9 @@ pub enum SimError {
     /// A run could not be made.
     #[error("a run was refused: {0}")]
     Run(String),
+    /// A restored ledger could not be reconciled.
+    #[error("the ledger could not be reconciled")]
+    Reconcile(#[from] ReconcileError),
     /// The books could not be read.
     #[error("the books could not be read")]
     Books(#[from] rusqlite::Error),
@@ -169,6 +174,10 @@ struct Stage {
     bank: AtomicUsize,
     /// How often the process was started.
     launches: AtomicU32,
+    /// Whether the ledger was restored, and not reconciled since.
+    is_restored: AtomicBool,
+    /// Decides what people do around a restore.
+    seed: u64,
     /// When a copy of the database is taken, by the true clock.
     copy_at: Timestamp,
     ids: Arc<SimIds>,
@@ -229,6 +238,8 @@ pub fn run_script(
             .map(|ordinal| Arc::new(Bank::new(format!("acct_{ordinal}"), bank_seed + ordinal, manners))),
         bank: AtomicUsize::new(0),
         launches: AtomicU32::new(0),
+        is_restored: AtomicBool::new(false),
+        seed: bank_seed,
         copy_at,
         ids: Arc::new(SimIds::new(1)),
         mutant: config.mutant,
@@ -268,12 +279,16 @@ impl Stage {
         let mut check_at = self.clock.true_now();
         let mut was_frozen = false;
         let mut is_copied = false;
+        let mut reconcile_at = None;
         let mut violations = loop {
             steps += 1;
             let progress = pool.step();
             let mut signals = self.chaos.take_signals();
             if noticed_at.take_if(|at| *at <= self.clock.true_now()).is_some() && !self.is_ours(&store)? {
                 signals.insert(0, Signal::Crash(Duration::ZERO, Change::Moved));
+            }
+            if reconcile_at.take_if(|at| *at <= self.clock.true_now()).is_some() {
+                signals.insert(0, Signal::Crash(Duration::ZERO, Change::Reconciled));
             }
             for signal in signals {
                 match signal {
@@ -282,10 +297,17 @@ impl Stage {
                         pool.kill();
                         drop(process);
                         drop(store);
-                        self.clock.skip(outage);
+                        let is_restored = change == Change::Restored && self.saved().exists();
+                        self.clock.skip(if is_restored { outage.max(RESTORE_MIN) } else { outage });
                         self.chaos.note(|| format!("the process starts again after {outage:?}"));
                         self.change(change)?;
                         store = SqliteStore::open(&self.path, self.executor())?;
+                        if change == Change::Reconciled {
+                            self.reconcile(&store)?;
+                        }
+                        if is_restored {
+                            reconcile_at = self.after_restore(&store);
+                        }
                         noticed_at = self.confirm_account(&store)?;
                         process = self.launch(store.clone(), pool)?;
                         break;
@@ -314,7 +336,8 @@ impl Stage {
                 let is_frozen = self.is_frosty && !pool.freezer.is_empty();
                 let is_calm = !is_frozen && !was_frozen;
                 was_frozen = is_frozen;
-                let is_over = is_calm && self.memories.iter().all(|memory| memory.is_done());
+                let is_over =
+                    is_calm && reconcile_at.is_none() && self.memories.iter().all(|memory| memory.is_done());
                 if is_over && has_ended(&store, &self.world, &self.banks, self.manners, self.clock.now())? {
                     break Vec::new();
                 }
@@ -376,6 +399,36 @@ impl Stage {
         Ok(None)
     }
 
+    /// The bank's list, as an operator reads it.
+    fn statement(&self) -> Statement {
+        let settings = settings_of(self.manners);
+        Statement { bank: self.bank().clone(), clock: self.clock.clone(), settings }
+    }
+
+    /// What people do between a restore and the start, and when they reconcile.
+    fn after_restore(&self, store: &SqliteStore) -> Option<Timestamp> {
+        self.is_restored.store(true, Ordering::Relaxed);
+        let ids: Arc<dyn Ids> = self.ids.clone();
+        let mut random = self.random_of_start();
+        restore::enter_anew(&mut random, &self.world, store, &ids, self.clock.now());
+        let pause = self.chaos.pause(RECONCILE_MIN, RECONCILE_MAX);
+        self.clock.true_now().checked_add(pause).ok()
+    }
+
+    /// Reconciles the ledger, and lets a run collect what is still owed.
+    fn reconcile(&self, store: &SqliteStore) -> Result<(), SimError> {
+        let ids: Arc<dyn Ids> = self.ids.clone();
+        let found = restore::reconcile(store, self.statement(), ids.clone(), self.mutant)?;
+        self.is_restored.store(false, Ordering::Relaxed);
+        self.chaos.note(|| format!("the ledger is reconciled:\n  {found}"));
+        restore::collect_again(&mut self.random_of_start(), store, &ids, self.clock.now());
+        Ok(())
+    }
+
+    fn random_of_start(&self) -> Random {
+        Random::new(u64::from(self.launches.load(Ordering::Relaxed)) ^ self.seed)
+    }
+
     fn saved(&self) -> PathBuf {
         PathBuf::from(format!("{}.saved", self.path.display()))
     }
@@ -383,7 +436,7 @@ impl Stage {
     /// What is different when the process starts again.
     fn change(&self, change: Change) -> Result<(), SimError> {
         match change {
-            Change::None => {}
+            Change::None | Change::Reconciled => {}
             Change::Restored if !self.saved().exists() => {}
             Change::Restored => {
                 copy_database(&self.saved(), &self.path)?;
@@ -406,6 +459,7 @@ impl Stage {
     fn prepare(&self, store: &SqliteStore) -> Result<(), SimError> {
         at_once(store.put_settings(ENTITY, self.world.settings.clone()))?;
         at_once(store.load(ENTITY, self.world.load.clone()))?;
+        at_once(store.begin_comparison(GATEWAY, start()))?;
         for run in &self.world.runs {
             let command = Command::CreateRun(run.clone());
             let request =
@@ -418,6 +472,17 @@ impl Stage {
         Ok(())
     }
 
+    /// What a process does with its ledger when it starts: where the bank can be asked. An operator who knows of the restore
+    /// says so, some of the time.
+    fn check_ledger(&self, guard: &LedgerGuard) -> Result<(), SimError> {
+        at_once(guard.begin(GATEWAY))?;
+        if self.chaos.starts_blind() {
+            return Ok(());
+        }
+        let is_told = self.is_restored.load(Ordering::Relaxed) && self.random_of_start().happens(300);
+        Ok(restore::check(guard, &self.statement(), is_told)?)
+    }
+
     /// Starts the process: workers and callers.
     fn launch(&self, store: SqliteStore, pool: &Pool) -> Result<Process<'_>, SimError> {
         self.launches.fetch_add(1, Ordering::Relaxed);
@@ -426,6 +491,9 @@ impl Stage {
             None => None,
         };
         let guard = Arc::new(LedgerGuard::new(Arc::new(store.clone()), Arc::new(self.clock.clone())));
+        if self.mutant != Some(Mutant::RestoreUnnoticed) && self.manners.border == Border::RestoredLedger {
+            self.check_ledger(&guard)?;
+        }
         let process = Process { stage: self, store, guard, saboteur };
         for group in 1..=self.workers {
             process.start_worker(pool, group, Duration::ZERO);

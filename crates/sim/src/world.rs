@@ -132,7 +132,8 @@ impl World {
             What::Command(Command::CreateRun(run)) => Some(run.id),
             _ => None,
         });
-        self.runs.iter().map(|run| run.id).chain(created).collect()
+        let afterwards = [crate::restore::RUN_AFTERWARDS];
+        self.runs.iter().map(|run| run.id).chain(created).chain(afterwards).collect()
     }
 }
 

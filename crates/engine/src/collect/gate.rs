@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::confirmation::{Confirmation, Confirmed};
 use super::ledger_guard::LedgerGuard;
-use crate::ids::GatewayId;
+use crate::ids::{DocumentId, GatewayId};
 use crate::ports::{
     AccountUnavailable, Chain, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge, Gateway,
     GatewayAccounts, GatewaySettings, InstrumentDetails, ListError, LookUp, NotSentCause, StoreError,
@@ -102,6 +102,7 @@ impl AccountGate {
     /// Asks for the account when a process starts, before any of its work begins. This alone lets payments go to another
     /// account.
     pub async fn start(&self, has_moved: bool) -> Result<Start, StoreError> {
+        self.guard.begin(self.id).await?;
         let found = match self.account_or_address().await {
             Ok(found) => found,
             Err(unavailable) => return Ok(Start::Unconfirmed(unavailable)),
@@ -171,6 +172,10 @@ impl AccountGate {
 impl EncodeCharge for AccountGate {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
         self.gateway.encode(charge)
+    }
+
+    fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {
+        self.gateway.documents_digest(documents)
     }
 }
 

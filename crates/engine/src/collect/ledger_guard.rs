@@ -51,6 +51,11 @@ impl LedgerGuard {
         Ok(())
     }
 
+    /// Notes that a process starts, before it plans anything.
+    pub async fn begin(&self, id: GatewayId) -> Result<(), StoreError> {
+        self.watch.begin_comparison(id, self.clock.real_now()).await.map(drop)
+    }
+
     /// Compares the newest charges of a gateway with the ledger. Afterwards [`held`](Self::held) says whether something may be
     /// charged; an error means that nobody knows yet.
     pub async fn check(&self, gateway: &dyn Gateway, id: GatewayId) -> Result<(), AccountUnavailable> {
@@ -61,7 +66,7 @@ impl LedgerGuard {
         let ledger = self.watch.watched_ledger().await.map_err(|error| unchecked(&error))?;
         let complete_until = self
             .watch
-            .ensure_listed_until(id, self.clock.real_now())
+            .begin_comparison(id, self.clock.real_now())
             .await
             .map_err(|error| unchecked(&error))?;
         let since = complete_until.checked_sub(LISTING_MARGIN).unwrap_or(Timestamp::MIN);
@@ -72,7 +77,7 @@ impl LedgerGuard {
                 Ok(page) => page,
                 Err(ListError::NotSupported { why }) => {
                     tracing::warn!(gateway = %id, why, "that the ledger was restored would not be noticed: the gateway lists no charges");
-                    return Ok(());
+                    break;
                 }
                 Err(ListError::Unavailable(unavailable)) => return Err(unavailable),
             };
@@ -86,10 +91,7 @@ impl LedgerGuard {
                 break;
             }
         }
-        match progress.newest {
-            Some(newest) => self.watch.put_listed_until(id, newest).await.map_err(|error| unchecked(&error)),
-            None => Ok(()),
-        }
+        self.watch.end_comparison(id, progress.newest).await.map_err(|error| unchecked(&error))
     }
 
     /// Says what the ledger lacks, if a page holds a charge that it does not know.

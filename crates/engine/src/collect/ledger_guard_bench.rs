@@ -46,12 +46,12 @@ impl LedgerWatch for Complete {
     async fn watched_ledger(&self) -> Result<LedgerId, StoreError> {
         Ok(LEDGER)
     }
-    async fn ensure_listed_until(&self, _: GatewayId, at: Timestamp) -> Result<Timestamp, StoreError> {
+    async fn begin_comparison(&self, _: GatewayId, at: Timestamp) -> Result<Timestamp, StoreError> {
         Ok(*self.listed_until.lock().unwrap().get_or_insert(at))
     }
-    async fn put_listed_until(&self, _: GatewayId, at: Timestamp) -> Result<(), StoreError> {
+    async fn end_comparison(&self, _: GatewayId, newest: Option<Timestamp>) -> Result<(), StoreError> {
         let mut until = self.listed_until.lock().unwrap();
-        *until = (*until).max(Some(at));
+        *until = (*until).max(newest);
         Ok(())
     }
     async fn unknown_keys(&self, keys: Vec<String>) -> Result<Vec<String>, StoreError> {

@@ -36,6 +36,7 @@ mod verify;
 pub use gate::{AccountGate, Belonging, Start, take_account};
 pub use ledger_guard::{KNOWN_CHARGES_ENOUGH, LISTING_MARGIN, LedgerGuard};
 pub use policy::SendPolicy;
+pub use verify::outcome_listed;
 
 use health::GatewayHealth;
 use policy::{Next, Progress};

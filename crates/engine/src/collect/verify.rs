@@ -1,6 +1,9 @@
 //! Compares what a gateway reports with what it was asked for. Pure. What is not certain is unknown.
 
-use crate::ports::{ChargeRequest, Delivery, Doubt, Outcome, ReportedCharge};
+use std::sync::Arc;
+
+use crate::money::Money;
+use crate::ports::{ChargeRequest, Delivery, Doubt, ListedCharge, ListedState, Outcome, ReportedCharge};
 
 /// The delivery as it may be believed: a report of another charge, or of one that cannot be told from another, becomes
 /// unknown.
@@ -50,13 +53,29 @@ pub(super) fn outcome_found(delivery: Delivery, request: &ChargeRequest) -> Opti
     }
 }
 
+/// What a listed charge says of the payment that has its key, of which this much was asked for. `None` where it says nothing.
+pub fn outcome_listed(charge: &ListedCharge, key: &str, money: Money) -> Option<Outcome> {
+    let request = ChargeRequest { idempotency_key: key.to_owned(), money, body: Arc::from([]) };
+    let report =
+        ReportedCharge { reference: charge.reference.clone(), key: charge.key.clone(), money: charge.money };
+    let delivery = match &charge.state {
+        ListedState::Approved => Delivery::Approved(report),
+        ListedState::Pending => Delivery::Pending(report),
+        ListedState::Declined { code, message } => Delivery::Declined {
+            code: code.clone(),
+            message: message.clone(),
+            reference: Some(report.reference),
+        },
+        ListedState::Unclear { why } => Delivery::Unknown { doubt: Doubt::WrongCharge, why: why.clone() },
+    };
+    outcome_found(delivery, &request)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::fixtures::euro;
-    use crate::money::{Currency, Money};
+    use crate::money::Currency;
 
     #[test]
     fn only_the_charge_that_was_asked_for_is_believed() {

@@ -351,6 +351,12 @@ pub struct AccountUnavailable {
 pub trait EncodeCharge: Send + Sync {
     /// The exact request body.
     fn encode(&self, charge: &Charge) -> Vec<u8>;
+    /// Stands for the documents of a charge in its metadata, where there are several; `None` in a dialect that says nothing of
+    /// them.
+    fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {
+        let _ = documents;
+        None
+    }
 }
 
 /// A payment gateway.

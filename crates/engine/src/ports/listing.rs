@@ -113,12 +113,14 @@ pub struct ChargingHold {
 pub trait LedgerWatch: Send + Sync {
     /// The ledger's identifier, with which its keys begin.
     async fn watched_ledger(&self) -> Result<LedgerId, StoreError>;
-    /// Up to when all charges of a gateway are known to be in the ledger, by the gateway's clock: the stored time, else this
-    /// one, which is stored.
-    async fn ensure_listed_until(&self, gateway: GatewayId, at: Timestamp) -> Result<Timestamp, StoreError>;
-    /// Says that all charges of the gateway up to this time are in the ledger. A later time that is stored stays.
-    async fn put_listed_until(&self, gateway: GatewayId, at: Timestamp) -> Result<(), StoreError>;
-    /// Those of the keys that no payment has.
+    /// Begins to compare a gateway's charges: payments that are planned from now on have no charge there until that has ended. Says
+    /// up to when all its charges are known to be in the ledger, by the gateway's clock: the stored time, else this one, which is
+    /// stored.
+    async fn begin_comparison(&self, gateway: GatewayId, at: Timestamp) -> Result<Timestamp, StoreError>;
+    /// Says that all charges of the gateway are in the ledger, of which this is the newest. A later time that is stored stays.
+    async fn end_comparison(&self, gateway: GatewayId, newest: Option<Timestamp>) -> Result<(), StoreError>;
+    /// Those of the keys under which the ledger can have charged nothing: no payment has them, or one that was planned while its
+    /// gateway's charges were not compared.
     async fn unknown_keys(&self, keys: Vec<String>) -> Result<Vec<String>, StoreError>;
     /// Why nothing is charged, if so.
     async fn charging_hold(&self) -> Result<Option<ChargingHold>, StoreError>;

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod listing;
 pub mod once;
 pub mod preview;
+pub mod reconciliation;
 pub mod schedules;
 pub mod search;
 pub mod webhooks;
@@ -42,6 +43,10 @@ pub use listing::{
 };
 pub use once::{Once, OnceKey, OnceStore, Replay, StoredResponse};
 pub use preview::{PREVIEW_DOCUMENTS_MAX, Preview, PreviewQuery, Previewed, PreviewedDecision};
+pub use reconciliation::{
+    Differences, DocumentsDigest, MatchDecision, Matched, PROCESSED_PAGE_MAX, Reconciliation,
+    UnmatchedPayment,
+};
 pub use schedules::{ScheduleQuery, Schedules};
 pub use search::{FoundRun, Search};
 pub use webhooks::{EncodeNotification, TargetFault, WebhookSender, Webhooks};

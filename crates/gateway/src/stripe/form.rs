@@ -62,7 +62,7 @@ pub fn charge_body(charge: &Charge) -> Vec<u8> {
 
 /// Stands for a list of documents in metadata, which hold at most 500 characters: the first half of the SHA-256 of their
 /// identifiers, in hexadecimal.
-fn digest_of(documents: &[DocumentId]) -> String {
+pub fn digest_of(documents: &[DocumentId]) -> String {
     let mut digest = Sha256::new();
     for document in documents {
         digest.update(document.to_bytes());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use payment_runs_engine::ids::DocumentId;
 use payment_runs_engine::ports::{
     AccountUnavailable, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings,
     InstrumentDetails, ListError, LookUp, NotSentCause, TokenizeError, Tokenized,
@@ -58,6 +59,10 @@ impl StripeGateway {
 impl EncodeCharge for StripeGateway {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
         form::charge_body(charge)
+    }
+
+    fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {
+        Some(form::digest_of(documents))
     }
 }
 

@@ -39,7 +39,22 @@ impl Books<'_> {
                 wrong.push(format!("{} was charged {charged} of {}", document.number, document.amount));
             }
         }
+        wrong.extend(self.check_subjects());
         self.fail_all(wrong);
+    }
+
+    /// What the bank has collected for a document alone, whatever our books make of it, is not more than the document's amount.
+    fn check_subjects(&self) -> Vec<String> {
+        let mut collected: BTreeMap<Id, i64> = BTreeMap::new();
+        for entry in self.ground.entries.iter().filter(|entry| entry.is_approved(self.ground.now)) {
+            if let Some(document) = entry.only_document() {
+                *collected.entry(document.to_bytes()).or_default() += entry.amount_minor;
+            }
+        }
+        let amount_of = |id: &Id| collected.get(id).copied().unwrap_or_default();
+        let over = self.rows.documents.iter().filter(|one| amount_of(&one.id) > one.amount);
+        over.map(|one| format!("the bank has {} for {} of {}", amount_of(&one.id), one.number, one.amount))
+            .collect()
     }
 
     fn check_charge(&self, entry: &Entry, payment: &PaymentRow) -> Vec<String> {

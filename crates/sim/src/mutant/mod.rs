@@ -57,11 +57,15 @@ pub enum Mutant {
     GivesUpEarly,
     /// Charges and questions go to whatever account the gateway has.
     AnyAccount,
+    /// That the ledger was restored from an older copy is not noticed.
+    RestoreUnnoticed,
+    /// A reconciliation lets charges be sent again without taking anything over.
+    AdoptsNothing,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -82,6 +86,8 @@ impl Mutant {
         Self::BelievesAnyCharge,
         Self::GivesUpEarly,
         Self::AnyAccount,
+        Self::RestoreUnnoticed,
+        Self::AdoptsNothing,
     ];
 
     /// Its name.
@@ -107,6 +113,8 @@ impl Mutant {
             Self::BelievesAnyCharge => "believes_any_charge",
             Self::GivesUpEarly => "gives_up_early",
             Self::AnyAccount => "any_account",
+            Self::RestoreUnnoticed => "restore_unnoticed",
+            Self::AdoptsNothing => "adopts_nothing",
         }
     }
 
@@ -118,6 +126,7 @@ impl Mutant {
             Self::BelievesAnyCharge => Some(Border::WrongAnswers),
             Self::GivesUpEarly => Some(Border::SlowCharges),
             Self::AnyAccount => Some(Border::OtherAccount),
+            Self::RestoreUnnoticed | Self::AdoptsNothing => Some(Border::RestoredLedger),
             _ => None,
         }
     }

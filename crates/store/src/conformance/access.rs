@@ -214,21 +214,32 @@ pub async fn a_gateways_account_stays_while_payments_are_in_doubt(stand: Stand<'
 pub async fn what_a_ledger_keeps_about_its_completeness_only_grows(stand: Stand<'_>) {
     let watch = stand.watch;
     let other = GatewayId::from_u128(0x0066_0002);
-    assert_eq!(watch.ensure_listed_until(GATEWAY, at(5)).await.unwrap(), at(5), "the first time is kept");
-    assert_eq!(watch.ensure_listed_until(GATEWAY, at(9)).await.unwrap(), at(5));
-    watch.put_listed_until(GATEWAY, at(7)).await.unwrap();
-    watch.put_listed_until(GATEWAY, at(6)).await.unwrap();
-    assert_eq!(watch.ensure_listed_until(GATEWAY, at(9)).await.unwrap(), at(7));
-    assert_eq!(watch.ensure_listed_until(other, at(1)).await.unwrap(), at(1), "each gateway has its own");
+    assert_eq!(watch.begin_comparison(GATEWAY, at(5)).await.unwrap(), at(5), "the first time is kept");
+    assert_eq!(watch.begin_comparison(GATEWAY, at(9)).await.unwrap(), at(5));
+    for newest in [Some(at(7)), Some(at(6)), None] {
+        watch.end_comparison(GATEWAY, newest).await.unwrap();
+    }
+    assert_eq!(watch.begin_comparison(other, at(1)).await.unwrap(), at(1), "each gateway has its own");
 
-    stand.add_accounts(&[1]).await;
+    stand.add_accounts(&[1, 1]).await;
     stand.create_run(1, stand.new_run()).await;
-    stand.select(2, 10).await;
-    let claim = stand.claim(3).await.unwrap();
+    stand.select(2, 1).await;
+    let (claim, later) = (stand.claim(3).await.unwrap(), stand.claim(3).await.unwrap());
     let intents = stand.open(&claim, 3).await;
     let (known, unknown) = (intents[0].request.idempotency_key.clone(), "unknown".to_owned());
     assert!(known.starts_with(&watch.watched_ledger().await.unwrap().to_string()));
-    assert_eq!(watch.unknown_keys(vec![known, unknown.clone()]).await.unwrap(), [unknown]);
+    let keys = || vec![known.clone(), unknown.clone()];
+    assert_eq!(watch.unknown_keys(keys()).await.unwrap(), [unknown.clone()]);
+
+    // A start: what is planned before the comparison has no charge.
+    assert_eq!(watch.begin_comparison(GATEWAY, at(9)).await.unwrap(), at(7));
+    let unplanned = stand.open(&later, 4).await[0].request.idempotency_key.clone();
+    assert_eq!(
+        watch.unknown_keys(vec![known.clone(), unplanned.clone()]).await.unwrap(),
+        [unplanned.clone()]
+    );
+    watch.end_comparison(GATEWAY, None).await.unwrap();
+    assert_eq!(watch.unknown_keys(vec![known, unplanned]).await.unwrap(), Vec::<String>::new());
 
     assert_eq!(watch.charging_hold().await.unwrap(), None);
     let hold = |why: &str| ChargingHold { at: at(10), why: why.to_owned() };

@@ -10,7 +10,7 @@ use super::SqliteStore;
 use super::access::ledger_id;
 use super::failure::Failure;
 use super::row;
-use super::sql::{BlobId, execute, first, time};
+use super::sql::{BlobId, execute, first, opt_time, time};
 
 /// Why nothing is charged, if so.
 pub(super) fn charging_hold(db: &Connection) -> Result<Option<ChargingHold>, Failure> {
@@ -19,16 +19,21 @@ pub(super) fn charging_hold(db: &Connection) -> Result<Option<ChargingHold>, Fai
     })
 }
 
+/// Whether a person was told of a charge under the key that belongs to no account of the ledger.
+fn is_noted(db: &Connection, key: &str) -> Result<bool, Failure> {
+    Ok(first(db, "SELECT 1 FROM noted_charge WHERE key = ?1", params![key], |_| Ok(()))?.is_some())
+}
+
 #[async_trait]
 impl LedgerWatch for SqliteStore {
     async fn watched_ledger(&self) -> Result<LedgerId, StoreError> {
         self.read("read the ledger's identifier", ledger_id).await
     }
 
-    async fn ensure_listed_until(&self, gateway: GatewayId, at: Timestamp) -> Result<Timestamp, StoreError> {
-        self.write("keep up to when a gateway was listed", move |db| {
+    async fn begin_comparison(&self, gateway: GatewayId, at: Timestamp) -> Result<Timestamp, StoreError> {
+        self.write("begin to compare a gateway's charges", move |db| {
             let sql = "INSERT INTO gateway_listing (gateway, complete_until) VALUES (?1, ?2) \
-                       ON CONFLICT (gateway) DO NOTHING";
+                       ON CONFLICT (gateway) DO UPDATE SET is_compared = 0";
             execute(db, sql, params![gateway.to_blob(), time(at)])?;
             let sql = "SELECT complete_until FROM gateway_listing WHERE gateway = ?1";
             Ok(first(db, sql, params![gateway.to_blob()], |row| row.time())?.unwrap_or(at))
@@ -36,11 +41,13 @@ impl LedgerWatch for SqliteStore {
         .await
     }
 
-    async fn put_listed_until(&self, gateway: GatewayId, at: Timestamp) -> Result<(), StoreError> {
-        self.write("store up to when a gateway was listed", move |db| {
-            let sql = "INSERT INTO gateway_listing (gateway, complete_until) VALUES (?1, ?2) \
-                       ON CONFLICT (gateway) DO UPDATE SET complete_until = max(complete_until, excluded.complete_until)";
-            execute(db, sql, params![gateway.to_blob(), time(at)]).map(drop)
+    async fn end_comparison(&self, gateway: GatewayId, newest: Option<Timestamp>) -> Result<(), StoreError> {
+        self.write("note that a gateway's charges were compared", move |db| {
+            let sql = "UPDATE gateway_listing SET is_compared = 1, \
+                       complete_until = max(complete_until, coalesce(?2, complete_until)) WHERE gateway = ?1";
+            execute(db, sql, params![gateway.to_blob(), opt_time(newest)])?;
+            let sql = "UPDATE payment SET is_uncompared = 0 WHERE gateway = ?1 AND is_uncompared = 1";
+            execute(db, sql, params![gateway.to_blob()]).map(drop)
         })
         .await
     }
@@ -49,7 +56,7 @@ impl LedgerWatch for SqliteStore {
         self.read("look for the keys of charges", move |db| {
             let mut unknown = Vec::new();
             for key in keys {
-                if !row::payment::has_key(db, &key)? {
+                if !row::payment::may_have_charge(db, &key)? && !is_noted(db, &key)? {
                     unknown.push(key);
                 }
             }

@@ -31,6 +31,7 @@ mod place;
 mod plan_tests;
 mod query;
 mod read;
+mod reconcile;
 mod room;
 mod row;
 mod schedules;

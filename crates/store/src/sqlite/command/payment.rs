@@ -281,6 +281,11 @@ fn intend(
 ) -> Result<Output, Failure> {
     let ledger = ledger_id(desk.db)?;
     let key = charge_key::of_request(ledger, charge_request);
+    // What the gateway has charged for this request before the ledger was restored is not charged again.
+    if let Some((entity, id, _)) = row::payment::adopted_by_key(desk.db, &key)? {
+        let adopted = row::payment::by_id(desk.db, entity, id)?;
+        return adopted.map(Output::Payment).ok_or_else(|| Failure::broken("an adopted payment is gone"));
+    }
     // A caller may use an idempotency key for another payment once its record has expired.
     let is_taken = row::payment::has_key(desk.db, &key)?;
     let key = if is_taken { charge_key::of_request(ledger, payment.id.as_u128()) } else { key };

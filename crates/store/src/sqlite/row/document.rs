@@ -18,9 +18,11 @@ use crate::sqlite::sql::{
 const COLUMNS: &str = "entity, id, number, kind, account, status, currency, amount_minor, balance_minor, \
      paid_minor, credited_minor, document_date, due_date, auto_pay, bill_run, payment_method, held_by, comment, \
      reason_code, posted_at, created_at, created_by, updated_at, updated_by";
-/// What [`read`] reads.
+/// What [`read`] reads. A document is also held while its account has an unmatched payment in its currency.
 pub(crate) const SELECTED: &str = "id, number, kind, account, status, currency, amount_minor, balance_minor, \
-     paid_minor, credited_minor, document_date, due_date, auto_pay, bill_run, payment_method, held_by, comment, \
+     paid_minor, credited_minor, document_date, due_date, auto_pay, bill_run, payment_method, \
+     coalesce(held_by, (SELECT u.payment FROM unmatched_payment AS u WHERE u.entity = document.entity \
+     AND u.account = document.account AND u.currency = document.currency LIMIT 1)), comment, \
      reason_code, posted_at, created_at, created_by, updated_at, updated_by";
 const ITEM_COLUMNS: &str = "entity, account, document, ordinal, amount_minor, tax_minor, charge_name, \
      service_start, service_end";

@@ -109,6 +109,22 @@ pub(crate) fn has_key(db: &Connection, key: &str) -> Result<bool, Failure> {
     Ok(first(db, "SELECT 1 FROM payment WHERE idempotency_key = ?1", params![key], |_| Ok(()))?.is_some())
 }
 
+/// Whether a payment has this key under which something can have been charged: it was planned while its gateway's charges were
+/// compared.
+pub(crate) fn may_have_charge(db: &Connection, key: &str) -> Result<bool, Failure> {
+    let sql = "SELECT 1 FROM payment WHERE idempotency_key = ?1 AND is_uncompared = 0";
+    Ok(first(db, sql, params![key], |_| Ok(()))?.is_some())
+}
+
+/// The payment with this key, if it was taken over from a gateway's books.
+pub(crate) fn adopted_by_key(
+    db: &Connection,
+    key: &str,
+) -> Result<Option<(EntityKey, PaymentId, String)>, Failure> {
+    let sql = "SELECT entity, id, number FROM payment WHERE idempotency_key = ?1 AND is_adopted = 1";
+    first(db, sql, params![key], |row| Ok((EntityKey(row.get()?), row.id()?, row.get()?)))
+}
+
 /// The statement by which payments are inserted, prepared once for many.
 pub(crate) fn prepare_insert(db: &Connection) -> Result<CachedStatement<'_>, Failure> {
     Ok(db.prepare_cached(&INSERT)?)

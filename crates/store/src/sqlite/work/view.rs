@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use payment_runs_engine::charge_key;
 use payment_runs_engine::document::{Document, DocumentKind};
 use payment_runs_engine::ids::{AccountId, DocumentId, EntityKey, PaymentMethodId, RunId};
 use payment_runs_engine::plan::{AccountView, ChunkView, RecordView, RunRules};
@@ -218,7 +219,15 @@ fn load_records(
     stored: Vec<StoredRecord>,
 ) -> Result<(Vec<AccountView>, Vec<RecordView>), Failure> {
     let mut records = Vec::with_capacity(stored.len());
-    for StoredRecord { position, account, record } in stored {
+    let ledger = access::ledger_id(db)?;
+    for StoredRecord { position, account, mut record } in stored {
+        let key = charge_key::of_record(ledger, run.id, position);
+        if record.standalone
+            && let Some((_, _, number)) = row::payment::adopted_by_key(db, &key)?
+        {
+            record.fault =
+                Some(format!("The gateway answered this record's charge before: payment {number}."));
+        }
         let document = named_document(db, entity, &record)?;
         let method = record.payment_method.as_ref().and_then(payment_runs_engine::ids::Key::as_id);
         let payment_method = match method {
