@@ -12,5 +12,6 @@ mod kills;
 mod ledger;
 mod outage;
 mod points;
+mod restored;
 mod server;
 mod stopping;

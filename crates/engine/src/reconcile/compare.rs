@@ -49,33 +49,44 @@ pub fn compare_page(
         comparison.listed += 1;
         comparison.references.insert(charge.reference.clone());
         let moves_money = !matches!(charge.state, ListedState::Declined { .. });
-        let has_moved = comparison.keys.entry(key.clone()).or_default();
-        let is_repeated = std::mem::replace(has_moved, *has_moved || moves_money) && moves_money;
+        let earlier = comparison.keys.insert(key.clone(), moves_money);
+        if earlier == Some(true) {
+            comparison.keys.insert(key.clone(), true);
+        }
         let named = by_reference.get(charge.reference.as_str()).copied();
         let difference = match (named, by_key.get(key.as_str()).copied()) {
             (Some(payment), _) => differ(charge, payment),
             (None, Some(payment)) => differ_by_key(charge, payment),
-            // A decline under a key whose charge is adopted says nothing more.
-            (None, None) if !moves_money && *has_moved => None,
-            (None, None) => Some(unknown(comparison, charge, is_repeated)),
+            (None, None) => {
+                unknown(&mut comparison.differences, charge, earlier.map(|moved| (moved, moves_money)))
+            }
         };
         comparison.differences.extend(difference);
     }
 }
 
-/// A charge that the ledger does not know. Of several under one key, the oldest keeps the key, and each other one stands for
-/// itself.
-fn unknown(comparison: &mut Comparison, charge: ListedCharge, is_repeated: bool) -> Difference {
-    if is_repeated {
-        for difference in &mut comparison.differences {
-            if let Difference::Unknown(newer) = difference
-                && newer.key == charge.key
-            {
-                newer.key = None;
+/// A charge that the ledger does not know. Of several under one key that moved money, the oldest keeps the key, and each other
+/// one stands for itself. A decline beside another charge of its key says nothing more. `moved` tells whether one that was
+/// listed before moved money, and whether this one did.
+fn unknown(
+    differences: &mut Vec<Difference>,
+    charge: ListedCharge,
+    moved: Option<(bool, bool)>,
+) -> Option<Difference> {
+    let has_its_key = |one: &Difference| matches!(one, Difference::Unknown(other) if other.key == charge.key);
+    match moved {
+        None => {}
+        Some((_, false)) => return None,
+        Some((false, true)) => differences.retain(|one| !has_its_key(one)),
+        Some((true, true)) => {
+            for difference in differences.iter_mut().filter(|one| has_its_key(one)) {
+                if let Difference::Unknown(newer) = difference {
+                    newer.key = None;
+                }
             }
         }
     }
-    Difference::Unknown(charge)
+    Some(Difference::Unknown(charge))
 }
 
 /// How a charge differs from the payment that has its name.

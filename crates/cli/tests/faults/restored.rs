@@ -1,0 +1,82 @@
+//! A ledger that is restored from its backup beside a gateway that has gone on, and reconciled.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use payment_runs_gateway::simulator::{JournalTotals, Simulator, SimulatorConfig, SimulatorHandle};
+use payment_runs_types::ops::PaymentState;
+
+use crate::check;
+use crate::ledger::SMALL;
+use crate::server::{Launch, Server, TestTime, until};
+
+fn program(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_payment-runs"));
+    let database = format!("sqlite:{}", folder.join("node.db").display());
+    command.args(arguments).args(["--database", &database]).env("RUST_LOG", "off").output().unwrap()
+}
+
+fn reconcile(folder: &Path, bank: &SimulatorHandle, more: &[&str]) -> (bool, String) {
+    let url = bank.url();
+    let arguments = [&["reconcile", "--since", "2020-01-01T00:00:00Z", "--gateway", &url], more].concat();
+    let output = program(folder, &arguments);
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Waits until a run has ended, in whatever way.
+async fn until_over(time: &mut TestTime, server: &Server, run: &str) {
+    until("the end of the run", async || {
+        time.tick_run(server).await;
+        let run = server.client().v1().get_payment_run().payment_run_key(run).send().await.unwrap();
+        !matches!(run.status.to_string().as_str(), "Pending" | "Processing")
+    })
+    .await;
+}
+
+/// Everything that the gateway has charged since the backup is taken over by its keys, and nothing is charged again, also by a
+/// gateway that has forgotten the keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
+    let (folder, other) = (SMALL.in_new_folder().await, tempfile::tempdir().unwrap());
+    let bank =
+        Simulator::start(SimulatorConfig { key_life_ms: 1, ..SimulatorConfig::default() }).await.unwrap();
+    let mut time = TestTime::new();
+    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
+    let backup = other.path().join("node.db");
+    let made = program(folder.path(), &["backup", &backup.display().to_string()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let run = server.create_run().await;
+    time.until_completed(&server, &run).await;
+    let processed = server.count_payments(PaymentState::Processed).await.unwrap();
+    server.kill();
+    let charged = JournalTotals::of(&bank.journal());
+
+    let restored = time.launch(&Launch::new(other.path(), &bank.url())).start();
+    let run = restored.create_run().await;
+    until_over(&mut time, &restored, &run).await;
+    assert_eq!(restored.count_payments(PaymentState::Canceled).await, Ok(SMALL.count()));
+    assert_eq!(JournalTotals::of(&bank.journal()), charged, "nothing was charged");
+    restored.terminate().await;
+
+    let (is_equal, report) = reconcile(other.path(), &bank, &[]);
+    assert!(!is_equal && report.contains("to be adopted as payment of INV00000019"), "{report}");
+    assert!(report.contains(&format!("{} differences", SMALL.count())), "{report}");
+    let (is_equal, again) = reconcile(other.path(), &bank, &[]);
+    assert_eq!((is_equal, again), (false, report), "a report changes nothing");
+    let (is_applied, report) = reconcile(other.path(), &bank, &["--apply"]);
+    assert!(is_applied && report.ends_with("Charges are sent again.\n"), "{report}");
+    let (is_equal, report) = reconcile(other.path(), &bank, &[]);
+    assert!(is_equal && report.ends_with("\n0 differences\n"), "{report}");
+
+    let server = time.launch(&Launch::new(other.path(), &bank.url())).start();
+    assert_eq!(server.count_payments(PaymentState::Processed).await, Ok(processed));
+    let run = server.create_run().await;
+    time.until_completed(&server, &run).await;
+    let declined = SMALL.count() - processed;
+    let totals = JournalTotals::of(&bank.journal());
+    assert_eq!(totals.succeeded, charged.succeeded, "what was paid is not charged again");
+    assert_eq!(totals.declined, charged.declined + declined as u64, "what was declined is tried again");
+    check::nothing_twice("restored", &bank.journal());
+    server.kill();
+    bank.stop().await;
+}
