@@ -114,11 +114,11 @@ impl OfflineLedger {
             );
             let gateway: Arc<dyn Gateway> = Arc::new(gate);
             let (clock, ids) = (Arc::clone(&self.seams.clock), Arc::clone(&self.seams.ids));
-            let reconciler = Reconciler { id: stored.id, gateway, ledger: store.clone(), clock, ids };
+            let work = Reconciler { id: stored.id, gateway, ledger: store.clone(), clock, ids };
             let failed = |source| OfflineError::Reconcile { gateway: stored.name.clone(), source };
-            let reconciled = reconciler.run(since, is_applied).await.map_err(failed)?;
+            let reconciled = work.run(since, is_applied).await.map_err(failed)?;
             if is_applied && reconciled.is_complete_since(since) {
-                reconciler.confirm(&reconciled).await?;
+                work.confirm(&reconciled).await?;
             }
             found.push(GatewayReconciled { gateway: stored.name, reconciled });
         }

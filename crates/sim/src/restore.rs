@@ -99,11 +99,11 @@ pub(crate) fn reconcile(
 ) -> Result<String, ReconcileError> {
     let clock = Arc::new(statement.clock.clone());
     let ledger = Arc::new(store.clone());
-    let reconciler = Reconciler { id: GATEWAY, gateway: Arc::new(statement), ledger, clock, ids };
+    let work = Reconciler { id: GATEWAY, gateway: Arc::new(statement), ledger, clock, ids };
     let is_applied = mutant != Some(Mutant::AdoptsNothing);
     let since = start().checked_sub(Duration::from_hours(1)).unwrap_or_else(|_| start());
-    let reconciled = at_once(reconciler.run(since, is_applied))?;
-    at_once(reconciler.confirm(&reconciled))?;
+    let reconciled = at_once(work.run(since, is_applied))?;
+    at_once(work.confirm(&reconciled))?;
     at_once(store.end_charging_hold())?;
     let found = reconciled.findings.iter().map(|one| format!("{:?}: {:?}", one.difference, one.remedy));
     Ok(found.collect::<Vec<_>>().join("\n  "))

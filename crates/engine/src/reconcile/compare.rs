@@ -93,9 +93,12 @@ fn unknown(
 fn differ(charge: ListedCharge, payment: &KnownPayment) -> Option<Difference> {
     let is_same = charge.money.is_none_or(|money| money == payment.money);
     match (&charge.state, payment.state) {
-        (ListedState::Approved, PaymentState::Processed) if is_same => None,
+        (ListedState::Approved, PaymentState::Processed) | (ListedState::Pending, PaymentState::Pending)
+            if is_same =>
+        {
+            None
+        }
         (ListedState::Declined { .. }, PaymentState::Declined) => None,
-        (ListedState::Pending, PaymentState::Pending) if is_same => None,
         (ListedState::Unclear { .. }, state) if state.is_in_doubt() => None,
         (_, state) if state.is_in_doubt() => Some(Difference::InDoubt(charge, payment.clone())),
         _ => Some(Difference::Contradiction(charge, payment.clone())),

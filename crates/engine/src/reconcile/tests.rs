@@ -86,7 +86,10 @@ fn a_charge_is_compared_with_the_payment_of_its_name_or_key() {
         assert_eq!(found, Vec::from_iter(difference), "{charge_state:?} {payment_state:?}");
     }
     let other = payment(key(0), Some("ch_9"), PaymentState::Declined);
-    assert_eq!(compared(vec![charge(1, key(0), ListedState::Approved)], &[other.clone()]), ["extra"]);
+    assert_eq!(
+        compared(vec![charge(1, key(0), ListedState::Approved)], std::slice::from_ref(&other)),
+        ["extra"]
+    );
     assert_eq!(compared(vec![charge(1, key(0), declined())], &[other]), Vec::<&str>::new());
     let resolved = payment(key(0), None, PaymentState::Processed);
     assert_eq!(compared(vec![charge(1, key(0), ListedState::Approved)], &[resolved]), Vec::<&str>::new());
@@ -123,6 +126,7 @@ fn a_processed_payment_is_listed_by_its_name_or_its_key() {
 }
 
 /// Stands for a list of documents.
+#[expect(clippy::unnecessary_wraps, reason = "an answer of the port")]
 fn digest(documents: &[DocumentId]) -> Option<String> {
     Some(format!("{documents:?}"))
 }
