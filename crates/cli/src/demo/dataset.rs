@@ -208,6 +208,7 @@ impl Dataset {
                     expiration_year: Some(2099),
                     holder_name: Some(customer.c_name.to_string()),
                     token: Some(manner.token.to_owned()),
+                    customer: None,
                 },
                 self.stamps,
             )

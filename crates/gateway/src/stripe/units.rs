@@ -65,6 +65,7 @@ pub(super) fn from_dialect(number: i64, currency: Currency) -> Option<Money> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test may fail by panicking")]
     use proptest::prelude::*;
 
     use super::*;
