@@ -145,7 +145,8 @@ async fn nothing_is_charged_before_the_account_is_confirmed() {
     wrong.stop().await;
 
     let right = bank(SimulatorConfig { listen, ..right }).await;
-    assert_eq!(collect(&server, DUE[1]).await["payments_processed"], 1);
+    let collected = collect(&server, DUE[1]).await;
+    assert_eq!(collected["payments_processed"], 1, "{:?}", payments(&server, "canceled").await);
     assert_eq!(charged(&right), 2);
     server.into_node().stop().await;
 }

@@ -148,7 +148,7 @@ impl AccountGate {
             (None, Confirmed::Before) => Ok(()),
             (None, Confirmed::Meanwhile) => {
                 let why = "the ledger has just been compared with the gateway's charges";
-                kept_back(NotSentCause::LedgerUnchecked, why.to_owned())
+                kept_back(NotSentCause::LedgerCompared, why.to_owned())
             }
         }
     }

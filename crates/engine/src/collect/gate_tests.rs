@@ -115,9 +115,7 @@ impl Bench {
         let request = ChargeRequest { idempotency_key: "key".to_owned(), money, body };
         match self.gate.charge(&request).await {
             // Whoever waited for the list is delivered anew.
-            Delivery::NotSent { cause: NotSentCause::LedgerUnchecked, .. } => {
-                self.gate.charge(&request).await
-            }
+            Delivery::NotSent { cause: NotSentCause::LedgerCompared, .. } => self.gate.charge(&request).await,
             delivery => delivery,
         }
     }

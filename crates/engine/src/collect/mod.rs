@@ -210,6 +210,9 @@ impl Collector {
             }
             let delivery = gateway.charge(&intent.request).await;
             drop(place);
+            if progress.begins_again(&delivery) {
+                continue;
+            }
             let next = progress.judge(delivery, &intent.request, &self.policy_for(intent.gateway));
             self.health.note(intent.gateway, answers_before, &next);
             let pause = match next {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::verify::verify;
-use crate::ports::{ChargeRequest, Delivery, Doubt, Outcome};
+use crate::ports::{ChargeRequest, Delivery, Doubt, NotSentCause, Outcome};
 
 /// How often and how patiently a charge is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(super) struct Progress {
     pub(super) unanswered: u32,
     /// Whether a delivery may have reached the gateway, this worker's or an earlier one's.
     pub(super) may_have_been_sent: bool,
+    /// Whether a delivery has begun again because it waited for the ledger to be compared.
+    has_begun_again: bool,
 }
 
 /// What follows from a delivery.
@@ -73,7 +75,14 @@ pub(super) enum Next {
 
 impl Progress {
     pub(super) fn new(may_have_been_sent: bool) -> Self {
-        Self { deliveries: 0, unanswered: 0, may_have_been_sent }
+        Self { deliveries: 0, unanswered: 0, may_have_been_sent, has_begun_again: false }
+    }
+
+    /// Whether the delivery only waited for the ledger to be compared, so that it is made again and does not count. This
+    /// happens once, since a ledger that was compared stays so.
+    pub(super) fn begins_again(&mut self, delivery: &Delivery) -> bool {
+        let has_waited = matches!(delivery, Delivery::NotSent { cause: NotSentCause::LedgerCompared, .. });
+        has_waited && !std::mem::replace(&mut self.has_begun_again, true)
     }
 
     /// Takes in how one more delivery ended, and decides what follows.

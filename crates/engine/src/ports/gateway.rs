@@ -142,6 +142,8 @@ pub enum NotSentCause {
     AnotherAccount,
     /// The ledger was not compared with the gateway's charges yet.
     LedgerUnchecked,
+    /// The ledger was compared with the gateway's charges while this delivery waited. It is made again at once.
+    LedgerCompared,
     /// The ledger was restored from an older copy, and not reconciled since.
     LedgerRestored,
 }
@@ -151,7 +153,11 @@ impl NotSentCause {
     pub fn is_passing(self) -> bool {
         matches!(
             self,
-            Self::NoConnection | Self::TooManyRequests | Self::AccountUnconfirmed | Self::LedgerUnchecked
+            Self::NoConnection
+                | Self::TooManyRequests
+                | Self::AccountUnconfirmed
+                | Self::LedgerUnchecked
+                | Self::LedgerCompared
         )
     }
 
@@ -166,7 +172,7 @@ impl NotSentCause {
             Self::NotConfigured => "gateway_not_configured",
             Self::AccountUnconfirmed => "gateway_account_unconfirmed",
             Self::AnotherAccount => "gateway_account",
-            Self::LedgerUnchecked => "ledger_unchecked",
+            Self::LedgerUnchecked | Self::LedgerCompared => "ledger_unchecked",
             Self::LedgerRestored => "ledger_restored",
         }
     }
