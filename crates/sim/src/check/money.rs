@@ -60,8 +60,10 @@ impl Books<'_> {
     fn check_charge(&self, entry: &Entry, payment: &PaymentRow) -> Vec<String> {
         let mut wrong = Vec::new();
         if entry.is_wrong {
-            // A person must see it, and none of the simulated ones settles it.
-            if !payment.is_in_doubt() || !payment.bars_delivery {
+            // A person must see it, and none of the simulated ones settles it. A crash may lose what the gateway reported; where it
+            // cannot be asked again, the payment is in doubt without the reason.
+            let is_reported = payment.bars_delivery || !self.ground.supports_look_up;
+            if !payment.is_in_doubt() || !is_reported {
                 wrong.push(format!("{} was charged another amount, which is believed", payment.number));
             }
             return wrong;
