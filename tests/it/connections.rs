@@ -226,4 +226,17 @@ async fn bodies_under_way_hold_so_many_bytes() {
     let (first, _, others) = futures_util::future::select_all(senders.map(Box::pin)).await;
     assert_eq!((first, others.len()), (429, 2));
     assert_well(&server).await;
+    // There is room again when they have gone.
+    drop(others);
+    let mut beat = beat();
+    loop {
+        let mut connection = connect(&server).await;
+        connection.send(create(&server, &format!("content-length: {bytes}\r\n")).as_bytes()).await;
+        connection.send(&body).await;
+        match connection.answer().await {
+            400 => break,
+            status => assert_eq!(status, 429),
+        }
+        beat.tick().await;
+    }
 }

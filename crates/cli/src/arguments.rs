@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_gateway::simulator::Faults;
 use payment_runs_node::{Credentials, Database, LISTEN_DEFAULT, Limits, TlsFiles};
 use payment_runs_types::{OffsetDateTime, OffsetDateTimeError};
@@ -213,7 +214,7 @@ pub(crate) struct GatewayArguments {
     pub(crate) key_life_s: Option<u64>,
     /// For how long the gateway may still make a charge that it has accepted, and hide it from its search, in seconds. A payment
     /// in doubt of a stopped run is given up when the search has found nothing for this long and the key's life is over.
-    #[arg(long = "gateway-settling-time-s", value_name = "SECONDS", default_value_t = SETTLING_TIME_S_DEFAULT, requires = "url")]
+    #[arg(long = "gateway-settling-time-s", value_name = "SECONDS", default_value_t = LookUpPolicy::default().settling_time.as_secs(), requires = "url")]
     pub(crate) settling_time_s: u64,
     /// What it means when the gateway's search does not find a charge.
     #[arg(long = "gateway-search", value_enum, value_name = "KIND", default_value_t = GatewaySearch::Delayed, requires = "url")]
@@ -231,9 +232,6 @@ pub(crate) enum GatewaySearch {
     /// There is no search: a charge whose outcome nobody can tell stays unknown until a person resolves it.
     None,
 }
-
-/// A day, as [`payment_runs_engine::recover::LookUpPolicy`] has it.
-const SETTLING_TIME_S_DEFAULT: u64 = 86_400;
 
 /// Ten minutes: longer than any network answers.
 const GATEWAY_TIMEOUT_MS_MAX: u64 = 600_000;

@@ -61,9 +61,20 @@ impl Reached {
         Ok(Self { gateway, address: stripe.base_url, simulator })
     }
 
-    /// Its base address.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    /// The stored gateways of the kind that this process speaks.
+    pub(crate) fn served(stored: &[GatewayConfig]) -> impl Iterator<Item = &GatewayConfig> {
+        stored.iter().filter(|stored| stored.kind == STRIPE_KIND)
+    }
+
+    /// A gate before this gateway, for a stored one.
+    pub(crate) fn gate(
+        &self,
+        stored: &GatewayConfig,
+        accounts: &Arc<dyn GatewayAccounts>,
+        guard: &Arc<LedgerGuard>,
+    ) -> AccountGate {
+        let (gateway, accounts, guard) = (Arc::clone(&self.gateway), Arc::clone(accounts), Arc::clone(guard));
+        AccountGate::new(gateway, accounts, guard, stored.id, self.address.clone())
     }
 
     /// Registers this gateway under every stored one of the kind that this process speaks, each behind a gate of its own.
@@ -76,10 +87,8 @@ impl Reached {
     ) -> Result<GatewayRegistry, NodeError> {
         // Calls are spaced in real time also where a test holds the time.
         let registry = GatewayRegistry::new(Arc::new(SystemClock));
-        for stored in stored.iter().filter(|stored| stored.kind == STRIPE_KIND) {
-            let (gateway, accounts) = (Arc::clone(&self.gateway), Arc::clone(accounts));
-            let gate =
-                AccountGate::new(gateway, accounts, Arc::clone(guard), stored.id, self.address.clone());
+        for stored in Self::served(stored) {
+            let gate = self.gate(stored, accounts, guard);
             confirm(&gate, stored, has_moved).await?;
             check_ledger(&gate, stored).await;
             registry.insert(stored.id, Arc::new(gate));

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use payment_runs_engine::collect::{AccountGate, LedgerGuard};
+use payment_runs_engine::collect::LedgerGuard;
 use payment_runs_engine::ids::EntityKey;
 use payment_runs_engine::ports::{
-    Access, Gateway, LedgerWatch, MatchDecision, Matched, Reconciliation as Ledger, StoreError,
-    UnmatchedPayment,
+    Access, Gateway, GatewayAccounts, LedgerWatch, MatchDecision, Matched, Reconciliation as Ledger,
+    StoreError, UnmatchedPayment,
 };
 use payment_runs_engine::reconcile::{ReconcileError, Reconciled, Reconciler};
 use payment_runs_store::SqliteStore;
 
 use crate::config::{Database, GatewayChoice};
 use crate::error::NodeError;
-use crate::first_start::STRIPE_KIND;
 use crate::gateways::Reached;
 use crate::node::open_store;
 use crate::seams::Seams;
@@ -98,21 +97,12 @@ impl OfflineLedger {
         is_applied: bool,
     ) -> Result<Vec<GatewayReconciled>, OfflineError> {
         let store = Arc::new(self.store.clone());
+        let accounts: Arc<dyn GatewayAccounts> = store.clone();
         let guard = Arc::new(LedgerGuard::new(store.clone(), Arc::clone(&self.seams.clock)));
         let mut found = Vec::new();
-        for stored in self.store.gateways(EntityKey::FIRST).await? {
-            if stored.kind != STRIPE_KIND {
-                continue;
-            }
+        for stored in Reached::served(&self.store.gateways(EntityKey::FIRST).await?) {
             // Behind the gate nothing is asked of another account than the payments belong to.
-            let gate = AccountGate::new(
-                Arc::clone(&reached.gateway),
-                store.clone(),
-                Arc::clone(&guard),
-                stored.id,
-                reached.address().to_owned(),
-            );
-            let gateway: Arc<dyn Gateway> = Arc::new(gate);
+            let gateway: Arc<dyn Gateway> = Arc::new(reached.gate(stored, &accounts, &guard));
             let (clock, ids) = (Arc::clone(&self.seams.clock), Arc::clone(&self.seams.ids));
             let work = Reconciler { id: stored.id, gateway, ledger: store.clone(), clock, ids };
             let failed = |source| OfflineError::Reconcile { gateway: stored.name.clone(), source };
@@ -120,7 +110,7 @@ impl OfflineLedger {
             if is_applied && reconciled.is_complete_since(since) {
                 work.confirm(&reconciled).await?;
             }
-            found.push(GatewayReconciled { gateway: stored.name, reconciled });
+            found.push(GatewayReconciled { gateway: stored.name.clone(), reconciled });
         }
         Ok(found)
     }
@@ -135,7 +125,7 @@ impl OfflineLedger {
         Ok(self.store.end_charging_hold().await?)
     }
 
-    /// Payments that nobody has matched yet.
+    /// Unmatched payments.
     pub async fn unmatched_payments(&self) -> Result<Vec<UnmatchedPayment>, OfflineError> {
         Ok(self.store.unmatched_payments().await?)
     }

@@ -259,7 +259,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// Decides about a request for a token .
+    /// Decides about a request for a token.
     pub(crate) fn token(&self, address: IpAddr, now: Timestamp) -> Verdict {
         let quota = |requests| Quota { requests, window_s: MINUTE_S };
         let quotas = [quota(self.limits.tokens_per_minute_and_address), quota(self.limits.tokens_per_minute)];

@@ -129,7 +129,7 @@ fn finding_money(finding: &Finding) -> Option<Money> {
     }
 }
 
-/// Payments that nobody has matched yet.
+/// Unmatched payments.
 pub(super) fn unmatched(payments: &[UnmatchedPayment]) -> String {
     if payments.is_empty() {
         return "no unmatched payments\n".to_owned();

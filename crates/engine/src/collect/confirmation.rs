@@ -23,7 +23,7 @@ pub(super) struct Confirmation {
     is_confirmed: AtomicBool,
     /// How often it was asked.
     asked: AtomicU64,
-    /// Why it was not confirmed the last time. One asks, and whoever comes meanwhile shares the answer.
+    /// Why the last attempt failed. One caller asks at a time, and concurrent callers share its answer.
     refusal: Mutex<Option<AccountUnavailable>>,
 }
 

@@ -137,8 +137,8 @@ impl AccountGate {
         self.ledger.pass(self.id, self.guard.check(self.gateway.as_ref(), self.id)).await
     }
 
-    /// Lets a charge through where nothing keeps it back. Whoever waited for the list begins anew, since the time in which
-    /// the charge may be sent can be over.
+    /// Lets a charge through unless something keeps it back. A charge that waited for the comparison is delivered again from the
+    /// start, since its deadline may have passed.
     async fn pass_charge(&self) -> Result<(), AccountUnavailable> {
         let kept_back = |cause, why| Err(AccountUnavailable { cause, why, retry_after: None });
         self.pass().await?;

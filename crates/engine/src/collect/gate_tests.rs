@@ -114,7 +114,7 @@ impl Bench {
         let body = Arc::from(&b"body"[..]);
         let request = ChargeRequest { idempotency_key: "key".to_owned(), money, body };
         match self.gate.charge(&request).await {
-            // Whoever waited for the list is delivered anew.
+            // A charge that waited for the comparison is delivered again.
             Delivery::NotSent { cause: NotSentCause::LedgerCompared, .. } => self.gate.charge(&request).await,
             delivery => delivery,
         }

@@ -22,7 +22,7 @@ pub const LISTING_MARGIN: Duration = Duration::from_mins(10);
 /// After how many charges that the ledger knows the list is read no further. Lists begin with the newest charge. Nothing is sent
 /// before the ledger was found to be complete, so what it lacks is newer than all that it knows, but for charges that were under
 /// way when it was copied. These are far fewer.
-pub const KNOWN_CHARGES_ENOUGH: usize = 20_000;
+const KNOWN_CHARGES_ENOUGH: usize = 20_000;
 
 /// Stands between the gateways of a process and a ledger that may have been restored.
 pub struct LedgerGuard {
@@ -57,7 +57,7 @@ impl LedgerGuard {
     }
 
     /// Compares the newest charges of a gateway with the ledger. Afterwards [`held`](Self::held) says whether something may be
-    /// charged; an error means that nobody knows yet.
+    /// charged; an error means that this is not known yet.
     pub async fn check(&self, gateway: &dyn Gateway, id: GatewayId) -> Result<(), AccountUnavailable> {
         if let Some(hold) = self.watch.charging_hold().await.map_err(|error| unchecked(&error))? {
             self.take_in(&hold.why);

@@ -1,4 +1,4 @@
-//! A ledger that says what it is told to say about itself.
+//! An in-memory `LedgerWatch` whose state the tests set.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeSet;

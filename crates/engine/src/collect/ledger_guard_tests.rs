@@ -31,7 +31,7 @@ impl EncodeCharge for Listing {
 #[async_trait]
 impl Gateway for Listing {
     fn settings(&self) -> &GatewaySettings {
-        unreachable!("nobody asks")
+        unreachable!("the settings are not read")
     }
     async fn account(&self) -> Result<Option<String>, AccountUnavailable> {
         Ok(None)

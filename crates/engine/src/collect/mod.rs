@@ -34,7 +34,7 @@ mod policy;
 mod verify;
 
 pub use gate::{AccountGate, Belonging, Start, take_account};
-pub use ledger_guard::{KNOWN_CHARGES_ENOUGH, LISTING_MARGIN, LedgerGuard};
+pub use ledger_guard::{LISTING_MARGIN, LedgerGuard};
 pub use policy::SendPolicy;
 pub use verify::outcome_listed;
 

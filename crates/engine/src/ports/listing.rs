@@ -48,6 +48,13 @@ pub enum ListedState {
     },
 }
 
+impl ListedState {
+    /// Whether money moved, or may still move.
+    pub fn moves_money(&self) -> bool {
+        !matches!(self, Self::Declined { .. })
+    }
+}
+
 /// What the metadata of a charge says about what it collects. Each part is absent where the metadata lacks it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListedSubject {

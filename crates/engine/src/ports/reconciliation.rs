@@ -96,7 +96,7 @@ pub trait Reconciliation: LedgerWatch {
     ) -> Result<Vec<Finding>, StoreError>;
     /// Lets charges be sent again.
     async fn end_charging_hold(&self) -> Result<(), StoreError>;
-    /// Payments that nobody has matched yet.
+    /// Unmatched payments.
     async fn unmatched_payments(&self) -> Result<Vec<UnmatchedPayment>, StoreError>;
     /// Carries out what a person decided about one.
     async fn match_payment(

@@ -48,11 +48,9 @@ pub fn compare_page(
         let Some(key) = charge.key.clone().filter(|_| charge.is_of(ledger)) else { continue };
         comparison.listed += 1;
         comparison.references.insert(charge.reference.clone());
-        let moves_money = !matches!(charge.state, ListedState::Declined { .. });
-        let earlier = comparison.keys.insert(key.clone(), moves_money);
-        if earlier == Some(true) {
-            comparison.keys.insert(key.clone(), true);
-        }
+        let moves_money = charge.state.moves_money();
+        let earlier = comparison.keys.get(&key).copied();
+        comparison.keys.insert(key.clone(), moves_money || earlier == Some(true));
         let named = by_reference.get(charge.reference.as_str()).copied();
         let difference = match (named, by_key.get(key.as_str()).copied()) {
             (Some(payment), _) => differ(charge, payment),
@@ -107,13 +105,12 @@ fn differ(charge: ListedCharge, payment: &KnownPayment) -> Option<Difference> {
 
 /// How a charge differs from the payment that has its key, whose charge may be another one.
 fn differ_by_key(charge: ListedCharge, payment: &KnownPayment) -> Option<Difference> {
-    let moves_money = !matches!(charge.state, ListedState::Declined { .. });
     let is_its_own = payment.reference.as_deref().is_none_or(str::is_empty);
     match payment.state {
         PaymentState::Processed if is_its_own => differ(charge, payment),
         state if state.is_in_doubt() && is_its_own => differ(charge, payment),
         // Another charge under the key has its payment already.
-        _ if moves_money => Some(Difference::Extra(charge, payment.clone())),
+        _ if charge.state.moves_money() => Some(Difference::Extra(charge, payment.clone())),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use super::{Comparison, Difference, Finding, compare_page};
 use crate::collect::LISTING_MARGIN;
 use crate::ids::GatewayId;
 use crate::ports::reconciliation::{Differences, PROCESSED_PAGE_MAX, Reconciliation};
-use crate::ports::{Chain, Clock, Gateway, Ids, ListError, StoreError};
+use crate::ports::{Clock, Gateway, Ids, ListError, StoreError};
 
 /// Charges of this ledger that one reconciliation compares at most: their names are kept in memory, about 200 bytes each.
 pub const COMPARED_MAX: u64 = 5_000_000;
@@ -131,12 +131,5 @@ impl Reconciler {
                 return Ok(());
             }
         }
-    }
-}
-
-impl ReconcileError {
-    /// The error with its causes, in one line.
-    pub fn in_one_line(&self) -> String {
-        Chain(self).to_string()
     }
 }

@@ -158,6 +158,15 @@ pub fn intent_answer(intent: &Intent, now_ms: i64) -> Answer {
     Answer::new(200, body)
 }
 
+fn push_intents<'a>(body: &mut String, intents: impl IntoIterator<Item = &'a Intent>, now_ms: i64) {
+    for (index, intent) in intents.into_iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        push_intent(body, intent, intent.standing(now_ms));
+    }
+}
+
 /// A page of a search.
 pub fn search_answer<'a>(
     intents: impl IntoIterator<Item = &'a Intent>,
@@ -166,12 +175,7 @@ pub fn search_answer<'a>(
 ) -> Answer {
     let mut body = String::with_capacity(ANSWER_CAPACITY);
     body.push_str("{\"object\":\"search_result\",\"data\":[");
-    for (index, intent) in intents.into_iter().enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        push_intent(&mut body, intent, intent.standing(now_ms));
-    }
+    push_intents(&mut body, intents, now_ms);
     body.push_str("],\"has_more\":");
     match next_page {
         Some(page) => push(&mut body, format_args!("true,\"next_page\":\"{page}\"")),
@@ -185,12 +189,7 @@ pub fn search_answer<'a>(
 pub fn list_answer<'a>(intents: impl IntoIterator<Item = &'a Intent>, now_ms: i64, has_more: bool) -> Answer {
     let mut body = String::with_capacity(ANSWER_CAPACITY);
     body.push_str("{\"object\":\"list\",\"data\":[");
-    for (index, intent) in intents.into_iter().enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        push_intent(&mut body, intent, intent.standing(now_ms));
-    }
+    push_intents(&mut body, intents, now_ms);
     push(&mut body, format_args!("],\"has_more\":{has_more},\"url\":\"/v1/payment_intents\"}}"));
     Answer::new(200, body)
 }

@@ -65,20 +65,21 @@ impl HyperExchange {
         })
     }
 
+    fn with_query(&self, path: &str, query: &str) -> Result<Uri, ExchangeError> {
+        format!("{}{path}?{query}", self.base_url).parse().map_err(not_sent)
+    }
+
     fn request(&self, request: &ExchangeRequest) -> Result<Request<Full<Bytes>>, ExchangeError> {
         let (method, uri) = match &request.target {
             Target::CreatePaymentIntent => (Method::POST, self.payment_intents.clone()),
             Target::CreatePaymentMethod => (Method::POST, self.payment_methods.clone()),
             Target::GetAccount => (Method::GET, self.account.clone()),
             Target::SearchPaymentIntents { reference } => {
-                let path = format!("/v1/payment_intents/search?{}", search_query(reference));
-                let uri = format!("{}{path}", self.base_url).parse().map_err(not_sent)?;
-                (Method::GET, uri)
+                (Method::GET, self.with_query("/v1/payment_intents/search", &search_query(reference))?)
             }
             Target::ListPaymentIntents { since_s, after } => {
-                let path = format!("/v1/payment_intents?{}", list_query(*since_s, after.as_deref()));
-                let uri = format!("{}{path}", self.base_url).parse().map_err(not_sent)?;
-                (Method::GET, uri)
+                let query = list_query(*since_s, after.as_deref());
+                (Method::GET, self.with_query("/v1/payment_intents", &query)?)
             }
         };
         let mut wire = Request::new(Full::new(request.body.clone()));

@@ -8,7 +8,7 @@ use http::header::ACCEPT;
 use payment_runs_stubs::{Category, Location, Rejection};
 
 use super::refuse;
-use super::streamed::operation_at;
+use super::streamed::operation_of;
 use crate::contract::is_contract_path;
 
 /// The media type of most answers, and of every failure.
@@ -17,12 +17,12 @@ const JSON: &str = "application/json";
 /// Refuses callers who take neither JSON, in which every failure is told, nor what the operation answers. A path that is
 /// not served is told as such, and the contract's own files are not JSON.
 pub(crate) async fn acceptable(request: Request, next: Next) -> Response {
-    let Some(route) = request.extensions().get::<MatchedPath>() else { return next.run(request).await };
     let headers = request.headers();
-    if is_contract_path(request.uri().path()) || takes(headers, JSON) {
+    let is_served = request.extensions().get::<MatchedPath>().is_some();
+    if !is_served || is_contract_path(request.uri().path()) || takes(headers, JSON) {
         return next.run(request).await;
     }
-    let operation = operation_at(request.method(), route.as_str());
+    let operation = operation_of(request.method(), request.extensions());
     let answers = operation.map_or(&[JSON][..], |operation| operation.answers);
     if answers.iter().any(|media| takes(headers, media)) {
         return next.run(request).await;

@@ -32,7 +32,8 @@ const INFLATE_PIECE_BYTES: u64 = 64 * 1024;
 /// Reads the body, inflates it, and hands both on as one piece. Its bytes count as held until the request is answered.
 pub(crate) async fn read_body(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let operation = operation_of(&parts).filter(|_| !matches!(parts.method, Method::GET | Method::HEAD));
+    let operation = operation_of(&parts.method, &parts.extensions)
+        .filter(|_| !matches!(parts.method, Method::GET | Method::HEAD));
     let Some(operation) = operation else {
         // Nobody would look at it. The listener drops it.
         return next.run(Request::from_parts(parts, Body::empty())).await;

@@ -7,8 +7,8 @@ use async_compression::tokio::bufread::GzipDecoder;
 use axum::body::Body;
 use axum::extract::MatchedPath;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::Method;
 use http::request::Parts;
+use http::{Extensions, Method};
 use payment_runs_stubs::{OperationInfo, ops, v1, v2};
 use tokio::io::AsyncBufReadExt as _;
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -17,20 +17,20 @@ use tokio_util::io::{ReaderStream, StreamReader};
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// The operation behind a method and the route that the router matched.
-pub(super) fn operation_at(method: &Method, route: &str) -> Option<&'static OperationInfo> {
+fn operation_at(method: &Method, route: &str) -> Option<&'static OperationInfo> {
     [v1::OPERATIONS, v2::OPERATIONS, ops::OPERATIONS]
         .into_iter()
         .find_map(|operations| OperationInfo::find(operations, method, route))
 }
 
 /// The operation that a request is for; none where nothing is served.
-pub(super) fn operation_of(parts: &Parts) -> Option<&'static OperationInfo> {
-    operation_at(&parts.method, parts.extensions.get::<MatchedPath>()?.as_str())
+pub(super) fn operation_of(method: &Method, extensions: &Extensions) -> Option<&'static OperationInfo> {
+    operation_at(method, extensions.get::<MatchedPath>()?.as_str())
 }
 
 /// Whether a request is for an operation that reads its body as it arrives.
 pub(super) fn is_streamed(parts: &Parts) -> bool {
-    operation_of(parts).is_some_and(|operation| operation.streamed)
+    operation_of(&parts.method, &parts.extensions).is_some_and(|operation| operation.streamed)
 }
 
 /// A compressed body, inflated piece by piece. The pieces are small however well it was compressed. It may be several

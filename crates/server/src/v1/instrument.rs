@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use iban::Iban;
 use payment_runs_engine::account::GatewayConfig;
 use payment_runs_engine::command::NewPaymentMethod;
 use payment_runs_engine::ids::{GatewayId, Key, PaymentMethodId};
@@ -13,8 +14,6 @@ use payment_runs_stubs::{Category, Location, Rejection};
 use payment_runs_types::v1::{
     AccountCreditCard, CardHolderInfo, CreatePaymentMethodRequest, PaymentMethodType,
 };
-
-use iban::Iban;
 
 use super::gateways;
 use crate::call::Call;

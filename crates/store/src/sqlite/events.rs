@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 pub(crate) use payment_runs_engine::audit::EventKind;
 use payment_runs_engine::ids::{EntityKey, PaymentId, RunId, UserId};
-use payment_runs_engine::payment::PaymentState;
+use payment_runs_engine::payment::{Payment, PaymentState};
 use rusqlite::{Connection, params};
 
 use super::codes::Code;
@@ -29,6 +29,17 @@ impl Event {
     pub(crate) fn import(kind: EventKind, user: UserId, detail: String) -> Self {
         let (run, chunk, payment, state) = (None, None, None, None);
         Self { kind, run, chunk, payment, state, user: Some(user), detail: Some(detail) }
+    }
+
+    /// Something that happened to a payment outside of any run.
+    pub(crate) fn payment(
+        kind: EventKind,
+        payment: &Payment,
+        user: Option<UserId>,
+        detail: Option<String>,
+    ) -> Self {
+        let (run, chunk, state) = (None, None, Some(payment.state));
+        Self { kind, run, chunk, payment: Some(payment.id), state, user, detail }
     }
 
     /// Something that happened to a run.

@@ -8,7 +8,7 @@ use std::thread::{JoinHandle, ThreadId};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::failure::Failure;
+use super::failure::{Failure, is_busy};
 use super::open_error::OpenError;
 use super::open_file::{OpenFile, Opening, Origin};
 use super::schema;
@@ -223,12 +223,10 @@ fn in_transaction<T>(
 ) -> Result<T, Failure> {
     let transaction = db.transaction_with_behavior(behavior)?;
     let value = job(&transaction)?;
-    transaction.commit().map_err(|error| match error.sqlite_error_code() {
-        // A busy commit is rolled back for certain; after a failed write or flush nobody knows.
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ConstraintViolation) => {
-            Failure::Sql(error)
-        }
-        _ => Failure::Commit(error),
+    transaction.commit().map_err(|error| {
+        let breaks_rule = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+        // A busy commit is rolled back for certain. After a failed write or flush the outcome is unknown.
+        if is_busy(&error) || breaks_rule { Failure::Sql(error) } else { Failure::Commit(error) }
     })?;
     Ok(value)
 }

@@ -35,7 +35,7 @@ pub(crate) struct BrokenRule(pub(crate) String);
 struct Panicked;
 
 /// Whether pages of the file cannot be read as what they are.
-pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 

@@ -335,14 +335,6 @@ fn intend(
 }
 
 fn append_created(desk: &Desk<'_>, payment: &Payment) -> Result<(), Failure> {
-    let event = Event {
-        kind: EventKind::PaymentCreated,
-        run: None,
-        chunk: None,
-        payment: Some(payment.id),
-        state: Some(payment.state),
-        user: Some(desk.user),
-        detail: None,
-    };
+    let event = Event::payment(EventKind::PaymentCreated, payment, Some(desk.user), None);
     append(desk.db, desk.entity(), desk.now, &[event])
 }

@@ -3,7 +3,6 @@
 use payment_runs_engine::account::{Account, Stamps};
 use payment_runs_engine::charge_key::{self, Collected};
 use payment_runs_engine::collect::outcome_listed;
-use payment_runs_engine::document::Document;
 use payment_runs_engine::ids::{AccountId, EntityKey, PaymentId};
 use payment_runs_engine::money::Money;
 use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentPart, PaymentState};
@@ -134,11 +133,10 @@ impl<'a> Settler<'a> {
         let books = self.books(&payer, charge, money)?;
         let digest = |documents: &[_]| (self.work.digest)(documents);
         let adoption = adopt(charge, money, &books, &digest);
-        let moves_money = !matches!(charge.state, ListedState::Declined { .. });
         let (parts, standalone, unmatched) = match adoption {
             Adoption::Documents(parts) => (parts, false, None),
             Adoption::Standalone => (Vec::new(), true, None),
-            Adoption::Unmatched(why) => (Vec::new(), false, Some(why).filter(|_| moves_money)),
+            Adoption::Unmatched(why) => (Vec::new(), false, Some(why).filter(|_| charge.state.moves_money())),
         };
         let taking = Taking { charge, money, parts, standalone };
         let payment = self.adopt(&payer, &taking)?;
@@ -229,18 +227,10 @@ impl<'a> Settler<'a> {
         row::payment::insert(db, entity, payment, backing)?;
         let sql = "UPDATE payment SET is_adopted = 1, is_uncompared = 0, bars_delivery = 1 WHERE entity = ?1 AND id = ?2";
         execute(db, sql, params![entity.0, payment.id.to_blob()])?;
-        let event = |kind, detail| Event {
-            kind,
-            run: None,
-            chunk: None,
-            payment: Some(payment.id),
-            state: Some(payment.state),
-            user: None,
-            detail,
-        };
-        let mut events = vec![event(EventKind::PaymentCreated, payment.comment.clone())];
+        let mut events =
+            vec![Event::payment(EventKind::PaymentCreated, payment, None, payment.comment.clone())];
         if !payment.state.is_in_doubt() {
-            events.push(event(EventKind::PaymentSettled, None));
+            events.push(Event::payment(EventKind::PaymentSettled, payment, None, None));
         }
         append(db, entity, self.work.now, &events)
     }
@@ -285,20 +275,11 @@ impl<'a> Settler<'a> {
             Some(document) => row::document::by_id(self.db, payer.entity, document)?,
             None => None,
         };
-        let named = named.map(|document| self.own_hold(document)).transpose()?;
+        let named = named.map(|document| unmatched::own_hold(self.db, document)).transpose()?;
         let open = row::document::open_of_account(self.db, payer.entity, payer.account.id)?;
         let open = open.into_iter().filter(|one| one.currency == money.currency);
-        let open = open.map(|document| self.own_hold(document)).collect::<Result<_, _>>()?;
+        let open = open.map(|document| unmatched::own_hold(self.db, document)).collect::<Result<_, _>>()?;
         Ok(AccountBooks { named, open })
-    }
-
-    /// The document, held only by a payment of its own: what its account's unmatched payments hold can be matched.
-    fn own_hold(&self, document: Document) -> Result<Document, Failure> {
-        let held_by = match document.held_by {
-            Some(payment) if unmatched::is_unmatched(self.db, payment)? => None,
-            held_by => held_by,
-        };
-        Ok(Document { held_by, ..document })
     }
 
     /// Counts a charge under a document's keys, so that the next one has another key.

@@ -1,6 +1,7 @@
-//! Payments that nobody has matched yet, and what people decide about them.
+//! Unmatched payments, and what people decide about them.
 
 use jiff::Timestamp;
+use payment_runs_engine::document::Document;
 use payment_runs_engine::ids::{EntityKey, PaymentId};
 use payment_runs_engine::money::Money;
 use payment_runs_engine::payment::{Payment, PaymentPart, PaymentState};
@@ -54,15 +55,7 @@ pub(super) fn decide(
     }
     free(db, entity, payment.id)?;
     let detail = if parts.is_empty() { "released" } else { "applied to documents" };
-    let event = Event {
-        kind: EventKind::PaymentResolved,
-        run: None,
-        chunk: None,
-        payment: Some(payment.id),
-        state: Some(payment.state),
-        user: None,
-        detail: Some(detail.to_owned()),
-    };
+    let event = Event::payment(EventKind::PaymentResolved, &payment, None, Some(detail.to_owned()));
     append(db, entity, now, &[event])?;
     Ok(Matched::Done(Money::new(left, payment.currency)))
 }
@@ -83,14 +76,15 @@ fn find_parts(
     numbers: &[String],
 ) -> Result<Result<Vec<PaymentPart>, String>, Failure> {
     let open = row::document::open_of_account(db, entity, payment.account)?;
+    let open: Vec<Document> =
+        open.into_iter().map(|document| own_hold(db, document)).collect::<Result<_, _>>()?;
     let mut left = payment.unapplied_minor;
     let mut parts: Vec<PaymentPart> = Vec::with_capacity(numbers.len());
     for number in numbers {
-        let is_free =
-            |held_by: Option<PaymentId>| held_by.is_none_or(|id| is_unmatched(db, id).unwrap_or(false));
-        let found = open
-            .iter()
-            .find(|one| one.number == *number && one.currency == payment.currency && is_free(one.held_by));
+        let is_free = |one: &&Document| {
+            one.number == *number && one.currency == payment.currency && one.held_by.is_none()
+        };
+        let found = open.iter().find(is_free);
         let Some(document) = found.filter(|one| parts.iter().all(|part| part.document != one.id)) else {
             return Ok(Err(number.clone()));
         };
@@ -103,8 +97,17 @@ fn find_parts(
     Ok(Ok(parts))
 }
 
+/// The document, held only by a payment of its own: what its account's unmatched payments hold can be matched.
+pub(super) fn own_hold(db: &Connection, document: Document) -> Result<Document, Failure> {
+    let held_by = match document.held_by {
+        Some(payment) if is_unmatched(db, payment)? => None,
+        held_by => held_by,
+    };
+    Ok(Document { held_by, ..document })
+}
+
 /// Whether a payment waits for a person to match it.
-pub(super) fn is_unmatched(db: &Connection, payment: PaymentId) -> Result<bool, Failure> {
+fn is_unmatched(db: &Connection, payment: PaymentId) -> Result<bool, Failure> {
     let sql = "SELECT 1 FROM unmatched_payment WHERE payment = ?1";
     Ok(first(db, sql, params![payment.to_blob()], |_| Ok(()))?.is_some())
 }

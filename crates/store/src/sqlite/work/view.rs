@@ -211,6 +211,12 @@ fn to_view(
     Ok(AccountView { account, documents, payment_methods, credit_memos, unapplied_payments })
 }
 
+/// The number of the payment that a standalone record's charge became when the ledger was reconciled.
+fn adopted_payment(db: &Connection, run: RunId, position: u32) -> Result<Option<String>, Failure> {
+    let key = charge_key::of_record(access::ledger_id(db)?, run, position);
+    Ok(row::payment::adopted_by_key(db, &key)?.map(|(_, _, number)| number))
+}
+
 /// The records of a run that was told what to collect, and the accounts they name.
 fn load_records(
     db: &Connection,
@@ -219,11 +225,9 @@ fn load_records(
     stored: Vec<StoredRecord>,
 ) -> Result<(Vec<AccountView>, Vec<RecordView>), Failure> {
     let mut records = Vec::with_capacity(stored.len());
-    let ledger = access::ledger_id(db)?;
     for StoredRecord { position, account, mut record } in stored {
-        let key = charge_key::of_record(ledger, run.id, position);
         if record.standalone
-            && let Some((_, _, number)) = row::payment::adopted_by_key(db, &key)?
+            && let Some(number) = adopted_payment(db, run.id, position)?
         {
             record.fault =
                 Some(format!("The gateway answered this record's charge before: payment {number}."));

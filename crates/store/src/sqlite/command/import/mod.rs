@@ -60,9 +60,8 @@ pub(crate) fn take_lines(db: &Connection, lines: TakeLines, ids: &dyn Ids) -> Re
     let from = import.next_line;
     let lines = lines.into_iter().filter(|line| line.number >= from);
     let (stored, mut refused) = store(&mut desk, lines, &import)?;
-    let refused_before = import.refused;
     let refused_now = refused.len();
-    keep_refused(&mut refused, refused_before);
+    keep_refused(&mut refused, import.refused);
     import.next_line = next_line;
     import.stored += stored;
     import.refused += u64::try_from(refused_now).unwrap_or(u64::MAX);
