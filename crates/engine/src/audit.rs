@@ -34,6 +34,8 @@ pub enum EventKind {
     RunStopped,
     /// A person settled a payment in doubt.
     PaymentResolved,
+    /// A person applied an unmatched payment to documents, or released it.
+    PaymentMatched,
     /// A webhook was made.
     WebhookCreated,
     /// A webhook was changed, or got another secret.
@@ -58,7 +60,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::RunCreated,
         Self::RunUpdated,
         Self::RunStarted,
@@ -72,6 +74,7 @@ impl EventKind {
         Self::RunStopRequested,
         Self::RunStopped,
         Self::PaymentResolved,
+        Self::PaymentMatched,
         Self::WebhookCreated,
         Self::WebhookUpdated,
         Self::WebhookDeleted,

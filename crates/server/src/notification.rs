@@ -163,7 +163,7 @@ fn wire_status(status: RunStatus) -> ops::RunStatus {
         RunStatus::Pending => ops::RunStatus::Pending,
         RunStatus::Processing => ops::RunStatus::Processing,
         RunStatus::Completed => ops::RunStatus::Completed,
-        RunStatus::Error => ops::RunStatus::Error,
+        RunStatus::Error => ops::RunStatus::Failed,
         RunStatus::Canceled => ops::RunStatus::Canceled,
     }
 }

@@ -171,12 +171,11 @@ impl Entry {
         }
     }
 
-    /// The document that it pays, where it is a run's payment of one alone.
-    pub fn only_document(&self) -> Option<DocumentId> {
+    /// The documents that it pays, where it is a run's payment of documents.
+    pub fn run_documents(&self) -> &[DocumentId] {
         let is_of_document =
             matches!(charge_key::parse(&self.reference), Some(charge_key::Collected::Document { .. }));
-        let [document] = self.documents[..] else { return None };
-        (is_of_document && !self.is_wrong).then_some(document)
+        if is_of_document && !self.is_wrong { &self.documents } else { &[] }
     }
 
     /// The charge as the bank reports it.
@@ -364,8 +363,9 @@ impl Bank {
         found.map_or(LookUp::NeverSeen, |(index, entry)| LookUp::Found(entry.delivery(index, now)))
     }
 
-    /// A page of the charges made since a time, newest first, after so many.
-    pub fn list(&self, since: Timestamp, skip: usize, now: Timestamp) -> ChargePage {
+    /// A page of the charges made since a time, newest first. A cursor says how many came before.
+    pub fn list(&self, since: Timestamp, cursor: Option<&str>, now: Timestamp) -> ChargePage {
+        let skip: usize = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
         let mut books = lock(&self.0);
         books.arrive(now);
         let mut found: Vec<(usize, &Entry)> =
@@ -388,6 +388,14 @@ impl Bank {
         };
         let is_clear = books.wandering.is_empty() && !books.entries.iter().filter(is_of).any(is_open);
         is_clear.then(|| books.entries.iter().filter(is_of).any(|entry| entry.is_approved(now)))
+    }
+
+    /// The documents that a charge paid, by the bank's name for it.
+    pub fn documents_of(&self, reference: &str) -> Vec<DocumentId> {
+        let books = lock(&self.0);
+        let mut entries = books.entries.iter().enumerate();
+        let found = entries.find(|(index, entry)| entry.report(*index).reference == reference);
+        found.map(|(_, entry)| entry.documents.clone()).unwrap_or_default()
     }
 
     /// Whether a look-up of this key will never say more: nothing of it is under way or has been charged rightly.
@@ -493,11 +501,10 @@ pub struct BankEncoder;
 
 impl EncodeCharge for BankEncoder {
     fn encode(&self, charge: &Charge) -> Vec<u8> {
-        let (money, subject) = (charge.money, &charge.subject);
-        let documents = digest_of(&subject.documents);
-        let fields = [charge.key.clone(), charge.token.clone(), money.currency.to_string()];
-        let [key, token, currency] = fields;
-        format!("{key}|{token}|{currency}|{}|{}|{documents}", money.minor, subject.account).into_bytes()
+        let (money, payer) = (charge.money, charge.subject.account);
+        let documents = digest_of(&charge.subject.documents);
+        let (key, token, currency, minor) = (&charge.key, &charge.token, money.currency, money.minor);
+        format!("{key}|{token}|{currency}|{minor}|{payer}|{documents}").into_bytes()
     }
 
     fn documents_digest(&self, documents: &[DocumentId]) -> Option<String> {

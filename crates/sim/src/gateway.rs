@@ -230,8 +230,7 @@ impl Gateway for SimGateway {
                 _ => self.hand.before(fault).await,
             }
         }
-        let skip = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
-        let page = self.bank.list(since, skip, self.hand.clock.true_now());
+        let page = self.bank.list(since, cursor, self.hand.clock.true_now());
         self.hand.chaos.note(|| format!("{} charges are listed", page.charges.len()));
         self.hand.after(fault).await;
         Ok(page)

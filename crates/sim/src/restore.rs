@@ -8,13 +8,17 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
 use payment_runs_engine::collect::LedgerGuard;
-use payment_runs_engine::command::{Command, NewCreditMemo, NewPayment, NewPaymentPart, NewRun, Request};
-use payment_runs_engine::ids::{CreditMemoId, DocumentId, Key, PaymentId, RunId};
+use payment_runs_engine::command::{
+    Command, NewCreditMemo, NewPayment, NewPaymentMethod, NewPaymentPart, NewRun, Request,
+};
+use payment_runs_engine::document::Document;
+use payment_runs_engine::ids::{CreditMemoId, DocumentId, Key, PaymentId, PaymentMethodId, RunId};
+use payment_runs_engine::payment_method::{Instrument, PaymentMethodKind};
 use payment_runs_engine::ports::{
     AccountUnavailable, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings,
-    Ids, InstrumentDetails, ListError, LookUp, NotSentCause, Reconciliation, TokenizeError, Tokenized,
+    Ids, InstrumentDetails, Ledger, ListError, LookUp, MatchDecision, Matched, NotSentCause, Reconciliation,
+    StoreError, TokenizeError, Tokenized,
 };
-use payment_runs_engine::ports::{Ledger, StoreError};
 use payment_runs_engine::reconcile::{ReconcileError, Reconciler};
 use payment_runs_engine::run::{RunFilter, RunOptions};
 use payment_runs_store::SqliteStore;
@@ -72,8 +76,7 @@ impl Gateway for Statement {
         LookUp::CannotTell { why: "a statement is not asked".to_owned() }
     }
     async fn list_charges(&self, since: Timestamp, cursor: Option<&str>) -> Result<ChargePage, ListError> {
-        let skip = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
-        Ok(self.bank.list(since, skip, self.clock.true_now()))
+        Ok(self.bank.list(since, cursor, self.clock.true_now()))
     }
     async fn tokenize(&self, _: &InstrumentDetails, _: &str) -> Result<Tokenized, TokenizeError> {
         Err(TokenizeError::Unavailable { why: "a statement makes no tokens".to_owned() })
@@ -109,57 +112,126 @@ pub(crate) fn reconcile(
     Ok(found.collect::<Vec<_>>().join("\n  "))
 }
 
-/// What people enter anew before the restored ledger starts: some credits and payments that it has not seen.
-pub(crate) fn enter_anew(
+/// What people do about payments that a reconciliation could not match: some are applied to the documents that the bank says they
+/// paid, the others wait until the end. A wrong protocol releases them unseen.
+pub(crate) fn match_payments(
     random: &mut Random,
     world: &World,
     store: &SqliteStore,
-    ids: &Arc<dyn Ids>,
+    bank: &Bank,
+    mutant: Option<Mutant>,
     now: Timestamp,
-) {
-    for (ordinal, account) in (0_u128..).zip(&world.load.accounts) {
-        if random.happens(300) {
-            let memo = NewCreditMemo {
-                id: CreditMemoId::from_u128(FIRST_ID + ordinal),
-                number: None,
-                account: Key::new(account.id.to_string()),
-                currency: None,
-                amount_minor: i64::try_from(random.between(1, 300)).unwrap_or(1),
-                effective_date: day(random.between(1, 30)),
-                post: true,
-                comment: None,
-                reason_code: None,
-            };
-            execute(store, ids, now, Command::CreateCreditMemo(memo));
+) -> Result<(), StoreError> {
+    for payment in at_once(store.unmatched_payments())? {
+        if mutant == Some(Mutant::ReleasesUnmatched) {
+            at_once(store.match_payment(&payment.number, MatchDecision::Release, now))?;
+        } else if random.happens(500) {
+            let paid = bank.documents_of(payment.reference.as_deref().unwrap_or_default());
+            let loaded = world.load.documents.iter().filter(|one| paid.contains(&one.id));
+            let mut numbers: Vec<String> = loaded.map(|one| one.number.clone()).collect();
+            // Those that were paid otherwise meanwhile are left out.
+            while let Matched::NoDocument(number) =
+                at_once(store.match_payment(&payment.number, MatchDecision::Apply(numbers.clone()), now))?
+            {
+                numbers.retain(|one| *one != number);
+            }
         }
     }
-    for (ordinal, document) in (0_u128..).zip(&world.load.documents) {
-        if random.happens(150) {
-            let most = u64::try_from(document.amount_minor).unwrap_or(1);
-            let amount_minor = i64::try_from(random.between(1, most)).unwrap_or(1);
-            let part = NewPaymentPart {
-                kind: document.kind,
-                document: Key::new(document.id.to_string()),
-                amount_minor,
-            };
-            let payment = NewPayment {
-                id: PaymentId::from_u128(FIRST_ID + ordinal),
-                account: Key::new(document.account.to_string()),
-                currency: document.currency,
-                amount_minor,
-                electronic: false,
-                effective_date: day(0),
-                payment_method: None,
-                gateway: None,
-                parts: vec![part],
-                comment: None,
-                reference_id: None,
-                standalone: false,
-                charge_request: FIRST_ID + ordinal,
-            };
-            execute(store, ids, now, Command::CreatePayment(payment));
+    Ok(())
+}
+
+/// What people enter anew before the restored ledger starts: credits, payments and payment methods that it has not seen.
+pub(crate) struct EntersAnew<'a> {
+    pub(crate) random: Random,
+    pub(crate) world: &'a World,
+    pub(crate) store: &'a SqliteStore,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) now: Timestamp,
+}
+
+impl EntersAnew<'_> {
+    pub(crate) fn enter(&mut self) {
+        for (ordinal, account) in (FIRST_ID..).zip(&self.world.load.accounts) {
+            let account = Key::new(account.id.to_string());
+            if self.random.happens(300) {
+                self.enter_credit_memo(ordinal, account.clone());
+            }
+            if self.random.happens(300) {
+                self.enter_payment_method(ordinal, account);
+            }
+        }
+        for (ordinal, document) in (FIRST_ID..).zip(&self.world.load.documents) {
+            if self.random.happens(150) {
+                self.enter_payment(ordinal, document);
+            }
         }
     }
+
+    fn minor(&mut self, most: i64) -> i64 {
+        i64::try_from(self.random.between(1, u64::try_from(most).unwrap_or(1))).unwrap_or(1)
+    }
+
+    fn enter_credit_memo(&mut self, id: u128, account: Key) {
+        let memo = NewCreditMemo {
+            id: CreditMemoId::from_u128(id),
+            number: None,
+            account,
+            currency: None,
+            amount_minor: self.minor(300),
+            effective_date: day(self.random.between(1, 30)),
+            post: true,
+            comment: None,
+            reason_code: None,
+        };
+        self.execute(Command::CreateCreditMemo(memo));
+    }
+
+    /// A method that is charged from now on, so that a charge of the lost time meets another body under its key.
+    fn enter_payment_method(&mut self, id: u128, account: Key) {
+        let token = token_anew(account.as_id().unwrap_or_default());
+        let method = NewPaymentMethod {
+            id: PaymentMethodId::from_u128(id),
+            account: Some(account),
+            kind: PaymentMethodKind::CreditCard,
+            kind_name: "CreditCard".to_owned(),
+            instrument: Instrument { token: Some(token), ..Instrument::default() },
+            make_default: true,
+        };
+        self.execute(Command::CreatePaymentMethod(method));
+    }
+
+    /// A payment of a part of a document, or of all of it, which the customer made otherwise.
+    fn enter_payment(&mut self, id: u128, document: &Document) {
+        let is_whole = self.random.happens(500);
+        let amount_minor = if is_whole { document.amount_minor } else { self.minor(document.amount_minor) };
+        let part =
+            NewPaymentPart { kind: document.kind, document: Key::new(document.id.to_string()), amount_minor };
+        let payment = NewPayment {
+            id: PaymentId::from_u128(id),
+            account: Key::new(document.account.to_string()),
+            currency: document.currency,
+            amount_minor,
+            electronic: false,
+            effective_date: day(0),
+            payment_method: None,
+            gateway: None,
+            parts: vec![part],
+            comment: None,
+            reference_id: None,
+            standalone: false,
+            charge_request: id,
+        };
+        self.execute(Command::CreatePayment(payment));
+    }
+
+    fn execute(&self, command: Command) {
+        execute(self.store, &self.ids, self.now, command);
+    }
+}
+
+/// The token of the payment method that people enter anew for an account.
+pub(crate) fn token_anew(account: u128) -> String {
+    format!("tok_{account}_anew")
 }
 
 /// Creates a run over everything, which meets what the restored ledger still takes for owed.

@@ -8,29 +8,27 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use payment_runs_engine::account::Scope;
-use payment_runs_engine::collect::{Belonging, LedgerGuard, SendPolicy, take_account};
+use payment_runs_engine::collect::{Belonging, LedgerGuard, take_account};
 use payment_runs_engine::command::{Command, Request};
 use payment_runs_engine::ids::EntityId;
 use payment_runs_engine::ports::{
-    Access, Clock, EncodeCharge, Executed, GatewayAccounts, Ids, LEDGER_ID_NAME, Ledger, LedgerWatch, Output,
-    Spawner, StoreError,
+    Access, Clock, Executed, GatewayAccounts, Ids, LEDGER_ID_NAME, Ledger, LedgerWatch, Output, StoreError,
 };
 use payment_runs_engine::reconcile::ReconcileError;
-use payment_runs_engine::recover::LookUpPolicy;
-use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_store::{Executor, OpenError, SqliteStore};
 
 use crate::bank::{Bank, BankEncoder, Border, Entry, Manners, Seen};
-use crate::caller::{Caller, Memory};
+use crate::caller::Memory;
 use crate::chaos::{Change, Chaos, Limits, Setup, Signal};
 use crate::check::{Ground, check_books, has_ended};
 use crate::fault::{Fault, Place};
-use crate::gateway::{SimGateway, SimGateways, settings_of};
+use crate::gateway::settings_of;
 use crate::mutant::{Mutant, Saboteur, copy_database};
-use crate::pool::{Group, Pool, SimClock, Step, TimeOfDay, at_once};
-use crate::ports::{ChaosWork, Hand, SimIds};
+use crate::pool::{Group, Pool, SimClock, Step, at_once};
+use crate::ports::SimIds;
+use crate::process::Process;
 use crate::random::Random;
-use crate::restore::{self, RECONCILE_MAX, RECONCILE_MIN, RESTORE_MIN, Statement};
+use crate::restore::{self, EntersAnew, RECONCILE_MAX, RECONCILE_MIN, RESTORE_MIN, Statement};
 use crate::script::{Part, Script};
 use crate::world::{ENTITY, GATEWAY, USER, World, start};
 
@@ -38,10 +36,10 @@ use crate::world::{ENTITY, GATEWAY, USER, World, start};
 const STEPS_MAX: u64 = 300_000;
 
 /// True time after which a schedule is taken to run for ever.
-const TIME_MAX: Duration = Duration::from_hours(24 * 60);
+pub(crate) const TIME_MAX: Duration = Duration::from_hours(24 * 60);
 
 /// After how long a payment in doubt is looked up again.
-const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
+pub(crate) const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
 
 /// How far the clock may be set back in all where keys say nothing about safety.
 const BACK_MAX: Duration = Duration::from_hours(6);
@@ -164,28 +162,28 @@ impl Template {
 }
 
 /// Everything of a schedule that outlives a crash.
-struct Stage {
-    world: World,
-    path: PathBuf,
-    clock: SimClock,
-    chaos: Arc<Chaos>,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) path: PathBuf,
+    pub(crate) clock: SimClock,
+    pub(crate) chaos: Arc<Chaos>,
     /// The banks of two gateway accounts; the first is the one that the ledger belongs to.
-    banks: [Arc<Bank>; 2],
-    bank: AtomicUsize,
+    pub(crate) banks: [Arc<Bank>; 2],
+    pub(crate) bank: AtomicUsize,
     /// How often the process was started.
-    launches: AtomicU32,
+    pub(crate) launches: AtomicU32,
     /// Whether the ledger was restored, and not reconciled since.
-    is_restored: AtomicBool,
+    pub(crate) is_restored: AtomicBool,
     /// Decides what people do around a restore.
-    seed: u64,
+    pub(crate) seed: u64,
     /// When a copy of the database is taken, by the true clock.
-    copy_at: Timestamp,
-    ids: Arc<SimIds>,
-    mutant: Option<Mutant>,
-    manners: Manners,
-    is_frosty: bool,
-    workers: Group,
-    memories: Vec<Arc<Memory>>,
+    pub(crate) copy_at: Timestamp,
+    pub(crate) ids: Arc<SimIds>,
+    pub(crate) mutant: Option<Mutant>,
+    pub(crate) manners: Manners,
+    pub(crate) is_frosty: bool,
+    pub(crate) workers: Group,
+    pub(crate) memories: Vec<Arc<Memory>>,
 }
 
 /// Runs the schedule of one seed.
@@ -280,7 +278,7 @@ impl Stage {
         let mut was_frozen = false;
         let mut is_copied = false;
         let mut reconcile_at = None;
-        let mut violations = loop {
+        let ended_badly = loop {
             steps += 1;
             let progress = pool.step();
             let mut signals = self.chaos.take_signals();
@@ -347,7 +345,6 @@ impl Stage {
         drop(process);
         drop(store);
         let entries: Vec<Entry> = self.banks.iter().flat_map(|bank| bank.entries()).collect();
-        violations.extend(self.banks.iter().flat_map(|bank| bank.faults()));
         let charges = entries.len();
         let ground = Ground {
             world: &self.world,
@@ -355,7 +352,9 @@ impl Stage {
             now: self.clock.true_now(),
             supports_look_up: self.manners.supports_look_up,
         };
-        violations.extend(check_books(&self.path, &ground)?);
+        let mut violations = check_books(&self.path, &ground)?;
+        violations.extend(self.banks.iter().flat_map(|bank| bank.faults()));
+        violations.extend(ended_badly);
         let script = Script { parts, faults: self.chaos.record().into_iter().collect() };
         Ok(Report {
             seed,
@@ -370,7 +369,7 @@ impl Stage {
     }
 
     /// The bank of the gateway account that the process is configured with.
-    fn bank(&self) -> &Arc<Bank> {
+    pub(crate) fn bank(&self) -> &Arc<Bank> {
         &self.banks[self.bank.load(Ordering::Relaxed)]
     }
 
@@ -409,8 +408,8 @@ impl Stage {
     fn after_restore(&self, store: &SqliteStore) -> Option<Timestamp> {
         self.is_restored.store(true, Ordering::Relaxed);
         let ids: Arc<dyn Ids> = self.ids.clone();
-        let mut random = self.random_of_start();
-        restore::enter_anew(&mut random, &self.world, store, &ids, self.clock.now());
+        let (random, world, now) = (self.random_of_start(), &self.world, self.clock.now());
+        EntersAnew { random, world, store, ids, now }.enter();
         let pause = self.chaos.pause(RECONCILE_MIN, RECONCILE_MAX);
         self.clock.true_now().checked_add(pause).ok()
     }
@@ -421,7 +420,9 @@ impl Stage {
         let found = restore::reconcile(store, self.statement(), ids.clone(), self.mutant)?;
         self.is_restored.store(false, Ordering::Relaxed);
         self.chaos.note(|| format!("the ledger is reconciled:\n  {found}"));
-        restore::collect_again(&mut self.random_of_start(), store, &ids, self.clock.now());
+        let (mut random, now) = (self.random_of_start(), self.clock.now());
+        restore::match_payments(&mut random, &self.world, store, self.bank(), self.mutant, now)?;
+        restore::collect_again(&mut random, store, &ids, now);
         Ok(())
     }
 
@@ -499,119 +500,8 @@ impl Stage {
             process.start_worker(pool, group, Duration::ZERO);
         }
         for (index, memory) in self.memories.iter().enumerate().filter(|(_, memory)| !memory.is_done()) {
-            let hand = process.hand(pool, 0);
-            let caller = Caller {
-                store: process.store.clone(),
-                gateways: process.gateways(hand.clone()),
-                hand,
-                encoder: Arc::new(BankEncoder),
-                ids: self.ids.clone(),
-                saboteur: process.saboteur.clone(),
-                mutant: self.mutant,
-                operation: self.world.operations[index].clone(),
-                load: self.world.load.clone(),
-                banks: self.banks.clone(),
-                key: format!("operation-{index}"),
-                memory: memory.clone(),
-            };
-            pool.spawner.spawn("caller", Box::pin(caller.ask()));
+            process.start_caller(pool, index, memory);
         }
         Ok(process)
-    }
-}
-
-/// What a crash ends.
-struct Process<'a> {
-    stage: &'a Stage,
-    store: SqliteStore,
-    guard: Arc<LedgerGuard>,
-    saboteur: Option<Arc<Saboteur>>,
-}
-
-impl Process<'_> {
-    fn hand(&self, pool: &Pool, group: Group) -> Hand {
-        let (chaos, clock) = (self.stage.chaos.clone(), self.stage.clock.clone());
-        Hand { chaos, clock, freezer: pool.freezer.clone(), group }
-    }
-
-    fn gateways(&self, hand: Hand) -> Arc<SimGateways> {
-        let (bank, manners, mutant) = (self.stage.bank().clone(), self.stage.manners, self.stage.mutant);
-        let launch = self.stage.launches.load(Ordering::Relaxed);
-        let gateway = SimGateway::new(bank, hand, manners, mutant, launch);
-        Arc::new(SimGateways::new(gateway, self.store.clone(), self.guard.clone()))
-    }
-
-    /// Starts a worker after a while, with a group of its own.
-    fn start_worker(&self, pool: &Pool, group: Group, pause: Duration) {
-        let stage = self.stage;
-        let hand = self.hand(pool, group);
-        let encoder: Arc<dyn EncodeCharge> = Arc::new(BankEncoder);
-        let ids: Arc<dyn Ids> = stage.ids.clone();
-        let ports = WorkerPorts {
-            work: Arc::new(ChaosWork::new(self.store.clone(), hand.clone(), self.saboteur.clone())),
-            gateways: self.gateways(hand.clone()),
-            encoder,
-            clock: match stage.mutant {
-                Some(Mutant::TrustsTimeOfDay) => Arc::new(TimeOfDay(stage.clock.clone())),
-                _ => Arc::new(stage.clock.clone()),
-            },
-            ids,
-            spawner: Arc::new(pool.spawner.of_group(group)),
-        };
-        let mut settings = settings(stage.world.is_hasty);
-        match stage.mutant {
-            Some(Mutant::BelievedAtOnce) => settings.look_ups.settling_time = Duration::ZERO,
-            Some(Mutant::GivesUpEarly) => settings.look_ups.settling_time = LOOK_UP_AGAIN,
-            _ => {}
-        }
-        let work = async move {
-            hand.sleep(pause).await;
-            loop {
-                let stop = stop_of(&hand);
-                Worker::new(ports.clone(), settings).run(stop).await;
-                hand.chaos.note(|| format!("worker {group} has drained"));
-            }
-        };
-        pool.spawner.of_group(group).spawn("worker", Box::pin(work));
-    }
-}
-
-/// When a worker is told to stop: sometimes soon, mostly never.
-fn stop_of(hand: &Hand) -> payment_runs_engine::ports::BoxFuture<'static, ()> {
-    let pause = hand.chaos.drain().unwrap_or(TIME_MAX.saturating_mul(2));
-    hand.clock.sleep_until(hand.now().checked_add(pause).unwrap_or(Timestamp::MAX))
-}
-
-/// Small bounds, so that a small world goes through every branch.
-fn settings(is_hasty: bool) -> WorkerSettings {
-    let minutes = Duration::from_mins;
-    let seconds = Duration::from_secs;
-    WorkerSettings {
-        chunks_at_once: 2,
-        documents_per_chunk: 3,
-        chunks_per_step: 2,
-        in_flight_per_chunk: 2,
-        settle_count: 2,
-        settle_delay: Duration::from_millis(20),
-        lease: if is_hasty { seconds(9) } else { seconds(30) },
-        stop_poll: minutes(10),
-        idle_poll: if is_hasty { seconds(7) } else { minutes(10) },
-        store_attempts_max: 3,
-        store_first_pause: Duration::from_millis(50),
-        store_longest_pause: Duration::from_secs(5),
-        send: SendPolicy {
-            deliveries_max: 4,
-            unanswered_max: 2,
-            first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
-        },
-        look_ups: LookUpPolicy {
-            every: minutes(10),
-            again_after: LOOK_UP_AGAIN,
-            settling_time: LookUpPolicy::default().settling_time,
-            single_after: minutes(5),
-            batch_max: 3,
-            at_once: 2,
-        },
     }
 }

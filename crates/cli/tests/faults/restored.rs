@@ -5,9 +5,11 @@ use std::process::{Command, Output};
 
 use payment_runs_gateway::simulator::{JournalTotals, Simulator, SimulatorConfig, SimulatorHandle};
 use payment_runs_types::ops::PaymentState;
+use payment_runs_types::v1::{CreatePaymentRequest, CreatePaymentRunRequest};
+use serde_json::json;
 
 use crate::check;
-use crate::ledger::SMALL;
+use crate::ledger::{Ledger, SMALL};
 use crate::server::{Launch, Server, TestTime, until};
 
 fn program(folder: &Path, arguments: &[&str]) -> Output {
@@ -21,6 +23,17 @@ fn reconcile(folder: &Path, bank: &SimulatorHandle, more: &[&str]) -> (bool, Str
     let arguments = [&["reconcile", "--since", "2020-01-01T00:00:00Z", "--gateway", &url], more].concat();
     let output = program(folder, &arguments);
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn unmatched(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = program(folder, &[&["unmatched"], arguments].concat());
+    let told = if output.status.success() { output.stdout } else { output.stderr };
+    (output.status.success(), String::from_utf8(told).unwrap())
+}
+
+fn back_up(folder: &Path, other: &Path) {
+    let made = program(folder, &["backup", &other.join("node.db").display().to_string()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// Waits until a run has ended, in whatever way.
@@ -42,9 +55,7 @@ async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
         Simulator::start(SimulatorConfig { key_life_ms: 1, ..SimulatorConfig::default() }).await.unwrap();
     let mut time = TestTime::new();
     let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
-    let backup = other.path().join("node.db");
-    let made = program(folder.path(), &["backup", &backup.display().to_string()]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    back_up(folder.path(), other.path());
     let run = server.create_run().await;
     time.until_completed(&server, &run).await;
     let processed = server.count_payments(PaymentState::Processed).await.unwrap();
@@ -77,6 +88,71 @@ async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
     assert_eq!(totals.succeeded, charged.succeeded, "what was paid is not charged again");
     assert_eq!(totals.declined, charged.declined + declined as u64, "what was declined is tried again");
     check::nothing_twice("restored", &bank.journal());
+    server.kill();
+    bank.stop().await;
+}
+
+/// Collects everything that is due, one payment for each account.
+async fn collect(time: &mut TestTime, server: &Server) {
+    let body = json!({ "targetDate": "2024-07-24", "collectPayment": true, "consolidatedPayment": true });
+    let body: CreatePaymentRunRequest = serde_json::from_value(body).unwrap();
+    let run = server.client().v1().create_payment_run().body(body).send().await.unwrap().into_inner();
+    time.until_completed(server, &run.id).await;
+}
+
+/// What was charged for documents that the restored ledger cannot tell keeps its account from being charged, until a person says
+/// which documents it paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_that_cannot_be_matched_waits_for_a_person() {
+    let ledger = Ledger { accounts: 2, invoices: 3 };
+    let (folder, other) = (ledger.in_new_folder().await, tempfile::tempdir().unwrap());
+    let bank = Simulator::start(SimulatorConfig::default()).await.unwrap();
+    let mut time = TestTime::new();
+    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
+    back_up(folder.path(), other.path());
+    collect(&mut time, &server).await;
+    server.kill();
+    let charged = JournalTotals::of(&bank.journal());
+    assert_eq!((charged.succeeded, charged.declined), (1, 1));
+
+    // One of the three invoices is paid otherwise before the ledger is reconciled.
+    let restored = time.launch(&Launch::new(other.path(), &bank.url())).start();
+    let paid = json!({
+        "accountNumber": "A00000001", "amount": 1.04, "currency": "USD", "type": "External",
+        "invoices": [{ "invoiceNumber": "INV00000004", "amount": 1.04 }],
+    });
+    let paid: CreatePaymentRequest = serde_json::from_value(paid).unwrap();
+    restored.client().v1().create_payment().body(paid).send().await.unwrap();
+    restored.terminate().await;
+
+    let (is_applied, report) = reconcile(other.path(), &bank, &["--apply"]);
+    assert!(is_applied && report.contains("its documents cannot be told from its metadata"), "{report}");
+    let (_, list) = unmatched(other.path(), &["list"]);
+    let number = list.split_whitespace().next().unwrap().to_owned();
+    assert!(list.contains("account A00000001  3.12 USD, 3.12 USD unapplied"), "{list}");
+    assert!(list.ends_with("2 open documents held\n"), "{list}");
+    let server = time.launch(&Launch::new(other.path(), &bank.url())).start();
+    collect(&mut time, &server).await;
+    server.terminate().await;
+    assert_eq!(JournalTotals::of(&bank.journal()).succeeded, 1, "the account is not charged");
+
+    let apply = |documents: &[&str]| {
+        let documents = documents.iter().flat_map(|one| ["--document", one]);
+        unmatched(other.path(), &["apply", &number].into_iter().chain(documents).collect::<Vec<_>>())
+    };
+    let (is_done, told) = apply(&["INV00000003", "INV00000004"]);
+    assert!(!is_done && told.contains("no free open document INV00000004"), "{told}");
+    let (is_done, told) = apply(&["INV00000003"]);
+    assert_eq!(
+        (is_done, told),
+        (true, format!("{number}: 2.09 USD stay unapplied; the account's documents are free\n"))
+    );
+    let (is_done, told) = unmatched(other.path(), &["release", &number]);
+    assert!(!is_done && told.contains("there is no unmatched payment"), "{told}");
+
+    let server = time.launch(&Launch::new(other.path(), &bank.url())).start();
+    collect(&mut time, &server).await;
+    assert_eq!(JournalTotals::of(&bank.journal()).succeeded, 2, "INV00000005 is collected");
     server.kill();
     bank.stop().await;
 }

@@ -73,6 +73,7 @@ fn kind(kind: EventKind) -> AuditKind {
         EventKind::PaymentCreated => AuditKind::PaymentCreated,
         EventKind::PaymentSettled => AuditKind::PaymentSettled,
         EventKind::PaymentResolved => AuditKind::PaymentResolved,
+        EventKind::PaymentMatched => AuditKind::PaymentMatched,
         EventKind::ImportCreated => AuditKind::ImportCreated,
         EventKind::ImportLinesTaken => AuditKind::ImportLinesTaken,
         EventKind::ScheduleCreated => AuditKind::ScheduleCreated,

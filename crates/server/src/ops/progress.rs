@@ -55,7 +55,7 @@ fn status(status: RunStatus) -> ops::RunStatus {
         RunStatus::Pending => ops::RunStatus::Pending,
         RunStatus::Processing => ops::RunStatus::Processing,
         RunStatus::Completed => ops::RunStatus::Completed,
-        RunStatus::Error => ops::RunStatus::Error,
+        RunStatus::Error => ops::RunStatus::Failed,
         RunStatus::Canceled => ops::RunStatus::Canceled,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Books;
 use super::rows::{DECLINED, Id, PROCESSED, PaymentRow};
 use crate::bank::Entry;
+use crate::restore::token_anew;
 
 /// The kinds of credit sources, as they are stored.
 const MEMO: i64 = 0;
@@ -43,18 +44,34 @@ impl Books<'_> {
         self.fail_all(wrong);
     }
 
-    /// What the bank has collected for a document alone, whatever our books make of it, is not more than the document's amount.
+    /// What the bank has collected, whatever our books make of it: for a document alone not more than the document's amount,
+    /// and for the documents of an account in a currency not more than their amounts.
     fn check_subjects(&self) -> Vec<String> {
         let mut collected: BTreeMap<Id, i64> = BTreeMap::new();
+        let mut of_accounts: BTreeMap<(Id, &str), i64> = BTreeMap::new();
+        let owner = |id: Id| self.rows.documents.iter().find(|one| one.id == id).map(|one| one.account);
         for entry in self.ground.entries.iter().filter(|entry| entry.is_approved(self.ground.now)) {
-            if let Some(document) = entry.only_document() {
+            let documents = entry.run_documents();
+            let Some(account) = documents.first().and_then(|one| owner(one.to_bytes())) else { continue };
+            *of_accounts.entry((account, &entry.currency)).or_default() += entry.amount_minor;
+            if let [document] = documents {
                 *collected.entry(document.to_bytes()).or_default() += entry.amount_minor;
+            }
+        }
+        for document in &self.rows.documents {
+            if let Some(left) = of_accounts.get_mut(&(document.account, &*document.currency)) {
+                *left -= document.amount;
             }
         }
         let amount_of = |id: &Id| collected.get(id).copied().unwrap_or_default();
         let over = self.rows.documents.iter().filter(|one| amount_of(&one.id) > one.amount);
-        over.map(|one| format!("the bank has {} for {} of {}", amount_of(&one.id), one.number, one.amount))
-            .collect()
+        let of_documents = over
+            .map(|one| format!("the bank has {} for {} of {}", amount_of(&one.id), one.number, one.amount));
+        let over = of_accounts.iter().filter(|(_, left)| **left > 0);
+        let of_accounts = over.map(|((account, currency), left)| {
+            format!("the bank has {left} {currency} too much of account {}", u128::from_be_bytes(*account))
+        });
+        of_documents.chain(of_accounts).collect()
     }
 
     fn check_charge(&self, entry: &Entry, payment: &PaymentRow) -> Vec<String> {
@@ -74,10 +91,10 @@ impl Books<'_> {
                 payment.number, payment.state
             ));
         }
-        let token = format!("tok_{}", u128::from_be_bytes(payment.account));
-        if (payment.amount, payment.currency.as_str(), token)
-            != (entry.amount_minor, &entry.currency, entry.token.clone())
-        {
+        let account = u128::from_be_bytes(payment.account);
+        let is_of_account = [format!("tok_{account}"), token_anew(account)].contains(&entry.token);
+        let is_charged = (payment.amount, payment.currency.as_str()) == (entry.amount_minor, &entry.currency);
+        if !is_charged || !is_of_account {
             wrong.push(format!("{} is not what was charged: {entry:?}", payment.number));
         }
         wrong

@@ -61,11 +61,13 @@ pub enum Mutant {
     RestoreUnnoticed,
     /// A reconciliation lets charges be sent again without taking anything over.
     AdoptsNothing,
+    /// What a reconciliation cannot match does not keep others off its account's documents.
+    ReleasesUnmatched,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoDurableIntent,
         Self::NewKeyOnRetry,
         Self::ForgetUnknown,
@@ -88,6 +90,7 @@ impl Mutant {
         Self::AnyAccount,
         Self::RestoreUnnoticed,
         Self::AdoptsNothing,
+        Self::ReleasesUnmatched,
     ];
 
     /// Its name.
@@ -115,6 +118,7 @@ impl Mutant {
             Self::AnyAccount => "any_account",
             Self::RestoreUnnoticed => "restore_unnoticed",
             Self::AdoptsNothing => "adopts_nothing",
+            Self::ReleasesUnmatched => "releases_unmatched",
         }
     }
 
@@ -126,7 +130,9 @@ impl Mutant {
             Self::BelievesAnyCharge => Some(Border::WrongAnswers),
             Self::GivesUpEarly => Some(Border::SlowCharges),
             Self::AnyAccount => Some(Border::OtherAccount),
-            Self::RestoreUnnoticed | Self::AdoptsNothing => Some(Border::RestoredLedger),
+            Self::RestoreUnnoticed | Self::AdoptsNothing | Self::ReleasesUnmatched => {
+                Some(Border::RestoredLedger)
+            }
             _ => None,
         }
     }

@@ -16,8 +16,8 @@ use payment_runs_engine::payment::{GatewayAnswer, Payment, PaymentKind, PaymentS
 use payment_runs_engine::payment_method::{Instrument, PaymentMethod, PaymentMethodKind};
 use payment_runs_engine::ports::{
     Access, Charge, ChunkClaim, Doubt, EncodeCharge, Executed, GatewayAccounts, Ids, Intent, LEDGER_ID_NAME,
-    Ledger, LedgerError, LedgerWatch, NotSentCause, OnceStore, Outcome, Schedules, Search, Settlement,
-    Webhooks, Work,
+    Ledger, LedgerError, LedgerWatch, NotSentCause, OnceStore, Outcome, Reconciliation, Schedules, Search,
+    Settlement, Webhooks, Work,
 };
 use payment_runs_engine::refusal::Refusal;
 use payment_runs_engine::run::{Run, RunFilter, RunOptions};
@@ -65,6 +65,7 @@ pub struct Stand<'a> {
     pub access: &'a dyn Access,
     pub gateway_accounts: &'a dyn GatewayAccounts,
     pub watch: &'a dyn LedgerWatch,
+    pub reconciliation: &'a dyn Reconciliation,
     pub once: &'a dyn OnceStore,
     pub webhooks: &'a dyn Webhooks,
     pub search: &'a dyn Search,
@@ -129,7 +130,7 @@ pub(super) fn not_sent(payment: PaymentId) -> Settlement {
 impl<'a> Stand<'a> {
     /// Looks at a store through its ports.
     pub fn new<
-        S: Ledger + Work + Access + GatewayAccounts + LedgerWatch + OnceStore + Search + Schedules + Webhooks,
+        S: Ledger + Work + Access + GatewayAccounts + Reconciliation + OnceStore + Search + Schedules + Webhooks,
     >(
         store: &'a S,
     ) -> Self {
@@ -139,6 +140,7 @@ impl<'a> Stand<'a> {
             access: store,
             gateway_accounts: store,
             watch: store,
+            reconciliation: store,
             once: store,
             webhooks: store,
             search: store,

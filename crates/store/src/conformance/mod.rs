@@ -23,6 +23,7 @@ pub mod large;
 pub mod load;
 pub mod once;
 pub mod payments;
+pub mod reconciliation;
 pub mod records;
 pub mod rules;
 pub mod runs;
@@ -71,6 +72,10 @@ macro_rules! for_each_case {
             payments::an_electronic_payment_holds_its_documents,
             payments::lists_are_newest_first,
             payments::single_intents_come_up_for_look_ups,
+            reconciliation::charges_become_payments_of_what_they_name,
+            reconciliation::a_report_writes_nothing,
+            reconciliation::an_unmatched_payment_keeps_runs_off_until_a_person_decides,
+            reconciliation::processed_payments_come_page_by_page,
             records::records_are_judged_one_by_one,
             rules::credits_of_a_large_account_count_once,
             rules::retry_counters_follow_the_outcomes,

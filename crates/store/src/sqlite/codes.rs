@@ -44,9 +44,9 @@ codes! {
     EventKind {
         RunCreated = 0, RunUpdated = 1, RunStarted = 2, RunEnded = 3, RunFailed = 4, RunCanceled = 5, RunDeleted = 6,
         ChunkPlanned = 7, PaymentCreated = 8, PaymentSettled = 9, RunStopRequested = 10, RunStopped = 11,
-        PaymentResolved = 12, ScheduleCreated = 20, ScheduleUpdated = 21, ScheduleEnded = 22, OccurrenceCreated = 23,
-        ImportCreated = 30, ImportLinesTaken = 31, WebhookCreated = 40, WebhookUpdated = 41, WebhookDeleted = 42,
-        DeliveryReplayed = 43,
+        PaymentResolved = 12, PaymentMatched = 13, ScheduleCreated = 20, ScheduleUpdated = 21, ScheduleEnded = 22,
+        OccurrenceCreated = 23, ImportCreated = 30, ImportLinesTaken = 31, WebhookCreated = 40, WebhookUpdated = 41,
+        WebhookDeleted = 42, DeliveryReplayed = 43,
     }
     NotificationKind { RunEnded = 0, PaymentProcessed = 1, PaymentDeclined = 2 }
     ImportKind { Accounts = 0, PaymentMethods = 1, Documents = 2, Credits = 3 }

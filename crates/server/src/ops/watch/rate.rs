@@ -72,7 +72,7 @@ impl Rates {
 /// payments as those before it did.
 fn seconds_left(told: &Progress, is_selected: bool, documents: i64, payments: i64) -> Option<i64> {
     match told.status {
-        RunStatus::Completed | RunStatus::Error | RunStatus::Canceled => return Some(0),
+        RunStatus::Completed | RunStatus::Failed | RunStatus::Canceled => return Some(0),
         RunStatus::Processing if is_selected => {}
         _ => return None,
     }

@@ -55,7 +55,7 @@ pub(super) fn decide(
     }
     free(db, entity, payment.id)?;
     let detail = if parts.is_empty() { "released" } else { "applied to documents" };
-    let event = Event::payment(EventKind::PaymentResolved, &payment, None, Some(detail.to_owned()));
+    let event = Event::payment(EventKind::PaymentMatched, &payment, None, Some(detail.to_owned()));
     append(db, entity, now, &[event])?;
     Ok(Matched::Done(Money::new(left, payment.currency)))
 }

@@ -77,6 +77,8 @@ pub enum AuditKind {
     PaymentSettled,
     /// `payment_resolved`.
     PaymentResolved,
+    /// `payment_matched`.
+    PaymentMatched,
     /// `schedule_created`.
     ScheduleCreated,
     /// `schedule_updated`.
@@ -116,6 +118,7 @@ crate::text_enum::text_enum!(
     PaymentCreated = "payment_created",
     PaymentSettled = "payment_settled",
     PaymentResolved = "payment_resolved",
+    PaymentMatched = "payment_matched",
     ScheduleCreated = "schedule_created",
     ScheduleUpdated = "schedule_updated",
     ScheduleEnded = "schedule_ended",

@@ -17,8 +17,9 @@ crate::text_enum::text_enum!(DocumentType, Invoice = "Invoice", DebitMemo = "Deb
 
 crate::text_enum::json_schema!(DocumentType);
 
-/// Where a payment run stands. `error` means that the run itself could not go on; payments that failed
-/// leave the run `completed`.
+/// Where a payment run stands. `failed` means that the run itself could not go on, or that no payment
+/// of it could be sent; payments that were declined leave the run `completed`. The v1 API calls this
+/// status `Error`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunStatus {
     /// `pending`.
@@ -27,8 +28,8 @@ pub enum RunStatus {
     Processing,
     /// `completed`.
     Completed,
-    /// `error`.
-    Error,
+    /// `failed`.
+    Failed,
     /// `canceled`.
     Canceled,
     /// A value that the contract does not list; refused as input.
@@ -40,7 +41,7 @@ crate::text_enum::text_enum!(
     Pending = "pending",
     Processing = "processing",
     Completed = "completed",
-    Error = "error",
+    Failed = "failed",
     Canceled = "canceled"
 );
 
