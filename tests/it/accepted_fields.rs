@@ -12,7 +12,8 @@ use payment_runs_tests::contract::contract;
 use payment_runs_tests::world::{CARD_APPROVED, World, merge, text};
 use serde_json::{Value, json};
 
-use tables::{Fields, tables};
+use tables::Fields;
+pub(crate) use tables::tables;
 
 /// One operation, the body that it takes, and what each field does to it.
 pub(crate) struct Table {
@@ -44,7 +45,7 @@ pub(crate) struct Arranged {
     pub(crate) debit_memo: String,
 }
 
-async fn arrange(server: &TestServer) -> Arranged {
+pub(crate) async fn arrange(server: &TestServer) -> Arranged {
     let world = World::new(&server.caller);
     let account = world.account_with("One", CARD_APPROVED, json!({ "accountNumber": "ONE" })).await;
     let other_account = world.account_with("Two", CARD_APPROVED, json!({ "accountNumber": "TWO" })).await;

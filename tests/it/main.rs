@@ -7,6 +7,7 @@ mod async_requests;
 mod audit;
 mod bad_input;
 mod billing_objects;
+mod body_costs;
 mod card_data;
 mod card_numbers;
 mod connections;

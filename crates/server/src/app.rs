@@ -9,6 +9,7 @@ use payment_runs_engine::ports::{
     Schedules, Search, SettableClock, Spawner, WebhookSender, Webhooks,
 };
 use payment_runs_engine::stopping::Stopping;
+use payment_runs_stubs::OperationInfo;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::Guesses;
@@ -25,6 +26,15 @@ pub const TOKEN_LIFE_S: i64 = 3599;
 
 /// The largest request body after inflation, in bytes: 50,000 data records with long comments fit.
 pub const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// The same for operations whose body holds no long list: every field at its full length fits many times.
+pub const SHORT_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How many bytes the body of an operation has at most, after inflation. Streams are bounded by their lines instead.
+pub fn body_bytes_max(operation: &OperationInfo) -> usize {
+    let usual = if operation.has_long_body { BODY_BYTES_MAX } else { SHORT_BODY_BYTES_MAX };
+    operation.plain_bytes_max.unwrap_or(usual)
+}
 
 /// How long a sender may pause inside a body before it is given up. It bounds slow senders also where a body may be of any
 /// length.

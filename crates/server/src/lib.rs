@@ -32,7 +32,8 @@ mod v1;
 mod v2;
 
 pub use app::{
-    App, BODY_BYTES_MAX, COMPRESS_OVER_BYTES, IDEMPOTENCY_LIFE, Ports, ServerSettings, TOKEN_LIFE_S,
+    App, BODY_BYTES_MAX, COMPRESS_OVER_BYTES, IDEMPOTENCY_LIFE, Ports, SHORT_BODY_BYTES_MAX, ServerSettings,
+    TOKEN_LIFE_S, body_bytes_max,
 };
 pub use auth::{SecretError, hash_secret};
 pub use limits::Limits;

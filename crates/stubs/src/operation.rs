@@ -24,6 +24,8 @@ pub struct OperationInfo {
     pub streamed: bool,
     /// Its body is not compressed, and has so many bytes at most. Where the document does not say, the server has a bound of its own.
     pub plain_bytes_max: Option<usize>,
+    /// Its body can hold a list of more than a hundred entries; all others are short.
+    pub has_long_body: bool,
     /// The media types of its successes; failures are JSON whatever they are.
     pub answers: &'static [&'static str],
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use payment_runs_node::testing::TestNode;
-use payment_runs_server::{BODY_BYTES_MAX, Limits};
+use payment_runs_server::{Limits, SHORT_BODY_BYTES_MAX};
 use payment_runs_tests::TestServer;
 use payment_runs_tests::caller::Answer;
 use payment_runs_tests::contract::contract;
@@ -135,7 +135,7 @@ async fn refusals_of_requests_are_the_documented_ones() {
 async fn a_body_that_inflates_beyond_the_bound_is_refused_as_documented() {
     let server = still().await;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&vec![b' '; BODY_BYTES_MAX + 1]).unwrap();
+    encoder.write_all(&vec![b' '; SHORT_BODY_BYTES_MAX + 1]).unwrap();
     let call = server.caller.call("POST", RUNS).header("content-type", "application/json");
     let answer = call.header("content-encoding", "gzip").raw(encoder.finish().unwrap()).await;
     assert_as_documented(&sample("createPaymentRun/body-too-large"), &answer);

@@ -57,7 +57,7 @@ impl fmt::Debug for ExchangeRequest {
 pub struct ExchangeAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// The `Retry-After` header, where it was a number of seconds.
+    /// The `Retry-After` header: a number of seconds, or a time, counted from the answer's `Date`.
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Bytes,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -23,6 +23,9 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const VERSION: HeaderName = HeaderName::from_static("stripe-version");
+/// The version of the dialect whose fields are sent and read here. Without it an answer has the shape of the account's own version.
+const DIALECT_VERSION: HeaderValue = HeaderValue::from_static("2024-06-20");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// A gateway over HTTP.
@@ -89,6 +92,7 @@ impl HyperExchange {
         *wire.method_mut() = method;
         *wire.uri_mut() = uri;
         wire.headers_mut().insert(header::AUTHORIZATION, self.authorization.clone());
+        wire.headers_mut().insert(VERSION, DIALECT_VERSION);
         if let Some(key) = &request.idempotency_key {
             let key = HeaderValue::try_from(key.as_str()).map_err(not_sent)?;
             wire.headers_mut().insert(IDEMPOTENCY_KEY, key);
@@ -118,13 +122,20 @@ fn not_sent(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Excha
 async fn read(response: Response<Incoming>) -> Result<ExchangeAnswer, ExchangeError> {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(ExchangeError::Broken)?;
-    let retry_after = head
-        .headers
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = retry_after(&head.headers);
     Ok(ExchangeAnswer { status: head.status.as_u16(), retry_after, body: body.to_bytes() })
+}
+
+/// How long the gateway wants to be left alone. A time is counted from the gateway's own `Date`, so that it does not matter how far
+/// the clocks are apart.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let wanted = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text| httpdate::parse_http_date(text).ok();
+    Some(time(wanted)?.duration_since(time(text(header::DATE)?)?).unwrap_or_default())
 }
 
 #[async_trait]
@@ -137,5 +148,30 @@ impl Exchange for HyperExchange {
         let wire = self.request(request)?;
         // The real timer, whatever clock the business runs by: a peer's silence is measured in its time.
         tokio::time::timeout(timeout, self.call(wire)).await.unwrap_or(Err(ExchangeError::TimedOut(timeout)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_seconds_or_a_time() {
+        let wait = |fields: &[(HeaderName, &'static str)]| {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            retry_after(&fields.collect()).map(|wait| wait.as_secs())
+        };
+        let (after, date) = (header::RETRY_AFTER, header::DATE);
+        let now = (date, "Tue, 01 Dec 2026 10:00:00 GMT");
+        assert_eq!(wait(&[(after.clone(), "7")]), Some(7));
+        assert_eq!(wait(&[now.clone(), (after.clone(), "Tue, 01 Dec 2026 10:01:30 GMT")]), Some(90));
+        assert_eq!(
+            wait(&[now.clone(), (after.clone(), "Tue, 01 Dec 2026 09:00:00 GMT")]),
+            Some(0),
+            "it is over"
+        );
+        assert_eq!(wait(&[(after.clone(), "Tue, 01 Dec 2026 10:01:30 GMT")]), None, "nothing to count from");
+        assert_eq!(wait(&[now, (after, "soon")]), None);
+        assert_eq!(wait(&[]), None);
     }
 }

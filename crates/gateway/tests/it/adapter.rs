@@ -411,6 +411,29 @@ async fn a_restart_with_the_journal_keeps_charges_keys_and_tokens() {
     assert_eq!((totals.charges, totals.replays), (3, 2));
 }
 
+#[tokio::test]
+async fn every_call_names_the_version_of_the_dialect_and_waits_until_the_time_that_it_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let peer = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 8_192];
+        let length = stream.read(&mut request).await.unwrap();
+        let answer = b"HTTP/1.1 429 Too Many Requests\r\ndate: Tue, 01 Dec 2026 10:00:00 GMT\r\n\
+            retry-after: Tue, 01 Dec 2026 10:00:42 GMT\r\ncontent-length: 2\r\n\r\n{}";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let gateway = gateway_with(&config(&url));
+    let delivery = gateway.charge(&request(&gateway, 1)).await;
+    let wait = Some(Duration::from_secs(42));
+    assert!(
+        matches!(&delivery, Delivery::NotSent { retry_after, .. } if *retry_after == wait),
+        "{delivery:?}"
+    );
+    assert!(peer.await.unwrap().contains("stripe-version: 2024-06-20\r\n"));
+}
+
 /// A peer that takes the whole request, charges who knows what, and says nothing sensible.
 #[tokio::test]
 async fn answers_that_are_no_http_are_unknown() {

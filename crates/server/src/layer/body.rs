@@ -19,7 +19,7 @@ use super::budget::{HeldBytes, Holder};
 use super::limit::address_of;
 use super::refuse;
 use super::streamed::{inflated, operation_of};
-use crate::app::{App, BODY_BYTES_MAX};
+use crate::app::{App, body_bytes_max};
 use crate::auth::Caller;
 use crate::limits::network;
 
@@ -68,7 +68,7 @@ async fn plain_body(
     operation: &OperationInfo,
     held: &mut HeldBytes,
 ) -> Result<Bytes, Rejection> {
-    let bytes_max = operation.plain_bytes_max.unwrap_or(BODY_BYTES_MAX);
+    let bytes_max = body_bytes_max(operation);
     let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > bytes_max) {
         return Err(too_large(bytes_max));

@@ -220,6 +220,7 @@ mod tests {
             scopes: &[],
             streamed: false,
             plain_bytes_max: None,
+            has_long_body: true,
             answers: &[],
         };
         let rejection = with_cross_field_faults(&context, &operation, rejection);

@@ -18,8 +18,8 @@ use payment_runs_engine::reconcile::{Difference, Finding, Remedy};
 use super::fixtures::{ENTITY, GATEWAY, Stand, approved, at, declined, scope};
 
 /// Stands for a list of documents.
-fn digest(documents: &[DocumentId]) -> Option<String> {
-    Some(documents.iter().map(|one| format!("{one};")).collect())
+fn digest(documents: &[DocumentId]) -> String {
+    documents.iter().map(DocumentId::to_string).collect::<Vec<_>>().join(";")
 }
 
 /// An approved charge for documents of an account that the ledger does not know.
@@ -43,15 +43,20 @@ async fn charge(
             account: Some(account.id),
             document: Some(ids[0]),
             documents: several,
-            documents_digest: several.and_then(|_| digest(&ids)),
+            documents_digest: several.map(|_| digest(&ids)),
         },
     }
 }
 
 async fn settle(stand: &Stand<'_>, charges: &[ListedCharge], is_applied: bool) -> Vec<Finding> {
     let differences = charges.iter().cloned().map(Difference::Unknown).collect();
-    let work =
-        Differences { gateway: GATEWAY, differences, digest: Arc::new(digest), now: at(9), is_applied };
+    let work = Differences {
+        gateway: GATEWAY,
+        differences,
+        digest: Arc::new(|one| Some(digest(one))),
+        now: at(9),
+        is_applied,
+    };
     stand.reconciliation.settle_differences(work, stand.ids()).await.unwrap()
 }
 
@@ -163,7 +168,7 @@ pub async fn an_unmatched_payment_keeps_runs_off_until_a_person_decides(stand: S
 }
 
 pub async fn processed_payments_come_page_by_page(stand: Stand<'_>) {
-    stand.add_accounts(&vec![1; 7]).await;
+    stand.add_accounts(&[1; 7]).await;
     stand.create_run(1, stand.new_run()).await;
     stand.select(2, 4).await;
     let intents = stand.work_off(3, approved).await;

@@ -13,7 +13,7 @@ use super::pieces::Pieces;
 use crate::{Category, FAULTS_MAX, Fault, Location};
 
 /// A body of so many bytes is judged as a whole.
-const WHOLE_BYTES_MAX: usize = 64 * 1024;
+const WHOLE_BYTES_MAX: usize = 8 * 1024;
 
 /// Enum values that a message lists; longer lists are cut.
 const VALUES_LISTED_MAX: usize = 25;

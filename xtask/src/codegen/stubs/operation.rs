@@ -9,7 +9,10 @@ use super::super::types::docs;
 use super::answers::{self, HeaderSets};
 use super::params::{self, PLACES};
 use super::{body_type, ident, shared_item, text};
-use crate::spec::ir::{Api, Body, Kind, Media, Operation, Place};
+use crate::spec::ir::{Additional, Api, Body, Kind, Media, Operation, Place, Schema};
+
+/// Entries of a list up to which a body that holds it is taken to be short.
+const SHORT_LIST_MAX: u64 = 100;
 
 pub(super) fn module(api: &Api, operation: &Operation, headers: &HeaderSets) -> Result<TokenStream> {
     let name = ident(&operation.ident);
@@ -56,6 +59,9 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
     let plain_bytes_max = operation.body.as_ref().and_then(|body| body.plain_bytes_max);
     let plain_bytes_max = plain_bytes_max.map(Literal::u64_unsuffixed);
     let plain_bytes_max = plain_bytes_max.map_or_else(|| quote!(None), |bytes| quote!(Some(#bytes)));
+    let mut seen = IndexSet::new();
+    let has_long_body =
+        operation.body.as_ref().is_some_and(|body| is_long(api, &body.content.schema, &mut seen));
     let answers: IndexSet<&String> = operation
         .successes()
         .filter_map(|response| response.content.as_ref())
@@ -73,9 +79,38 @@ fn info(api: &Api, operation: &Operation) -> Result<TokenStream> {
             scopes: &[#(#scopes),*],
             streamed: #streamed,
             plain_bytes_max: #plain_bytes_max,
+            has_long_body: #has_long_body,
             answers: &[#(#answers),*],
         };
     })
+}
+
+/// Whether a value can hold a list of many entries, or anything, or itself. Custom fields are single values.
+fn is_long<'a>(api: &'a Api, schema: &'a Schema, seen: &mut IndexSet<&'a str>) -> bool {
+    let inside: Vec<&Schema> = match &schema.kind {
+        Kind::Array(array) if array.max_items.is_none_or(|max| max > SHORT_LIST_MAX) => return true,
+        Kind::Array(array) => vec![&array.items],
+        Kind::Map(values) => vec![values],
+        Kind::Object(object) => {
+            let more = match &object.additional {
+                Additional::Map(schema) => Some(&**schema),
+                Additional::Custom { .. } | Additional::Forbidden | Additional::Ignored => None,
+            };
+            object.fields.iter().map(|field| &field.schema).chain(more).collect()
+        }
+        Kind::OneOf(one) => one.variants.iter().collect(),
+        Kind::Ref(name) => {
+            if !seen.insert(name) {
+                return true;
+            }
+            let is_long = api.schemas.get(name).is_none_or(|one| is_long(api, &one.schema, seen));
+            seen.pop();
+            return is_long;
+        }
+        Kind::Any => return true,
+        Kind::String(_) | Kind::Enum(_) | Kind::Integer(_) | Kind::Decimal(_) | Kind::Bool => Vec::new(),
+    };
+    inside.into_iter().any(|one| is_long(api, one, seen))
 }
 
 /// How an argument of the trait's method is read, in order: its name and the call that reads it.

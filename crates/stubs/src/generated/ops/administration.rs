@@ -14,6 +14,7 @@ pub mod list_clients {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -140,6 +141,7 @@ pub mod create_client {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -255,6 +257,7 @@ pub mod get_client {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -375,6 +378,7 @@ pub mod update_client {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -500,6 +504,7 @@ pub mod delete_client {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -620,6 +625,7 @@ pub mod rotate_client {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -740,6 +746,7 @@ pub mod list_entities {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -848,6 +855,7 @@ pub mod create_entity {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -963,6 +971,7 @@ pub mod list_organizations {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -1071,6 +1080,7 @@ pub mod create_organization {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -1186,6 +1196,7 @@ pub mod update_organization {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -1311,6 +1322,7 @@ pub mod get_settings {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -1419,6 +1431,7 @@ pub mod update_settings {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

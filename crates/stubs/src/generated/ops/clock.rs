@@ -14,6 +14,7 @@ pub mod get_clock {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -119,6 +120,7 @@ pub mod set_clock {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

@@ -14,6 +14,7 @@ pub mod export_decisions {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/x-ndjson", "text/csv"],
     };
     /// Parameters of the query.
@@ -141,6 +142,7 @@ pub mod export_payments {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/x-ndjson", "text/csv"],
     };
     /// Parameters of the query.

@@ -14,6 +14,7 @@ pub mod get_health {
         scopes: &[],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented answers of `getHealth`.
@@ -93,6 +94,7 @@ pub mod get_readiness {
         scopes: &[],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented answers of `getReadiness`.

@@ -14,6 +14,7 @@ pub mod list_imports {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -140,6 +141,7 @@ pub mod create_import {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -267,6 +269,7 @@ pub mod get_import {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -387,6 +390,7 @@ pub mod send_import_lines {
         scopes: &[&["write_billing_objects"]],
         streamed: true,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -527,6 +531,7 @@ pub mod list_import_faults {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -14,6 +14,7 @@ pub mod list_decisions {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -162,6 +163,7 @@ pub mod get_progress {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -282,6 +284,7 @@ pub mod preview_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -413,6 +416,7 @@ pub mod cancel_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -545,6 +549,7 @@ pub mod stop_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -677,6 +682,7 @@ pub mod list_payment_run_payments {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -820,6 +826,7 @@ pub mod watch_payment_run {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["text/event-stream"],
     };
     /// Parameters of the path.

@@ -14,6 +14,7 @@ pub mod list_payments {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -150,6 +151,7 @@ pub mod get_payment {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -270,6 +272,7 @@ pub mod resolve_payment {
         scopes: &[&["manage_payment_runs", "process_electronic_payment"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -14,6 +14,7 @@ pub mod list_schedules {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -140,6 +141,7 @@ pub mod create_schedule {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -267,6 +269,7 @@ pub mod get_schedule {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -387,6 +390,7 @@ pub mod update_schedule {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -524,6 +528,7 @@ pub mod delete_schedule {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

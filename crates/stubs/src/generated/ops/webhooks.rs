@@ -14,6 +14,7 @@ pub mod list_webhooks {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -122,6 +123,7 @@ pub mod create_webhook {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -237,6 +239,7 @@ pub mod get_webhook {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -357,6 +360,7 @@ pub mod update_webhook {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -482,6 +486,7 @@ pub mod delete_webhook {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -602,6 +607,7 @@ pub mod rotate_webhook {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -722,6 +728,7 @@ pub mod list_deliveries {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -865,6 +872,7 @@ pub mod replay_delivery {
         scopes: &[&["administer"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

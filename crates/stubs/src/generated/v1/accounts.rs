@@ -14,6 +14,7 @@ pub mod create_account {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -157,6 +158,7 @@ pub mod get_account {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -295,6 +297,7 @@ pub mod update_account {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -14,6 +14,7 @@ pub mod create_token {
         scopes: &[],
         streamed: false,
         plain_bytes_max: Some(8192),
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

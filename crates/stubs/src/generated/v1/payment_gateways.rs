@@ -14,6 +14,7 @@ pub mod list_payment_gateways {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Documented headers of the request.

@@ -14,6 +14,7 @@ pub mod list_payment_runs {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -201,6 +202,7 @@ pub mod create_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -344,6 +346,7 @@ pub mod get_payment_run {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -482,6 +485,7 @@ pub mod update_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -625,6 +629,7 @@ pub mod delete_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -763,6 +768,7 @@ pub mod get_payment_run_summary {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -901,6 +907,7 @@ pub mod get_payment_run_data {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

@@ -14,6 +14,7 @@ pub mod list_payments {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -217,6 +218,7 @@ pub mod create_payment {
         scopes: &[&["write_billing_objects"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: true,
         answers: &["application/json"],
     };
     /// Documented headers of the request.
@@ -360,6 +362,7 @@ pub mod get_payment {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.

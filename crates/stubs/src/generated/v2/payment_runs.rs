@@ -15,6 +15,7 @@ pub mod list_payment_runs {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -284,6 +285,7 @@ pub mod create_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the query.
@@ -582,6 +584,7 @@ pub mod get_payment_run {
         scopes: &[&["read"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -854,6 +857,7 @@ pub mod update_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
@@ -1162,6 +1166,7 @@ pub mod delete_payment_run {
         scopes: &[&["manage_payment_runs"]],
         streamed: false,
         plain_bytes_max: None,
+        has_long_body: false,
         answers: &["application/json"],
     };
     /// Parameters of the path.
