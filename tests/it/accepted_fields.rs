@@ -196,7 +196,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("updateOrganization", "its name is unique and alone; the tests of administration read it back"),
     ("previewPaymentRun", "the body of createPaymentRun; the preview equals the run that follows"),
     ("resolvePayment", "a payment is resolved once; the tests of resolving read each field back"),
-    ("sendImportLines", "lines of imports, each column of which is read back by the tests of imports"),
+    ("sendImportLines", "lines of imports, each column of which is read back by the tests of their columns"),
     ("setClock", "its field is the time that every test reads"),
 ];
 

@@ -170,6 +170,20 @@ async fn bodies_that_are_no_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_too_many_fields_is_refused() {
+    let server = TestServer::start().await;
+    let form = "application/x-www-form-urlencoded";
+    for (fields, is_told) in [(16, false), (17, true)] {
+        let pairs: Vec<String> = (0..fields).map(|at| format!("field{at}=x")).collect();
+        let call = server.caller.call("POST", "/oauth/token").header("content-type", form);
+        let answer = call.raw(pairs.join("&").into_bytes()).await;
+        let message = &answer.body["message"];
+        assert_eq!(*message == "the form has more than 16 fields", is_told, "{fields}: {message}");
+        assert!(answer.status == 400 || !is_told, "{}", answer.status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_over_the_bound_and_bombs() {
     let server = TestServer::start().await;
     let call = || server.caller.call("POST", "/v1/payment-runs").header("content-type", "application/json");

@@ -11,8 +11,10 @@ use payment_runs_node::testing::TestNode;
 use payment_runs_tests::TestServer;
 use payment_runs_tests::contract::root;
 use payment_runs_tests::samples::{Sample, SampleRequest, samples};
-use payment_runs_tests::world::{CARD_APPROVED, World};
+use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use serde_json::{Value, json};
+
+use crate::import_columns::{FORMATS, KINDS, columns_of, import_as, key, line};
 
 /// A number that comes up nowhere else, as people write it.
 const NUMBER: &str = "4000 0566 5566 5556";
@@ -85,6 +87,44 @@ async fn no_text_of_any_body_takes_a_number() {
         }
     }
     assert!(seen.len() > 100, "only {} fields were tried", seen.len());
+    assert_not_stored(&server);
+}
+
+/// Lines of a kind with a number in one column each, and that column.
+fn lines_with_numbers(kind: &str, schema: &str) -> (Vec<Value>, Vec<String>) {
+    let columns: Vec<String> = columns_of(schema).into_iter().flat_map(|name| [name.clone(), name]).collect();
+    let forms = [format!("card {NUMBER}."), DIGITS.to_owned()];
+    let lines = (0..).zip(&columns).zip(forms.iter().cycle()).map(|((serial, column), form)| {
+        let mut line = line(kind, &key(kind, serial));
+        line[column.as_str()] = json!(form);
+        line
+    });
+    (lines.collect(), columns)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_column_of_an_import_takes_a_number() {
+    let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
+    for (kind, schema) in KINDS {
+        let (lines, columns) = lines_with_numbers(kind, schema);
+        for format in FORMATS {
+            let import = import_as(&server.caller, kind, format, &lines).await;
+            let refused = (&import["lines_stored"], &import["lines_refused"]);
+            assert_eq!(refused, (&json!(0), &json!(columns.len())), "{kind} {format}: {import}");
+            let path = format!("/ops/imports/{}/faults?page_size=99", text(&import, "id"));
+            let faults = server.caller.get(&path).await;
+            let told = faults.body["data"].as_array().unwrap();
+            assert_eq!(told.len(), columns.len(), "{kind} {format}");
+            for (fault, column) in told.iter().zip(&columns) {
+                let mut errors = fault["errors"].as_array().unwrap().iter();
+                let holds = |error: &Value| text(error, "message").contains("looks like a card number");
+                let is_told = errors.any(|error| error["parameter"] == column.as_str() && holds(error));
+                assert!(is_told, "{kind} {format} {column}: {fault}");
+            }
+            let told = format!("{import} {}", String::from_utf8_lossy(&faults.bytes));
+            assert!(!told.contains(NUMBER) && !told.contains(DIGITS), "{told}");
+        }
+    }
     assert_not_stored(&server);
 }
 

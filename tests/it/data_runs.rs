@@ -1,12 +1,17 @@
-//! As many data records as one request may have.
+//! Data records: what each of their fields does, and as many of them as one request may have.
 
-use payment_runs_engine::account::Scope;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use payment_runs_engine::account::{GatewayConfig, Scope};
 use payment_runs_engine::command::Load;
 use payment_runs_engine::document::{Document, DocumentKind, DocumentStatus};
-use payment_runs_engine::ids::{DocumentId, EntityKey, Key};
+use payment_runs_engine::ids::{DocumentId, EntityKey, GatewayId, Key};
 use payment_runs_engine::ports::Ledger as _;
+use payment_runs_gateway::stripe::{SecretKey, StripeConfig, StripeGateway};
 use payment_runs_tests::TestServer;
-use payment_runs_tests::world::{CARD_APPROVED, World, text};
+use payment_runs_tests::contract::contract;
+use payment_runs_tests::world::{CARD_APPROVED, World, merge, text};
 use serde_json::{Value, json};
 
 const DUE: &str = "2024-07-01";
@@ -87,4 +92,137 @@ async fn fifty_thousand_records_are_collected_in_one_run() {
     let refused = server.caller.post("/v1/payment-runs", body).await;
     assert_eq!(refused.status, 400, "{}", refused.body);
     assert!(text(&refused.body["reasons"][0], "message").contains("data"), "{}", refused.body);
+}
+
+/// A field of a record, what is put over a record that names an invoice, and what is told of the payment where.
+type Row = (&'static str, Value, &'static str, Value);
+
+/// Two accounts that pay by card, with what records may name beside them.
+struct Arranged {
+    one: String,
+    two: String,
+    method: String,
+    gateway: String,
+    invoice: String,
+    numbered_invoice: String,
+    numbered_memo: String,
+}
+
+/// A second gateway, which charges at the same bank; gives its identifier.
+async fn another_gateway(server: &TestServer) -> String {
+    let bank = server.node().simulator().unwrap();
+    let stripe = StripeConfig::new(bank.url(), SecretKey::new("sk_test_second"));
+    let (id, kind) = (GatewayId::from_u128(0x77), "stripe".to_owned());
+    let config = GatewayConfig { id, name: "Second".to_owned(), kind, is_active: true, is_default: false };
+    let gateway = Arc::new(StripeGateway::over_http(&stripe).unwrap());
+    server.node().add_gateway(config, gateway).await.unwrap();
+    id.to_string()
+}
+
+async fn arrange(server: &TestServer) -> Arranged {
+    let (caller, world) = (&server.caller, World::new(&server.caller));
+    let one = world.account_with("One", CARD_APPROVED, json!({ "accountNumber": "ONE" })).await;
+    let two = world.account_with("Two", CARD_APPROVED, json!({ "accountNumber": "TWO" })).await;
+    let method =
+        json!({ "type": "CreditCardReferenceTransaction", "accountKey": one, "tokenId": "pm_card_visa" });
+    let memo = json!({
+        "accountId": one, "autoPost": true, "effectiveDate": DUE, "dueDate": DUE, "number": "SAME",
+        "charges": [{ "chargeId": "charge", "productRatePlanChargeId": "plan", "amount": 30 }],
+    });
+    let numbered = world.invoice_with(&one, json!(30), DUE, json!({ "invoiceNumber": "SAME" })).await;
+    Arranged {
+        method: text(&caller.create("/v1/payment-methods", method).await, "id"),
+        gateway: another_gateway(server).await,
+        invoice: world.invoice(&one, json!(30), DUE).await,
+        numbered_invoice: text(&numbered, "id"),
+        numbered_memo: text(&caller.create("/v1/debit-memos", memo).await, "id"),
+        one,
+        two,
+    }
+}
+
+/// What each field does. Documents that a row names are paid in part, so that they stay open.
+fn rows(of: &Arranged) -> Vec<Row> {
+    let no_document = json!({ "documentType": null, "documentId": null, "amount": null });
+    let over = |more: Value| {
+        let mut patch = no_document.clone();
+        patch.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        patch
+    };
+    let numbered = |kind: &str| json!({ "documentType": kind, "documentId": null, "documentNumber": "SAME" });
+    let document = "/ops/documents/0/document_id";
+    vec![
+        ("accountId", over(json!({ "accountId": of.two })), "/v1/accountId", json!(of.two)),
+        (
+            "accountNumber",
+            over(json!({ "accountId": null, "accountNumber": "TWO" })),
+            "/v1/accountId",
+            json!(of.two),
+        ),
+        ("documentType", numbered("DebitMemo"), document, json!(of.numbered_memo)),
+        ("documentNumber", numbered("Invoice"), document, json!(of.numbered_invoice)),
+        ("documentId", json!({ "documentId": of.invoice }), document, json!(of.invoice)),
+        ("amount", json!({ "amount": 4.5 }), "/v1/amount", json!(4.5)),
+        ("paymentMethodId", json!({ "paymentMethodId": of.method }), "/v1/paymentMethodId", json!(of.method)),
+        ("paymentGatewayId", json!({ "paymentGatewayId": of.gateway }), "/v1/gatewayId", json!(of.gateway)),
+        ("comment", json!({ "comment": "Part" }), "/v1/comment", json!("Part")),
+        ("standalone", over(json!({ "standalone": true, "amount": 1 })), "/v1/standalone", json!(true)),
+        (
+            "currency",
+            over(json!({ "standalone": true, "amount": 1, "currency": "EUR" })),
+            "/v1/currency",
+            json!("EUR"),
+        ),
+    ]
+}
+
+/// The first payment of a run of one record, as both APIs tell it.
+async fn paid(server: &TestServer, record: &Value) -> Value {
+    let run = World::new(&server.caller).run(json!({ "targetDate": TARGET, "data": [record] })).await;
+    let id = text(&run, "id");
+    let payments = server.caller.get(&format!("/ops/payment-runs/{id}/payments")).await.body;
+    let payment = &payments["data"][0];
+    assert_eq!(payment["state"], "processed", "{record}: {payments}");
+    let told = server.caller.get(&format!("/v1/payments/{}", text(payment, "id"))).await.body;
+    json!({ "v1": told, "ops": payment })
+}
+
+/// The fields of a record, as the contract has them.
+fn record_fields() -> BTreeSet<String> {
+    let mut operations = contract().operations.iter();
+    let operation = operations.find(|one| one.api == "v1" && one.id == "createPaymentRun").unwrap();
+    let fields = contract().body_fields(operation);
+    fields.iter().filter_map(|field| field.strip_prefix("data[].")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_field_of_a_record_changes_its_payment_or_is_refused_by_name() {
+    let server = TestServer::start().await;
+    let world = World::new(&server.caller);
+    let arranged = arrange(&server).await;
+    let base = world.invoice(&arranged.one, json!(30), DUE).await;
+    let base =
+        json!({ "accountId": arranged.one, "documentType": "Invoice", "documentId": base, "amount": 1 });
+    let before = paid(&server, &base).await;
+    let mut fields = record_fields();
+    for (field, patch, place, told) in rows(&arranged) {
+        assert!(fields.remove(field), "{field} is no field");
+        // What a record without a document takes.
+        world.invoice(&arranged.two, json!(10), DUE).await;
+        let mut record = base.clone();
+        merge(&mut record, patch);
+        let after = paid(&server, &record).await;
+        assert_ne!(before.pointer(place), Some(&told), "{field}");
+        assert_eq!(after.pointer(place), Some(&told), "{field}: {after}");
+    }
+    for field in fields {
+        let item = field.strip_prefix("dataItems[].").unwrap_or_else(|| panic!("{field} does nothing"));
+        let mut record = base.clone();
+        let value = if item == "amount" { json!(1) } else { json!("x") };
+        record["dataItems"] = json!([{ item: value }]);
+        let body = json!({ "targetDate": TARGET, "data": [record] });
+        let refused = server.caller.post("/v1/payment-runs", body).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(refused.body.to_string().contains("dataItems"), "{}", refused.body);
+    }
 }

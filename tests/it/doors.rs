@@ -51,10 +51,16 @@ fn fields(answer: &Answer) -> String {
 
 /// What became of one line: the fields at fault, none when it was stored.
 async fn line(caller: &Caller, kind: &str, line: &Value) -> Vec<String> {
-    let import = caller.post("/ops/imports", json!({ "kind": kind, "format": "ndjson" })).await.body;
+    line_of(caller, kind, "ndjson", line.to_string()).await
+}
+
+/// The same of a body of one line in a format.
+async fn line_of(caller: &Caller, kind: &str, format: &str, body: String) -> Vec<String> {
+    let import = caller.post("/ops/imports", json!({ "kind": kind, "format": format })).await.body;
     let path = format!("/ops/imports/{}", text(&import, "id"));
-    let call = caller.call("POST", &format!("{path}/lines")).header("content-type", "application/x-ndjson");
-    let sent = call.raw(line.to_string().into_bytes()).await;
+    let media_type = if format == "csv" { "text/csv" } else { "application/x-ndjson" };
+    let call = caller.call("POST", &format!("{path}/lines")).header("content-type", media_type);
+    let sent = call.raw(body.into_bytes()).await;
     assert_eq!(sent.status, 200, "{}", sent.body);
     let faults = caller.get(&format!("{path}/faults")).await.body;
     let errors = faults["data"][0]["errors"].as_array().cloned().unwrap_or_default();
@@ -81,6 +87,13 @@ async fn names_and_numbers_are_what_they_look_like_at_every_door() {
     caller.create("/v1/accounts", account("Ada", "A-1")).await;
     let organization = caller.post("/ops/organizations", json!({ "name": "East" })).await.body;
     let organization = format!("/ops/organizations/{}", text(&organization, "organization_id"));
+    let schedule =
+        json!({ "repeat_type": "daily", "run_time": 2, "repeat_from": "2999-01-01", "payment_run": {} });
+    let made = caller.post("/ops/schedules", schedule.clone()).await.body;
+    let made_schedule = format!("/ops/schedules/{}", text(&made, "id"));
+    let webhook = json!({ "url": "https://example.com", "events": ["payment_run_completed"] });
+    let made = caller.post("/ops/webhooks", webhook.clone()).await.body;
+    let made_webhook = format!("/ops/webhooks/{}", text(&made["webhook"], "id"));
     for name in NO_NAMES {
         let doors = [
             ("POST", "/v1/accounts", account("Ada", name), "accountNumber"),
@@ -94,21 +107,11 @@ async fn names_and_numbers_are_what_they_look_like_at_every_door() {
             ("POST", "/ops/entities", json!({ "name": name }), "name"),
             ("POST", "/ops/organizations", json!({ "name": name }), "name"),
             ("PATCH", &organization, json!({ "name": name }), "name"),
-            (
-                "POST",
-                "/ops/schedules",
-                json!({
-                    "name": name, "repeat_type": "daily", "run_time": 2, "repeat_from": "2999-01-01", "payment_run": {},
-                }),
-                "name",
-            ),
+            ("POST", "/ops/schedules", with(schedule.clone(), "name", name), "name"),
+            ("PATCH", &made_schedule, json!({ "name": name }), "name"),
             ("POST", "/ops/imports", json!({ "kind": "accounts", "format": "csv", "name": name }), "name"),
-            (
-                "POST",
-                "/ops/webhooks",
-                json!({ "url": "https://example.com", "events": ["payment_run_completed"], "description": name }),
-                "description",
-            ),
+            ("POST", "/ops/webhooks", with(webhook.clone(), "description", name), "description"),
+            ("PATCH", &made_webhook, json!({ "description": name }), "description"),
         ];
         for (method, path, body, field) in doors {
             let told = fields(&caller.call(method, path).json(&body).await);
@@ -155,6 +158,25 @@ async fn a_number_has_one_length_at_every_door() {
         assert_eq!(line(caller, kind, &made(name, &long("import-", length))).await, none, "{name}");
         assert_eq!(line(caller, kind, &made(name, &long("import-", length + 1))).await, ["number"], "{name}");
     }
+}
+
+/// A float would be nothing in place of the first, and another number in place of the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_cannot_be_held_exactly_are_refused_at_every_door() {
+    let server = TestServer::start().await;
+    let caller = &server.caller;
+    for number in ["1e-400", "98765432109876543210"] {
+        let run =
+            format!(r#"{{"targetDate":"2026-01-01","data":[{{"accountId":"A-1","amount":{number}}}]}}"#);
+        let call = caller.call("POST", "/v1/payment-runs").header("content-type", "application/json");
+        let told = fields(&call.raw(run.into_bytes()).await);
+        assert!(told.contains("'data[0].amount' has more digits than can be held exactly"), "{told}");
+        let object = format!(r#"{{"name":"Ada","number":"A-1","currency":"USD","credit_balance":{number}}}"#);
+        assert_eq!(line_of(caller, "accounts", "ndjson", object).await, ["credit_balance"], "{number}");
+        let columns = format!("name,number,currency,credit_balance\nAda,A-1,USD,{number}\n");
+        assert_eq!(line_of(caller, "accounts", "csv", columns).await, ["credit_balance"], "{number}");
+    }
+    assert_eq!(caller.get("/v1/accounts/A-1").await.status, 404, "nothing was stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]

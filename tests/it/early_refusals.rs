@@ -2,7 +2,7 @@
 
 use payment_runs_node::DRAIN_BYTES_MAX;
 use payment_runs_node::testing::TestNode;
-use payment_runs_server::{BODY_BYTES_MAX, Limits};
+use payment_runs_server::{BODY_BYTES_MAX, Limits, SHORT_BODY_BYTES_MAX};
 use payment_runs_tests::TestServer;
 use payment_runs_tests::raw::RawConnection;
 use payment_runs_tests::world::text;
@@ -19,6 +19,11 @@ fn head(line: &str, token: &str, more: &str) -> String {
     format!(
         "{line} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n{more}"
     )
+}
+
+/// The head of a request that sends lines to an import that is not there.
+fn lines(token: &str, more: &str) -> String {
+    head("POST /ops/imports/x/lines", token, more).replace("application/json", "application/x-ndjson")
 }
 
 async fn server(limits: Limits) -> TestServer {
@@ -39,8 +44,10 @@ async fn refusals(server: &TestServer) -> Vec<Early> {
     let (token, none) = (server.token(), powerless(server).await);
     let create = "POST /v1/payment-runs";
     vec![
+        ("no token", format!("{create} HTTP/1.1\r\nhost: x\r\n"), 401),
         ("a token that is not valid", head(create, "x", ""), 401),
         ("a missing permission", head(create, &none, ""), 403),
+        ("two hosts", head(create, &token, "host: y\r\n"), 400),
         ("a bad track id", head(create, &token, "zuora-track-id: a:b\r\n"), 400),
         ("an answer that is not served", head(create, &token, "accept: text/html\r\n"), 406),
         ("an unknown path", head("POST /v1/nowhere", &token, ""), 404),
@@ -48,6 +55,11 @@ async fn refusals(server: &TestServer) -> Vec<Early> {
         ("an unknown method", head("PATCH /v1/payment-runs", &token, ""), 405),
         ("an unknown method of a public path", head("POST /healthz", "x", ""), 405),
         ("a foreign entity", head(create, &token, "zuora-entity-ids: 1\r\n"), 403),
+        ("a foreign organization", head(create, &token, "zuora-org-ids: 1\r\n"), 403),
+        ("lines of a wrong media type", head("POST /ops/imports/x/lines", &token, ""), 415),
+        ("lines in a wrong encoding", lines(&token, "content-encoding: br\r\n"), 415),
+        ("lines with an idempotency key", lines(&token, "idempotency-key: 1\r\n"), 400),
+        ("lines of an unknown import", lines(&token, ""), 404),
         ("a body that nobody reads", head("GET /healthz", "x", ""), 200),
     ]
 }
@@ -95,22 +107,67 @@ async fn a_long_body_ends_the_connection_which_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_ends_the_connection() {
     let server = server(Limits::default()).await;
-    let mut connection = RawConnection::to(server.node().node().address()).await;
-    let declared = format!("content-length: {}\r\n\r\n", BODY_BYTES_MAX + 1);
-    connection.send(head("POST /v1/payment-runs", &server.token(), &declared).as_bytes()).await;
-    connection.send(&vec![b' '; LONG]).await;
-    assert_eq!(connection.answer_that_closes().await, (413, true));
+    for (line, bytes_max) in
+        [("POST /v1/payment-runs", BODY_BYTES_MAX), ("POST /v2/payment_runs", SHORT_BODY_BYTES_MAX)]
+    {
+        let mut connection = RawConnection::to(server.node().node().address()).await;
+        let declared = format!("content-length: {}\r\n\r\n", bytes_max + 1);
+        connection.send(head(line, &server.token(), &declared).as_bytes()).await;
+        connection.send(&vec![b' '; LONG]).await;
+        assert_eq!(connection.answer_that_closes().await, (413, true), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_up_quota_keeps_the_connection() {
-    let server = server(Limits { requests_per_minute: 0, ..Limits::default() }).await;
+async fn a_request_for_a_token_is_refused_alike() {
+    let server = server(Limits::default()).await;
+    let plain =
+        "POST /oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    let compressed = format!("{plain}content-encoding: gzip\r\n");
     let mut connection = RawConnection::to(server.node().node().address()).await;
-    let head = head("POST /v1/payment-runs", &server.token(), "");
-    for _ in 0..3 {
-        assert_eq!(send_in_two(&mut connection, &head, SHORT).await, (429, false));
+    for (head, bytes, status) in [(plain, SHORT, 413), (compressed.as_str(), 1, 415)] {
+        assert_eq!(send_in_two(&mut connection, head, bytes).await, (status, false), "{head}");
+        assert_goes_on(&mut connection, head).await;
     }
-    assert_goes_on(&mut connection, "429").await;
+    assert_eq!(send_in_two(&mut connection, plain, LONG).await, (413, true));
+    assert_eq!(connection.until_closed().await, "");
+}
+
+/// Refusals that come after the body was read, however long it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_was_read_keeps_the_connection() {
+    let server = server(Limits::default()).await;
+    let (token, create) = (server.token(), "POST /v1/payment-runs");
+    let update = "PUT /v1/payment-runs/PR-00000001";
+    let refusals: [Early; 3] = [
+        ("a wrong media type", head(create, &token, "").replace("application/json", "text/plain"), 415),
+        ("a wrong encoding", head(create, &token, "content-encoding: br\r\n"), 415),
+        ("an update with an idempotency key", head(update, &token, "idempotency-key: 1\r\n"), 400),
+    ];
+    let mut connection = RawConnection::to(server.node().node().address()).await;
+    for (what, head, status) in refusals {
+        for bytes in [1, SHORT, LONG] {
+            let told = send_in_two(&mut connection, &head, bytes).await;
+            assert_eq!(told, (status, false), "{what}");
+            assert_goes_on(&mut connection, what).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_keep_the_connection() {
+    let used_up = Limits { requests_per_minute: 0, ..Limits::default() };
+    let at_once = Limits { concurrent_requests: 0, ..Limits::default() };
+    for (what, limits) in [("a used up quota", used_up), ("too many at once", at_once)] {
+        let server = server(limits).await;
+        let mut connection = RawConnection::to(server.node().node().address()).await;
+        let head = head("POST /v1/payment-runs", &server.token(), "");
+        for _ in 0..3 {
+            assert_eq!(send_in_two(&mut connection, &head, SHORT).await, (429, false), "{what}");
+        }
+        assert_goes_on(&mut connection, what).await;
+        assert_eq!(send_in_two(&mut connection, &head, LONG).await, (429, true), "{what}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -426,6 +426,28 @@ async fn lines_are_taken_until_their_client_may_not_send_any_more() {
     assert_eq!(counts(&admin.get(&path).await.body), (1_001, 1_000, 0), "what came before stays");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn reasons_are_kept_of_so_many_lines_of_a_client_and_day() {
+    const KEPT_OF_AN_IMPORT: usize = 5_000;
+    const KEPT_OF_A_DAY: usize = 50_000;
+    let server = TestServer::start_at("2026-02-01T23:59:30Z").await;
+    let caller = &server.caller;
+    let bad = async |lines: usize| {
+        let id = begin(caller, "accounts", "ndjson").await;
+        let import = send(caller, &id, "", &"x\n".repeat(lines)).await.body;
+        let faults = caller.get(&format!("/ops/imports/{id}/faults?page_size=1")).await.body;
+        (import["lines_refused"].as_u64().unwrap(), faults["data"].as_array().unwrap().len())
+    };
+    for _ in 0..KEPT_OF_A_DAY / KEPT_OF_AN_IMPORT {
+        assert_eq!(bad(KEPT_OF_AN_IMPORT).await, (5_000, 1));
+    }
+    assert_eq!(bad(3).await, (3, 0), "they are counted, and their reasons are not kept");
+    let good = json!({ "number": "A-1", "name": "One", "currency": "USD" });
+    assert_eq!(counts(&import(caller, "accounts", &[good]).await), (2, 1, 0));
+    server.advance_to("2026-02-02T00:00:00Z");
+    assert_eq!(bad(3).await, (3, 1), "a day later there is room again");
+}
+
 /// The most memory that this process has used, in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

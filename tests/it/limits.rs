@@ -1,11 +1,16 @@
 //! Quotas and requests at once: what every answer tells, and who is told to wait.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use payment_runs_node::testing::{CLIENT_ID, CLIENT_SECRET, TestNode};
 use payment_runs_server::Limits;
 use payment_runs_tests::TestServer;
 use payment_runs_tests::caller::Answer;
 use payment_runs_tests::world::text;
 use serde_json::json;
+use tokio::time::Instant;
 
 const NOW: &str = "2024-07-28T10:15:20Z";
 
@@ -155,6 +160,30 @@ async fn guesses_shut_out_nobody_who_knows_a_secret() {
 
     // One at a time is answered for an address, and a few wait.
     let many = (0..12).map(|_| server.caller.request_token(CLIENT_ID, "guess"));
-    let answers = futures_util::future::join_all(many).await;
+    let answers = join_all(many).await;
     assert!(answers.iter().all(|answer| answer.status == 429));
+}
+
+/// Guesses beyond the quota take a second each, one after the other, in which a client goes on that knows its secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_are_slowed_and_who_knows_a_secret_is_not() {
+    const GUESSES: u32 = 2;
+    const PAUSE: Duration = Duration::from_secs(1);
+    let server = server(Limits { tokens_per_minute: 1, ..Limits::default() }).await;
+    let guess = || server.caller.request_token(CLIENT_ID, "guess");
+    assert_eq!(guess().await.status, 401, "this one uses up the quota");
+    let began = Instant::now();
+    let mut guesses = pin!(join_all((0..GUESSES).map(|_| guess())));
+    let known = async {
+        // If each of them took its turn among the guesses, they would end after them.
+        for _ in 0..=GUESSES {
+            assert_eq!(server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await.status, 200);
+        }
+    };
+    tokio::select! {
+        _ = &mut guesses => panic!("who knows a secret waited longer than who guesses"),
+        () = known => {}
+    }
+    assert!(guesses.await.iter().all(|answer| answer.status == 429));
+    assert!(began.elapsed() >= GUESSES * PAUSE, "{:?}", began.elapsed());
 }

@@ -91,12 +91,15 @@ async fn a_client_may_read_unless_its_maker_says_otherwise() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_shown_only_to_who_may_write_billing_objects() {
     const TOKEN: &str = "pm_card_visa";
+    const SECOND_TOKEN: &str = "cus_of_the_payer";
     let server = TestServer::start_at("2024-07-28T10:15:00Z").await;
     let admin = &server.caller;
     let account = json!({
         "name": "Payer", "currency": "USD", "autoPay": true,
         "billToContact": { "firstName": "Ada", "lastName": "L", "country": "United States" },
-        "paymentMethod": { "type": "CreditCardReferenceTransaction", "tokenId": TOKEN },
+        "paymentMethod": {
+            "type": "CreditCardReferenceTransaction", "tokenId": TOKEN, "secondTokenId": SECOND_TOKEN,
+        },
     });
     let account = text(&admin.create("/v1/accounts", account).await, "accountId");
     World::new(admin).invoice(&account, json!(10), "2024-07-01").await;
@@ -129,12 +132,15 @@ async fn tokens_are_shown_only_to_who_may_write_billing_objects() {
     ] {
         let answer = other.get(&path).await;
         assert!(answer.status < 500 && answer.status != 403, "{path}: {}", answer.body);
-        assert!(!String::from_utf8_lossy(&answer.bytes).contains(TOKEN), "{path}: {}", answer.body);
+        let told = String::from_utf8_lossy(&answer.bytes);
+        assert!(!told.contains(TOKEN) && !told.contains(SECOND_TOKEN), "{path}: {told}");
     }
     let path = format!("/v1/payment-methods/{method}");
     let told = other.get(&path).await.body;
-    assert_eq!((told.get("tokenId"), &told["id"]), (None, &json!(method)), "all else is there");
+    assert_eq!((told.get("tokenId"), told.get("secondTokenId")), (None, None), "{told}");
+    assert_eq!(told["id"], json!(method), "all else is there");
     let writer =
         logged_in(&server, admin, "writer", json!({ "permissions": ["read", "write_billing_objects"] }));
-    assert_eq!(writer.await.get(&path).await.body["tokenId"], json!(TOKEN));
+    let told = writer.await.get(&path).await.body;
+    assert_eq!((&told["tokenId"], &told["secondTokenId"]), (&json!(TOKEN), &json!(SECOND_TOKEN)));
 }

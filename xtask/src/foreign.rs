@@ -17,8 +17,8 @@ pub use gateways::gateways;
 /// The linters of documents, from npm.
 const REDOCLY: &str = "@redocly/cli@2.77.0";
 const SPECTRAL: &str = "@stoplight/spectral-cli@6.16.3";
-/// The public SDK of v1, from `PyPI`.
-const SDK: &str = "zuora-sdk==3.21.0";
+/// The public SDK of v1, and the HTTP client that most others use, from `PyPI`.
+const SDK: &str = "zuora-sdk==3.21.0 requests==2.34.2";
 /// The fuzzer that reads documents, from `PyPI`.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 /// The generator of clients with a Java of its own, and what the clients it makes need, from `PyPI`.
@@ -76,13 +76,28 @@ pub fn lint(root: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// The public SDK of v1, unmodified, against a server of its own.
+/// The public SDK of v1, unmodified, against a server of its own; then HTTP clients that are refused.
 pub fn sdk(root: &Path) -> Result<()> {
     let python = python(root, "sdk", SDK)?;
     let server = Server::start(root)?;
     let mut script = Command::new(python.join("python"));
     script.arg(root.join("tests/foreign/sdk.py")).args([&server.url, CLIENT_ID, CLIENT_SECRET]);
-    run(&mut script, "make the server do what the SDK expects")
+    run(&mut script, "make the server do what the SDK expects")?;
+    early_refusals(root, &python)
+}
+
+/// HTTP clients of Python and of Node, refused in every way that needs no body, against a server without room for requests to
+/// accounts and one whose quota is used up.
+fn early_refusals(root: &Path, python: &Path) -> Result<()> {
+    let open = Server::start_with(root, &["--concurrent-account-requests", "0"])?;
+    let used_up = Server::start_with(root, &["--requests-per-minute", "0"])?;
+    let arguments = [open.url.as_str(), used_up.url.as_str(), CLIENT_ID, CLIENT_SECRET];
+    let scripts = root.join("tests/foreign");
+    let mend = "make the server keep the connection, or say that it ends: crates/node/src/acceptor/early.rs";
+    let mut script = Command::new(python.join("python"));
+    run(script.arg(scripts.join("early_refusals.py")).args(arguments), mend)?;
+    let mut script = Command::new("node");
+    run(script.arg(scripts.join("early_refusals.mjs")).args(arguments), mend)
 }
 
 /// A client of v2 that openapi-generator makes from the document alone, against a server of its own.
@@ -160,6 +175,10 @@ struct Server {
 
 impl Server {
     fn start(root: &Path) -> Result<Self> {
+        Self::start_with(root, &[])
+    }
+
+    fn start_with(root: &Path, quotas: &[&str]) -> Result<Self> {
         let mut build = Command::new("cargo");
         build.args(["build", "--quiet", "--locked", "-p", "payment-runs-cli"]).current_dir(root);
         run(&mut build, "make the server compile")?;
@@ -167,7 +186,7 @@ impl Server {
         let folder = tempfile::tempdir().context("make a folder for the database")?;
         let mut serve = Command::new(&program);
         serve.args(["serve", "--listen", "127.0.0.1:0", "--database"]);
-        serve.arg(format!("sqlite:{}", folder.path().join("foreign.db").display()));
+        serve.arg(format!("sqlite:{}", folder.path().join("foreign.db").display())).args(quotas);
         serve.env("PAYMENT_RUNS_CLIENT_ID", CLIENT_ID).env("PAYMENT_RUNS_CLIENT_SECRET", CLIENT_SECRET);
         let mut process = serve
             .stdout(Stdio::piped())

@@ -201,7 +201,7 @@ pub struct Run {
     pub executed_at: Option<Timestamp>,
     /// When its work ended (UTC).
     pub completed_at: Option<Timestamp>,
-    /// Why it could not go on.
+    /// Why it could not go on, or why payments of it could not be sent.
     pub error_message: Option<String>,
     /// Who and when.
     pub stamps: Stamps,

@@ -19,6 +19,10 @@ const DAY_S: i64 = 86_400;
 /// Refusals of one client that are kept under idempotency keys in a day; later ones are carried out again when they are repeated.
 const REFUSALS_KEPT_MAX: u64 = 10_000;
 
+/// Refused lines of one client whose reasons are kept in a day: those of ten imports that are refused from end to end. Further
+/// ones are counted only.
+const REFUSED_LINES_KEPT_MAX: u64 = 50_000;
+
 /// Where the window of a day stands among a client's windows.
 const DAY: usize = 2;
 
@@ -149,6 +153,8 @@ struct Usage {
     windows: [Used; 3],
     /// Refusals that were kept today.
     refusals: Used,
+    /// Refused lines of imports for which there was room today.
+    refused_lines: Used,
     running: u32,
     running_high_volume: u32,
 }
@@ -231,6 +237,31 @@ impl Limiter {
         }
         let usage = clients.entry(client.to_owned()).or_default();
         take(&[quota], std::slice::from_mut(&mut usage.refusals), now.as_second()).0
+    }
+
+    /// Takes room for the reasons of so many refused lines of a client; says for how many there is room today.
+    pub(crate) fn take_room_for_refused_lines(&self, client: &str, lines: u64, now: Timestamp) -> u64 {
+        let day = now.as_second().div_euclid(DAY_S);
+        let mut clients = lock(&self.clients);
+        if !clients.contains_key(client) {
+            make_room(&mut clients, day);
+        }
+        let used = &mut clients.entry(client.to_owned()).or_default().refused_lines;
+        if used.window != day {
+            *used = Used { window: day, requests: 0 };
+        }
+        let room = lines.min(REFUSED_LINES_KEPT_MAX.saturating_sub(used.requests));
+        used.requests += room;
+        room
+    }
+
+    /// Gives back room that was taken at this time and not needed.
+    pub(crate) fn give_room_back(&self, client: &str, lines: u64, taken_at: Timestamp) {
+        if let Some(usage) = lock(&self.clients).get_mut(client)
+            && usage.refused_lines.window == taken_at.as_second().div_euclid(DAY_S)
+        {
+            usage.refused_lines.requests = usage.refused_lines.requests.saturating_sub(lines);
+        }
     }
 
     /// Counts a token that a client has earned, and no longer as a guess of its address, if it was `counted` as one. Fails with the

@@ -103,6 +103,21 @@ fn memory_is_bounded() {
 }
 
 #[test]
+fn refusals_are_kept_by_a_quota_of_each_client_and_day() {
+    let limiter = limiter(Limits::default());
+    for _ in 0..REFUSALS_KEPT_MAX {
+        assert!(limiter.may_keep_refusal("a", at(20)));
+    }
+    assert!(!limiter.may_keep_refusal("a", at(DAY_S - 1)));
+    assert!(limiter.may_keep_refusal("b", at(DAY_S - 1)), "another client");
+    assert!(limiter.may_keep_refusal("a", at(DAY_S)), "another day");
+    for _ in 1..REFUSALS_KEPT_MAX {
+        limiter.may_keep_refusal("a", at(DAY_S));
+    }
+    assert!(!limiter.may_keep_refusal("a", at(DAY_S)), "the new day has the same quota");
+}
+
+#[test]
 fn a_clock_that_goes_back_begins_a_new_window() {
     let limiter = limiter(Limits { requests_per_minute: 1, ..Limits::default() });
     let ask = |client: &str, second| limiter.request(client, None, at(second)).0;

@@ -326,7 +326,7 @@ impl Bank {
         }
     }
 
-    /// Charges one minor unit, whatever the request asks for.
+    /// Charges one minor unit, or in another currency, whatever the request asks for.
     pub fn charge_wrongly(&self, key: &str, body: &[u8], now: Timestamp) -> Delivery {
         let mut books = lock(&self.0);
         books.arrive(now);
@@ -335,7 +335,11 @@ impl Bank {
         let Some(entry) = books.entries.get_mut(at).filter(|entry| entry.amount_minor != WRONG_MINOR) else {
             return delivery;
         };
-        entry.amount_minor = WRONG_MINOR;
+        if digest(key, 0).is_multiple_of(2) {
+            entry.amount_minor = WRONG_MINOR;
+        } else {
+            entry.currency = String::from(if entry.currency == "USD" { "EUR" } else { "USD" });
+        }
         entry.is_wrong = true;
         entry.delivery(at, now)
     }

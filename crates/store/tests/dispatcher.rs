@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use payment_runs_engine::ids::{DeliveryId, EntityKey, RunId, UserId, WebhookId};
 use payment_runs_engine::notify::{
     Attempt, Dispatcher, DispatcherPorts, Notification, WAITING_MAX, WAITING_OF_RUN_MAX, WebhookChange,
@@ -115,6 +116,22 @@ async fn a_webhook_that_is_switched_off_is_told_no_more_though_another_keeps_the
     assert!(told[&made[1]] <= TOLD_BEFORE + 1, "it was told {} of {PAYMENTS}", told[&made[1]]);
 }
 
+/// A time that goes on by a day with every look, so that whatever is to be tried again is due at once.
+#[derive(Default)]
+struct Hasty(AtomicI64);
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        Still.now() + SignedDuration::from_hours(24 * self.0.fetch_add(1, Ordering::Relaxed))
+    }
+    fn elapsed(&self) -> Duration {
+        since_epoch(self.now())
+    }
+    fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
 /// Bodies that name the run and the place of the event.
 struct Naming;
 
@@ -129,6 +146,8 @@ impl EncodeNotification for Naming {
 struct Choosy {
     refused: Vec<RunId>,
     enough: usize,
+    /// Every attempt, those that were refused included.
+    tried: Mutex<Vec<String>>,
     taken: Mutex<Vec<String>>,
     has_enough: watch::Sender<bool>,
 }
@@ -143,6 +162,7 @@ impl WebhookSender for Choosy {
     }
     async fn send(&self, request: WebhookRequest) -> Attempt {
         let body = String::from_utf8(request.body).unwrap();
+        self.tried.lock().unwrap().push(body.clone());
         if self.refused.iter().any(|run| body.starts_with(&run.to_string())) {
             return Attempt::Answered(500);
         }
@@ -155,9 +175,18 @@ impl WebhookSender for Choosy {
     }
 }
 
-/// Makes runs of so many payments after one of a single payment, of which the first are refused, and gives the runs with what is taken
-/// of all, until it is enough.
-async fn tell(payments: &[usize], refused: usize, enough: usize) -> (Vec<RunId>, Vec<String>) {
+/// What came of runs that were told.
+struct Told {
+    runs: Vec<RunId>,
+    /// Every attempt in its order.
+    tried: Vec<String>,
+    /// What was not refused.
+    taken: Vec<String>,
+}
+
+/// Makes runs of so many payments after one of a single payment, of which the first are refused, and tells of them until enough is
+/// taken.
+async fn tell(clock: Arc<dyn Clock>, payments: &[usize], refused: usize, enough: usize) -> Told {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("store.db"), Executor::Inline).unwrap();
     let stand = Stand::new(&store);
@@ -169,6 +198,7 @@ async fn tell(payments: &[usize], refused: usize, enough: usize) -> (Vec<RunId>,
     let sender = Arc::new(Choosy {
         refused: runs[..refused].to_vec(),
         enough,
+        tried: Mutex::default(),
         taken: Mutex::default(),
         has_enough: watch::Sender::new(false),
     });
@@ -176,22 +206,23 @@ async fn tell(payments: &[usize], refused: usize, enough: usize) -> (Vec<RunId>,
         webhooks: Arc::new(store),
         encoder: Arc::new(Naming),
         sender: sender.clone(),
-        clock: Arc::new(Still),
+        clock,
         ids: Arc::new(Numbers::new(50_000)),
         entropy: Arc::new(Still),
     });
     let mut has_enough = sender.has_enough.subscribe();
     let stop = async move { drop(has_enough.wait_for(|enough| *enough).await) };
     let ended = tokio::time::timeout(PATIENCE, dispatcher.run(stop)).await;
-    let taken = sender.taken.lock().unwrap().clone();
+    let (tried, taken) = (sender.tried.lock().unwrap().clone(), sender.taken.lock().unwrap().clone());
     assert!(ended.is_ok(), "only {} of {enough} were taken", taken.len());
-    (runs, taken)
+    Told { runs, tried, taken }
 }
 
 #[tokio::test]
 async fn a_large_run_does_not_hold_up_the_next_one() {
     let payments = [WAITING_MAX + 100, 3];
-    let (runs, taken) = tell(&payments, 0, 1 + payments.iter().sum::<usize>()).await;
+    let enough = 1 + payments.iter().sum::<usize>();
+    let Told { runs, taken, .. } = tell(Arc::new(Still), &payments, 0, enough).await;
     let of = |run: RunId| taken.iter().filter(move |one| one.starts_with(&run.to_string()));
     let first = taken.iter().position(|one| one.starts_with(&runs[1].to_string())).unwrap();
     assert!(first <= WAITING_MAX, "the first of the next run came after {first} deliveries");
@@ -203,11 +234,17 @@ async fn a_large_run_does_not_hold_up_the_next_one() {
 
 #[tokio::test]
 async fn runs_that_are_refused_do_not_hold_up_the_next_one() {
-    // More than the room for all, in more runs than have a share of it; and time stands still.
+    // More than the room for all, in more runs than have a share of it. What is refused waits where time stands still; where it does
+    // not, all of it is tried until it is given up, which is more than may come before the next run.
     let refused = WAITING_MAX / WAITING_OF_RUN_MAX + 1;
-    let mut payments = vec![WAITING_OF_RUN_MAX + 2; refused];
+    let mut payments = vec![2 * WAITING_OF_RUN_MAX; refused];
     payments.push(3);
-    let (runs, taken) = tell(&payments, refused, 1 + 3).await;
-    let last = runs[refused].to_string();
-    assert_eq!(taken.iter().filter(|one| one.starts_with(&last)).count(), 3);
+    let clocks: [Arc<dyn Clock>; 2] = [Arc::new(Still), Arc::new(Hasty::default())];
+    for clock in clocks {
+        let Told { runs, tried, taken } = tell(clock, &payments, refused, 1 + 3).await;
+        let last = runs[refused].to_string();
+        assert_eq!(taken.iter().filter(|one| one.starts_with(&last)).count(), 3);
+        let first = tried.iter().position(|one| one.starts_with(&last)).unwrap();
+        assert!(first <= 2 * WAITING_MAX, "the first of the next run came after {first} attempts");
+    }
 }

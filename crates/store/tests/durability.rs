@@ -193,3 +193,30 @@ async fn a_run_that_cannot_be_read_ends_in_error_and_others_end_as_they_should()
     assert_eq!((failed.status, failed.completed_at), (RunStatus::Error, Some(now)));
     assert!(failed.error_message.unwrap().contains("never"));
 }
+
+/// Runs whose counters lie on a damaged page end in error, and do not come up again.
+#[tokio::test]
+async fn runs_on_a_damaged_page_end_in_error() {
+    use std::os::unix::fs::FileExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    work::two_runs_at_their_end(Stand::new(&open(&path))).await;
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'chunk_tally'";
+    let root: u32 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    let page_size: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+    drop(db);
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&vec![0xa5; usize::try_from(page_size).unwrap()], u64::from((root - 1) * page_size))
+        .unwrap();
+    let now = jiff::Timestamp::from_second(4_000_000_000).unwrap();
+    let store = open(&path);
+    for ended in [1, 1, 0] {
+        assert_eq!(store.finish_runs(now).await.unwrap().len(), ended);
+    }
+    drop(store);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let sql =
+        "SELECT count(*) FROM run WHERE status = 3 AND error_message = 'a page of the database is damaged'";
+    assert_eq!(db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap(), 2);
+}

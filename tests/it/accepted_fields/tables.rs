@@ -151,7 +151,17 @@ fn payment_methods(arranged: &Arranged) -> Vec<Table> {
             ("securityCode", json!({ "securityCode": "123" })),
         ],
         idle: vec![
-            ("cardHolderInfo.", NOT_KEPT),
+            (
+                "cardHolderInfo.cardHolderName",
+                "sent to the gateway and kept in the ledger; no answer shows it",
+            ),
+            ("cardHolderInfo.addressLine", NOT_KEPT),
+            ("cardHolderInfo.city", NOT_KEPT),
+            ("cardHolderInfo.country", NOT_KEPT),
+            ("cardHolderInfo.email", NOT_KEPT),
+            ("cardHolderInfo.phone", NOT_KEPT),
+            ("cardHolderInfo.state", NOT_KEPT),
+            ("cardHolderInfo.zipCode", NOT_KEPT),
             ("accountHolderInfo.", "sent to the gateway"),
             ("mandateInfo.", "the gateway is told that there is a mandate, and not which"),
             ("bankAccountType", NOT_KEPT),

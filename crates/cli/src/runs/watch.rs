@@ -31,11 +31,12 @@ pub(super) async fn follow(connection: &Connection, run: &str, json: bool) -> an
     }
     bar.finish_and_clear();
     let Some(end) = last else { bail!("the server told nothing of the payment run") };
+    let why = end.error_message.map(|why| format!(": {why}")).unwrap_or_default();
     if !json {
-        println!("{} {}", end.payment_run_number, end.status);
+        println!("{} {}{why}", end.payment_run_number, end.status);
     }
     if end.status != RunStatus::Completed {
-        bail!("the payment run is {}", end.status);
+        bail!("the payment run is {}{why}", end.status);
     }
     Ok(())
 }

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use payment_runs_gateway::simulator::{Simulator, SimulatorConfig};
+use payment_runs_types::ops::PaymentState;
 
 use crate::check;
 use crate::ledger::LARGE;
+use crate::restored::until_over;
 use crate::server::{Launch, TestTime, until};
 
 fn back_up(folder: &Path, to: &Path) -> Output {
@@ -15,7 +17,7 @@ fn back_up(folder: &Path, to: &Path) -> Output {
     command.arg("backup").arg(to).args(["--database", &database]).output().unwrap()
 }
 
-/// The backup disturbs nobody, and a server starts from it.
+/// The backup disturbs nobody, and a server starts from it. It charges nothing where it is told that it starts from one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_made_while_charges_go_on_and_starts() {
     let (folder, other) = (LARGE.in_new_folder().await, tempfile::tempdir().unwrap());
@@ -44,8 +46,16 @@ async fn a_backup_is_made_while_charges_go_on_and_starts() {
     server.kill();
     check::everything_once("a backup meanwhile", LARGE, &bank.journal(), &summary);
 
+    let deliveries = bank.journal().len();
     let restored = time.launch(&Launch::new(other.path(), &bank.url()).with("--restored")).start();
-    assert_eq!(restored.find_only_run().await, Some(run), "it was at work when the backup was made");
+    let found = restored.find_only_run().await;
+    assert_eq!(found.as_ref(), Some(&run), "it was at work when the backup was made");
+    until_over(&mut time, &restored, &run).await;
+    // What was declined before the backup is due again, whatever else is.
+    let next = restored.create_run().await;
+    until_over(&mut time, &restored, &next).await;
+    assert!(restored.count_payments(PaymentState::Canceled).await.unwrap() > 0, "charges were kept back");
+    assert_eq!(bank.journal().len(), deliveries, "nothing was charged");
     restored.kill();
     bank.stop().await;
 }

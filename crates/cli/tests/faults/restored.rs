@@ -18,11 +18,25 @@ fn program(folder: &Path, arguments: &[&str]) -> Output {
     command.args(arguments).args(["--database", &database]).env("RUST_LOG", "off").output().unwrap()
 }
 
-fn reconcile(folder: &Path, bank: &SimulatorHandle, more: &[&str]) -> (bool, String) {
+fn reconcile_since(folder: &Path, bank: &SimulatorHandle, since: &str, more: &[&str]) -> Output {
     let url = bank.url();
-    let arguments = [&["reconcile", "--since", "2020-01-01T00:00:00Z", "--gateway", &url], more].concat();
-    let output = program(folder, &arguments);
+    let arguments = [&["reconcile", "--since", since, "--gateway", &url], more].concat();
+    program(folder, &arguments)
+}
+
+fn reconcile(folder: &Path, bank: &SimulatorHandle, more: &[&str]) -> (bool, String) {
+    let output = reconcile_since(folder, bank, "2020-01-01T00:00:00Z", more);
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Reconciles with a list that begins too late, and gives the time from which on it must begin.
+fn reconcile_too_late(folder: &Path, bank: &SimulatorHandle) -> String {
+    let late = reconcile_since(folder, bank, "2100-01-01T00:00:00Z", &["--apply"]);
+    let said = String::from_utf8(late.stderr).unwrap();
+    let begin = "nothing is charged yet: the comparison must begin with --since ";
+    let (_, since) = said.split_once(begin).unwrap_or_else(|| panic!("{said}"));
+    assert!(!late.status.success());
+    since.split_whitespace().next().unwrap().to_owned()
 }
 
 fn unmatched(folder: &Path, arguments: &[&str]) -> (bool, String) {
@@ -37,7 +51,7 @@ fn back_up(folder: &Path, other: &Path) {
 }
 
 /// Waits until a run has ended, in whatever way.
-async fn until_over(time: &mut TestTime, server: &Server, run: &str) {
+pub(crate) async fn until_over(time: &mut TestTime, server: &Server, run: &str) {
     until("the end of the run", async || {
         time.tick_run(server).await;
         let run = server.client().v1().get_payment_run().payment_run_key(run).send().await.unwrap();
@@ -72,10 +86,12 @@ async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
     let (is_equal, report) = reconcile(other.path(), &bank, &[]);
     assert!(!is_equal && report.contains("to be adopted as payment of INV00000019"), "{report}");
     assert!(report.contains(&format!("{} differences", SMALL.count())), "{report}");
+    let since = reconcile_too_late(other.path(), &bank);
     let (is_equal, again) = reconcile(other.path(), &bank, &[]);
-    assert_eq!((is_equal, again), (false, report), "a report changes nothing");
-    let (is_applied, report) = reconcile(other.path(), &bank, &["--apply"]);
-    assert!(is_applied && report.ends_with("Charges are sent again.\n"), "{report}");
+    assert_eq!((is_equal, again), (false, report), "neither a report nor a late list changes anything");
+    let applied = reconcile_since(other.path(), &bank, &since, &["--apply"]);
+    let report = String::from_utf8(applied.stdout).unwrap();
+    assert!(applied.status.success() && report.ends_with("Charges are sent again.\n"), "{report}");
     let (is_equal, report) = reconcile(other.path(), &bank, &[]);
     assert!(is_equal && report.ends_with("\n0 differences\n"), "{report}");
 
@@ -89,6 +105,32 @@ async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
     assert_eq!(totals.declined, charged.declined + declined as u64, "what was declined is tried again");
     check::nothing_twice("restored", &bank.journal());
     server.kill();
+    bank.stop().await;
+}
+
+/// A person who has compared the charges lets them be sent again; the differences are left as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_ended_by_hand_changes_nothing_else() {
+    let ledger = Ledger { accounts: 2, invoices: 3 };
+    let (folder, other) = (ledger.in_new_folder().await, tempfile::tempdir().unwrap());
+    let bank = Simulator::start(SimulatorConfig::default()).await.unwrap();
+    let mut time = TestTime::new();
+    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
+    back_up(folder.path(), other.path());
+    let run = server.create_run().await;
+    time.until_completed(&server, &run).await;
+    server.kill();
+    let restored = time.launch(&Launch::new(other.path(), &bank.url()).with("--restored")).start();
+    restored.terminate().await;
+
+    let (_, held) = reconcile(other.path(), &bank, &[]);
+    let (differences, reason) = held.split_once("Nothing is charged until").unwrap();
+    assert!(differences.ends_with(&format!("\n{} differences\n", ledger.count())), "{held}");
+    assert!(reason.contains("--restored"), "{held}");
+    let by_hand = reconcile(other.path(), &bank, &["--apply", "--by-hand"]);
+    assert_eq!(by_hand, (true, "Charges are sent again.\n".to_owned()));
+    let (is_equal, after) = reconcile(other.path(), &bank, &[]);
+    assert_eq!((is_equal, after.as_str()), (false, differences), "the hold alone has ended");
     bank.stop().await;
 }
 

@@ -22,7 +22,7 @@ fn told(id: &str, name: &str, status: &str) -> Answer {
         r#"{{"progress":{{"payment_run_id":"1","payment_run_number":"PR-00000001","status":"{status}","stopping":false,
         "documents_total":0,"documents_planned":0,"documents_collected":0,"documents_skipped":0,
         "payments_processed":0,"payments_errors":0,"payments_in_doubt":0,"amount_collected":[],
-        "chunks_total":0,"chunks_done":0,"started_at":null,"completed_at":null}},
+        "chunks_total":0,"chunks_done":0,"started_at":null,"completed_at":null,"error_message":null}},
         "documents_per_second":0,"payments_per_second":0,"seconds_left":null}}"#
     );
     let data = data.replace('\n', "");

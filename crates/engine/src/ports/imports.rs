@@ -23,6 +23,8 @@ pub struct TakeLines {
     pub import: ImportId,
     /// The lines.
     pub batch: LineBatch,
+    /// Refused ones whose reasons may be kept, beside the bounds of each import. Further ones are counted only.
+    pub refused_kept_max: u64,
 }
 
 /// What became of lines.

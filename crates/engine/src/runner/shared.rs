@@ -55,7 +55,7 @@ impl Shared {
         let Some(why) = outcome.gateway_trouble() else { return };
         let elapsed = self.ports.clock.elapsed();
         let mut alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
-        if alarmed.is_none_or(|at| elapsed.saturating_sub(at) >= ALARM_EVERY) {
+        if is_alarm_due(*alarmed, elapsed) {
             *alarmed = Some(elapsed);
             tracing::error!(%run, why, "a gateway takes no payments");
         }
@@ -115,6 +115,11 @@ impl Shared {
     }
 }
 
+/// Whether a gateway that takes nothing is to be reported again, by the passed times of the last report and of now.
+fn is_alarm_due(alarmed: Option<Duration>, elapsed: Duration) -> bool {
+    alarmed.is_none_or(|at| elapsed.saturating_sub(at) >= ALARM_EVERY)
+}
+
 /// Whether another attempt may go better.
 pub(super) fn is_passing(error: &StoreError) -> bool {
     match error {
@@ -126,5 +131,24 @@ pub(super) fn is_passing(error: &StoreError) -> bool {
         | StoreError::Corrupt { .. }
         | StoreError::Closed
         | StoreError::LeaseLost => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_takes_nothing_is_reported_once_a_minute() {
+        let mut alarmed = None;
+        let mut reported = Vec::new();
+        for second in 5_u64..=130 {
+            let elapsed = Duration::from_secs(second);
+            if is_alarm_due(alarmed, elapsed) {
+                alarmed = Some(elapsed);
+                reported.push(second);
+            }
+        }
+        assert_eq!(reported, [5, 65, 125]);
     }
 }

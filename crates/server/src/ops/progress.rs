@@ -47,6 +47,7 @@ pub(super) fn write(progress: &ledger::Progress) -> Progress {
         chunks_done: i64::from(chunks_done),
         started_at: run.executed_at.map(Into::into),
         completed_at: run.completed_at.map(Into::into),
+        error_message: run.error_message.clone(),
     }
 }
 
@@ -115,7 +116,7 @@ mod tests {
                 "status": "processing", "stopping": true, "documents_total": 12, "documents_planned": 9, "documents_collected": 7,
                 "documents_skipped": 2, "payments_processed": 3, "payments_errors": 1, "payments_in_doubt": 3,
                 "amount_collected": [{"currency": "USD", "amount": 83_911.07}], "chunks_total": 3, "chunks_done": 1,
-                "started_at": "2024-07-28T09:15:31Z", "completed_at": null
+                "started_at": "2024-07-28T09:15:31Z", "completed_at": null, "error_message": null
             })
         );
     }

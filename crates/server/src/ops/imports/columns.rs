@@ -278,6 +278,11 @@ mod tests {
         pattern.prop_filter("a mark begins files only", |text| !text.starts_with('\u{feff}'))
     }
 
+    /// Whether a record of these values goes on over several lines.
+    fn is_long(values: &[String]) -> bool {
+        values.iter().any(|value| value.contains('\n'))
+    }
+
     fn quotes() -> impl Strategy<Value = csv::QuoteStyle> {
         prop_oneof![Just(csv::QuoteStyle::Necessary), Just(csv::QuoteStyle::Always)]
     }
@@ -300,21 +305,26 @@ mod tests {
             prop_assert_eq!(records(&body, size).unwrap(), expected);
         }
 
-        /// Malformed lines among lines of one line of text each: all of them come, in their order, and none holds another.
+        /// Malformed lines among records of one line or of several: all of them come, in their order, and none holds another. A
+        /// quote that is not closed stands before records of one line only: the first line of a longer one may close it.
         #[test]
         fn a_malformed_line_takes_no_other_with_it(
             lines in prop::collection::vec(
-                (prop::option::weighted(0.3, 0_usize..5), prop::collection::vec(value("[ab,\"\u{e9}]{0,8}"), 2), quotes()),
+                (prop::option::weighted(0.3, 0_usize..5), prop::collection::vec(value("[ab,\"\r\n\u{e9}]{0,8}"), 2), quotes()),
                 1..20,
             ),
             size in 1_usize..50,
         ) {
             const MALFORMED: [&str; 5] =
                 ["x,\"Ada", "x,\"Ada\" y", "x, \"Ada\"", "x,a\rb", "\u{feff}number,name"];
+            const OPEN: usize = 0;
             let mut body = b"number,name\n".to_vec();
             let mut expected = Vec::new();
-            for (malformed, values, quote) in lines {
+            let last_long = lines.iter().rposition(|(malformed, values, _)| malformed.is_none() && is_long(values));
+            for (at, (malformed, values, quote)) in lines.into_iter().enumerate() {
                 if let Some(which) = malformed {
+                    let is_open = which == OPEN && last_long.is_some_and(|last| at < last);
+                    let which = if is_open { OPEN + 1 } else { which };
                     body.extend(MALFORMED[which].as_bytes());
                     body.push(b'\n');
                     expected.push(None);
@@ -334,6 +344,45 @@ mod tests {
                     None => prop_assert!(!found.starts_with('{'), "{found}"),
                 }
             }
+            let stored = found.iter().filter(|line| line.starts_with('{')).count();
+            let refused = found.len() - stored;
+            prop_assert_eq!(stored, expected.iter().flatten().count());
+            prop_assert_eq!(stored + refused, expected.len());
+        }
+
+        /// Quotes that open and close by chance: each record that is cut is read as a second reader reads it alone, and each
+        /// line of text that belongs to none is refused alone, so that no line is counted twice or not at all.
+        #[test]
+        fn what_is_cut_is_stored_or_refused(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(value("[ab,\"\r\n]{0,8}"), 2).prop_map(|values| line(&values, csv::QuoteStyle::Necessary)),
+                    "x,\"[ab\"]{0,3}\n".prop_map(String::into_bytes),
+                    "[ab,\" ]{0,6}\n".prop_map(String::into_bytes),
+                ],
+                1..20,
+            ),
+            size in 1_usize..50,
+        ) {
+            let body = [&b"number,name\n"[..], &lines.concat()].concat();
+            let mut cut = Records::default();
+            cut.push(&body);
+            cut.finish();
+            let (mut expected, mut text_lines) = (Vec::new(), 0);
+            while let Some(record) = cut.next_record() {
+                text_lines += record.text().split(|byte| *byte == b'\n').count();
+                let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(record.bytes);
+                let read = record.fault.is_none().then(|| reader.records().next().unwrap().unwrap());
+                expected.push(read.map(|read| object(&read.iter().map(str::to_owned).collect::<Vec<_>>())));
+            }
+            let found = records(&body, size).unwrap();
+            prop_assert_eq!(found.len(), expected.len() - 1, "the first record names the columns");
+            for (found, expected) in found.iter().zip(&expected[1..]) {
+                prop_assert_eq!(found.starts_with('{').then_some(found), expected.as_ref());
+            }
+            let all = body.split(|byte| *byte == b'\n');
+            let not_empty = all.clone().filter(|line| !line.is_empty() && *line != b"\r").count();
+            prop_assert!((not_empty..=all.count()).contains(&text_lines), "{text_lines} of {not_empty}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use payment_runs_engine::import::{Import, Line, LineBatch, LineFormat};
+use payment_runs_engine::import::{Import, Line, LineBatch, LineFormat, REFUSED_KEPT_MAX};
 use payment_runs_engine::ports::{TakeLines, Taken};
 use payment_runs_stubs::ops::send_import_lines;
 use payment_runs_stubs::{Category, Location, Rejection, Stream};
@@ -79,14 +79,24 @@ async fn take(
     batch: Option<LineBatch>,
 ) -> Result<Option<Import>, Rejection> {
     let Some(batch) = batch else { return Ok(None) };
+    let (limiter, client, now) = (&call.app.limiter, &call.caller.client, call.app.now());
+    // Which lines are refused is known when they are stored. A call that is cut off meanwhile has used its room up.
+    let lines = u64::try_from(batch.lines.len()).unwrap_or(u64::MAX);
+    let wanted = lines.min(REFUSED_KEPT_MAX.saturating_sub(import.refused));
+    let room = limiter.take_room_for_refused_lines(client, wanted, now);
     let lines = TakeLines {
         scope: call.scope().clone(),
         user: call.caller.user,
-        now: call.app.now(),
+        now,
         import: import.id,
         batch,
+        refused_kept_max: room,
     };
-    match call.app.ports.imports.take_lines(lines, Arc::clone(&call.app.ports.ids)).await {
+    let taken = call.app.ports.imports.take_lines(lines, Arc::clone(&call.app.ports.ids)).await;
+    let after = if let Ok(Taken::Taken(after)) = &taken { after } else { import };
+    let refused = after.refused.saturating_sub(import.refused);
+    limiter.give_room_back(client, room.saturating_sub(refused), now);
+    match taken {
         Ok(Taken::Taken(import)) => Ok(Some(import)),
         Ok(Taken::Gap { next_line }) => Err(gap(next_line)),
         Ok(Taken::Missing) => Err(no_import(&import.id.to_string())),

@@ -110,7 +110,7 @@ mod tests {
             "documents_total": total, "documents_planned": planned, "documents_collected": planned,
             "documents_skipped": 0, "payments_processed": settled, "payments_errors": 0,
             "payments_in_doubt": in_doubt, "amount_collected": [], "chunks_total": 1, "chunks_done": 0,
-            "started_at": null, "completed_at": null
+            "started_at": null, "completed_at": null, "error_message": null
         }))
         .unwrap()
     }

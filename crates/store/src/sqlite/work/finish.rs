@@ -14,7 +14,7 @@ use crate::sqlite::row;
 use crate::sqlite::sql::{BlobId, all, execute, execute_one, first, params_of, time};
 
 /// Runs that one call ends at most.
-const RUNS_MAX: i64 = 100;
+pub(crate) const RUNS_MAX: i64 = 100;
 
 /// Runs at work whose selection is complete and whose chunks are all done.
 pub(crate) const FINISHED: &str = "SELECT entity, id, is_stopping FROM run \
@@ -55,46 +55,69 @@ fn count_done(db: &Connection, entity: EntityKey, run: RunId, count: usize) -> R
     execute_one(db, sql, params![entity.0, run.to_blob(), count], "count a chunk that is done")
 }
 
-/// Ends every run that has nothing left to do. One that cannot be read is ended in error, since it would come up again for ever
-/// and keep the others from ending.
-pub(crate) fn finish_runs(db: &Connection, now: Timestamp) -> Result<Vec<RunId>, Failure> {
-    let finished = all(db, FINISHED, params![RUNS_MAX], |row| {
-        Ok((EntityKey(row.get()?), row.id::<RunId>()?, row.get::<bool>()?))
-    })?;
+/// Runs that have nothing left to do, each with its entity and whether it is to be stopped.
+fn finished(db: &Connection, runs_max: i64) -> Result<Vec<(EntityKey, RunId, bool)>, Failure> {
+    all(db, FINISHED, params![runs_max], |row| Ok((EntityKey(row.get()?), row.id()?, row.get()?)))
+}
+
+/// Ends runs that have nothing left to do. One that cannot be read is ended in error, since it would come up again for ever and keep
+/// the others from ending.
+pub(crate) fn finish_runs(db: &Connection, now: Timestamp, runs_max: i64) -> Result<Vec<RunId>, Failure> {
+    let finished = finished(db, runs_max)?;
     for (entity, run, is_stopping) in &finished {
         let finish = || {
-            let trouble = if *is_stopping { None } else { gateway_trouble(db, *entity, *run)? };
-            let event = match &trouble {
-                _ if *is_stopping => RunEvent::Stop,
-                Some(_) => RunEvent::Fail,
-                None => RunEvent::Complete,
+            if *is_stopping {
+                return end(db, *entity, *run, RunEvent::Stop, now, None);
+            }
+            let (event, trouble) = match gateway_trouble(db, *entity, *run)? {
+                Some(Trouble { why, is_total: true }) => {
+                    (RunEvent::Fail, Some(format!("no payment could be sent to the gateway: {why}")))
+                }
+                Some(Trouble { why, is_total: false }) => (
+                    RunEvent::Complete,
+                    Some(format!("some payments could not be sent to the gateway: {why}")),
+                ),
+                None => (RunEvent::Complete, None),
             };
             end(db, *entity, *run, event, now, trouble.as_deref())
         };
         match within_savepoint(db, finish) {
-            Err(Failure::Corrupt(what)) => {
-                tracing::error!(%run, what, "a payment run cannot be read and ends in error");
-                end_unread(db, *entity, *run, now, &what)?;
-            }
+            Err(Failure::Corrupt(what)) => end_unread(db, *entity, *run, now, &what)?,
             ended => ended?,
         }
     }
     Ok(finished.into_iter().map(|(_, run, _)| run).collect())
 }
 
-/// Why no payment of a run could succeed, where its gateway took nothing: then the run itself has failed.
-fn gateway_trouble(db: &Connection, entity: EntityKey, run: RunId) -> Result<Option<String>, Failure> {
+/// Ends the first run that has nothing left to do in error, without a look at it: it was found to lie on a damaged page.
+pub(crate) fn end_damaged_run(db: &Connection, now: Timestamp) -> Result<Vec<RunId>, Failure> {
+    let finished = finished(db, 1)?;
+    for (entity, run, _) in &finished {
+        end_unread(db, *entity, *run, now, "a page of the database is damaged")?;
+    }
+    Ok(finished.into_iter().map(|(_, run, _)| run).collect())
+}
+
+/// Why payments of a run were not sent.
+struct Trouble {
+    why: String,
+    /// The gateway took nothing at all, so that the run itself has failed.
+    is_total: bool,
+}
+
+fn gateway_trouble(db: &Connection, entity: EntityKey, run: RunId) -> Result<Option<Trouble>, Failure> {
     let tallies = row::tally::sum(db, entity, run)?;
     let counts = |of: fn(&Tally) -> Count| tallies.values().map(|tally| of(tally).number).sum::<i64>();
-    let took_nothing = counts(|tally| tally.payments) == 0
-        && counts(|tally| tally.processing) == 0
-        && counts(|tally| tally.errors) > 0;
-    if !took_nothing || first(db, ANY_DECLINED, params_of(entity, run), |_| Ok(()))?.is_some() {
+    if counts(|tally| tally.errors) == 0 {
         return Ok(None);
     }
     let values = params![entity.0, run.to_blob(), STOPPED_CODE];
     let why: Option<Option<String>> = first(db, KEPT_BACK, values, |row| row.get())?;
-    Ok(why.flatten().map(|why| format!("no payment could be sent to the gateway: {why}")))
+    let Some(why) = why.flatten() else { return Ok(None) };
+    let is_total = counts(|tally| tally.payments) == 0
+        && counts(|tally| tally.processing) == 0
+        && first(db, ANY_DECLINED, params_of(entity, run), |_| Ok(()))?.is_none();
+    Ok(Some(Trouble { why, is_total }))
 }
 
 /// Ends a run that cannot go on. What was planned is still sent and settled; what was not is left alone.
@@ -123,6 +146,7 @@ fn end_unread(
     now: Timestamp,
     what: &str,
 ) -> Result<(), Failure> {
+    tracing::error!(%run, what, "a payment run cannot be read and ends in error");
     put_end(db, (entity, run), RunStatus::Error, now, Some(what))?;
     append_end(db, (entity, run), EventKind::RunFailed, now, Some(what))
 }

@@ -110,7 +110,15 @@ impl Work for SqliteStore {
                 signals.wake();
             }
         };
-        self.write_and_tell("end runs", move |db| finish::finish_runs(db, now), tell).await
+        for runs_max in [finish::RUNS_MAX, 1] {
+            let job = move |db: &rusqlite::Connection| finish::finish_runs(db, now, runs_max);
+            match self.try_write_and_tell(job, tell).await {
+                Err(failure) if failure.is_damage() => {}
+                done => return done.map_err(|failure| failure.into_store("end runs")),
+            }
+        }
+        // A transaction that has met a damaged page can write nothing more.
+        self.write_and_tell("end a damaged run", move |db| finish::end_damaged_run(db, now), tell).await
     }
 
     async fn fail_run(&self, claim: &ChunkClaim, now: Timestamp, message: &str) -> Result<(), StoreError> {

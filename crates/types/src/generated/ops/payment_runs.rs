@@ -247,6 +247,10 @@ pub struct Progress {
         schema(value_type = Option<String>, required = true, format = "date-time")
     )]
     pub completed_at: Option<crate::OffsetDateTime>,
+    /// Why the run could not go on, or why payments of it could not be sent to the gateway; null otherwise.
+    #[serde(deserialize_with = "crate::nullable::required")]
+    #[cfg_attr(feature = "utoipa", schema(required = true))]
+    pub error_message: Option<String>,
 }
 
 crate::object::object!(Progress);

@@ -326,7 +326,7 @@ pub struct NotifiedPaymentRun {
         schema(value_type = Option<String>, required = true, format = "date-time")
     )]
     pub completed_at: Option<crate::OffsetDateTime>,
-    /// Why it could not go on; null when it could.
+    /// Why it could not go on, or why payments of it could not be sent to the gateway; null otherwise.
     #[serde(deserialize_with = "crate::nullable::required")]
     #[cfg_attr(feature = "utoipa", schema(required = true))]
     pub error_message: Option<String>,

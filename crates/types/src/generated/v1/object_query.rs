@@ -210,7 +210,7 @@ pub struct ExpandedPaymentRun {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::whole::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<i64>))]
     pub total_execution_time: Option<Option<i64>>,
-    /// Why the run could not go on.
+    /// Why the run could not go on, or why payments of it could not be sent.
     #[serde(rename = "errorMessage")]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::nullable::either")]
     #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]

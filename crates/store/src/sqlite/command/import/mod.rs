@@ -46,7 +46,7 @@ pub(super) fn create(desk: &mut Desk<'_>, new: NewImport) -> Result<Output, Fail
 
 /// Takes lines.
 pub(crate) fn take_lines(db: &Connection, lines: TakeLines, ids: &dyn Ids) -> Result<Taken, Failure> {
-    let TakeLines { scope, user, now, import, batch } = lines;
+    let TakeLines { scope, user, now, import, batch, refused_kept_max } = lines;
     let Some(mut import) = row::import::find(db, &scope, user, import)? else { return Ok(Taken::Missing) };
     if batch.first_line > import.next_line {
         return Ok(Taken::Gap { next_line: import.next_line });
@@ -62,6 +62,7 @@ pub(crate) fn take_lines(db: &Connection, lines: TakeLines, ids: &dyn Ids) -> Re
     let (stored, mut refused) = store(&mut desk, lines, &import)?;
     let refused_now = refused.len();
     keep_refused(&mut refused, import.refused);
+    refused.truncate(usize::try_from(refused_kept_max).unwrap_or(usize::MAX));
     import.next_line = next_line;
     import.stored += stored;
     import.refused += u64::try_from(refused_now).unwrap_or(u64::MAX);
