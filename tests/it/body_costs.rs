@@ -191,6 +191,8 @@ async fn a_body_takes_memory_in_proportion_and_never_more_where_it_is_refused() 
         if let Some([good, bad]) = subject.lists() {
             let (accepted, _) = subject.cost(&server, &token, &good, "").await;
             judge("wrong elements", subject.cost(&server, &token, &bad, "").await, accepted + FIXED_BYTES);
+            let packed = subject.cost(&server, &token, &gzip(&bad), "content-encoding: gzip\r\n").await;
+            judge("wrong elements, packed", packed, accepted + FIXED_BYTES);
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
