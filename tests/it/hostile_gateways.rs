@@ -138,6 +138,11 @@ async fn two_charges_of_a_payment_are_told_and_a_person_settles_it() {
     let payments = caller.wait_for("/ops/payments", is_told).await;
     let payment = &payments["data"][0];
     assert_eq!(payment["state"], "unknown", "neither charge is believed");
+    // Look-ups that find the same again add nothing.
+    let database = server.open_database();
+    let look_ups =
+        || database.query_row("SELECT look_ups FROM payment", [], |row| row.get::<_, i64>(0)).unwrap();
+    caller.wait_for("/ops/payments", |_| look_ups() >= 3).await;
     let records = format!("/ops/audit-records?payment={}", text(payment, "number"));
     let alarms = |trail: &Value| {
         let trail = trail["data"].as_array().unwrap().iter();

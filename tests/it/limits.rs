@@ -176,7 +176,7 @@ async fn guesses_are_slowed_and_who_knows_a_secret_is_not() {
     let mut guesses = pin!(join_all((0..GUESSES).map(|_| guess())));
     let known = async {
         // If each of them took its turn among the guesses, they would end after them.
-        for _ in 0..=GUESSES {
+        for _ in 0..2 {
             assert_eq!(server.caller.request_token(CLIENT_ID, CLIENT_SECRET).await.status, 200);
         }
     };

@@ -239,7 +239,7 @@ impl Limiter {
         take(&[quota], std::slice::from_mut(&mut usage.refusals), now.as_second()).0
     }
 
-    /// Takes room for the reasons of so many refused lines of a client; says for how many there is room today.
+    /// Reserves room for the reasons of up to `lines` refused lines of a client. Returns how many lines got room today.
     pub(crate) fn take_room_for_refused_lines(&self, client: &str, lines: u64, now: Timestamp) -> u64 {
         let day = now.as_second().div_euclid(DAY_S);
         let mut clients = lock(&self.clients);
@@ -255,7 +255,7 @@ impl Limiter {
         room
     }
 
-    /// Gives back room that was taken at this time and not needed.
+    /// Returns reserved room that was not used. `taken_at` is the time of the reservation: room of an earlier day is not returned.
     pub(crate) fn give_room_back(&self, client: &str, lines: u64, taken_at: Timestamp) {
         if let Some(usage) = lock(&self.clients).get_mut(client)
             && usage.refused_lines.window == taken_at.as_second().div_euclid(DAY_S)
@@ -335,7 +335,10 @@ fn make_room(clients: &mut HashMap<String, Usage>, today: i64) {
     if clients.len() < CLIENTS_MAX {
         return;
     }
-    clients.retain(|_, usage| !usage.is_idle() || usage.windows[DAY].window == today);
+    let is_of_today = |usage: &Usage| {
+        [usage.windows[DAY], usage.refusals, usage.refused_lines].iter().any(|used| used.window == today)
+    };
+    clients.retain(|_, usage| !usage.is_idle() || is_of_today(usage));
     if clients.len() < CLIENTS_MAX {
         return;
     }

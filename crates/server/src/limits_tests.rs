@@ -145,3 +145,20 @@ fn a_clients_own_tokens_are_no_guesses_and_have_a_quota_of_their_own() {
     assert_eq!(limiter.token(here, at(60)).outcome, Outcome::Admitted, "another minute");
     assert_eq!(limiter.token_given(here, true, "a", at(60)), Ok(()));
 }
+
+#[test]
+fn room_for_refused_lines_is_given_back_within_its_day() {
+    let limiter = limiter(Limits::default());
+    let most = REFUSED_LINES_KEPT_MAX;
+    assert_eq!(limiter.take_room_for_refused_lines("a", most - 1, at(0)), most - 1);
+    assert_eq!(limiter.take_room_for_refused_lines("a", 5, at(1)), 1);
+    limiter.give_room_back("a", 3, at(1));
+    assert_eq!(limiter.take_room_for_refused_lines("a", 5, at(2)), 3);
+    assert_eq!(limiter.take_room_for_refused_lines("a", 5, at(DAY_S)), 5);
+    limiter.give_room_back("a", 9, at(2));
+    assert_eq!(
+        limiter.take_room_for_refused_lines("a", most, at(DAY_S)),
+        most - 5,
+        "yesterday's is not given back"
+    );
+}

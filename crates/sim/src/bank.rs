@@ -382,7 +382,7 @@ impl Bank {
     }
 
     /// What the bank tells a person who asks about a charge: whether money moved. Nothing while something is on its way to
-    /// it or is not decided yet, or where it has charged another amount.
+    /// it or is not decided yet, or where it has charged another amount or currency.
     pub fn word(&self, key: &str, now: Timestamp) -> Option<bool> {
         let mut books = lock(&self.0);
         books.arrive(now);

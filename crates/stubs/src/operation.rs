@@ -24,7 +24,8 @@ pub struct OperationInfo {
     pub streamed: bool,
     /// Its body is not compressed, and has so many bytes at most. Where the document does not say, the server has a bound of its own.
     pub plain_bytes_max: Option<usize>,
-    /// Its body can hold a list of more than a hundred entries; all others are short.
+    /// Its body can hold a list of more than a hundred entries, a value without a schema, or a value that contains itself. Other
+    /// bodies have a lower size limit; streams have none.
     pub has_long_body: bool,
     /// The media types of its successes; failures are JSON whatever they are.
     pub answers: &'static [&'static str],

@@ -23,7 +23,8 @@ pub struct TakeLines {
     pub import: ImportId,
     /// The lines.
     pub batch: LineBatch,
-    /// Refused ones whose reasons may be kept, beside the bounds of each import. Further ones are counted only.
+    /// How many refused lines of this batch may keep their reasons, in addition to the limits of the import. Further ones are only
+    /// counted.
     pub refused_kept_max: u64,
 }
 

@@ -143,8 +143,9 @@ pub trait Work: Send + Sync {
     ) -> Result<usize, StoreError>;
     /// Ends a chunk none of whose payments is an intent any more, and gives the claim back.
     async fn close_chunk(&self, claim: &ChunkClaim, now: Timestamp) -> Result<(), StoreError>;
-    /// Ends every run whose selection is complete and whose chunks are all done: Completed, or Canceled when it was
-    /// stopped. Says which ended.
+    /// Ends runs whose selection is complete and whose chunks are all done, a bounded number per call: Canceled if the run was stopped,
+    /// Error if no payment could be sent or the run cannot be read, otherwise Completed. A Completed run has an error message if
+    /// some payments could not be sent. Returns the runs that ended.
     async fn finish_runs(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
     /// Ends a run that cannot go on.
     async fn fail_run(&self, claim: &ChunkClaim, now: Timestamp, message: &str) -> Result<(), StoreError>;

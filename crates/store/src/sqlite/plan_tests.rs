@@ -70,6 +70,7 @@ fn the_work_reads_only_what_it_needs() {
         (&work::open::INTENTS, "INDEX payment_intent (entity=? AND run=? AND chunk=?)"),
         (work::finish::ANY_INTENT, "INDEX payment_intent (entity=? AND run=? AND chunk=?)"),
         (work::finish::FINISHED, "INDEX run_working"),
+        (work::finish::KEPT_BACK, "INDEX payment_kept_back (entity=? AND run=?)"),
         (&work::look_up::DUE, "INDEX payment_look_up (next_look_up_at>? AND next_look_up_at<?)"),
         (&work::look_up::ASTRAY, "INDEX payment_look_up (next_look_up_at>?)"),
         (work::claim::NEXT, "INDEX run_waiting"),

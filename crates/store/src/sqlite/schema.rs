@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_gateway_accounts.sql"),
     include_str!("../../migrations/sqlite/0011_reconciliation.sql"),
     include_str!("../../migrations/sqlite/0012_customers.sql"),
+    include_str!("../../migrations/sqlite/0013_kept_back.sql"),
 ];
 
 /// How long a statement waits for a lock that a reader's checkpoint may hold, in milliseconds.

@@ -12,7 +12,8 @@ use super::coerce::{self, Pairs};
 use super::pieces::Pieces;
 use crate::{Category, FAULTS_MAX, Fault, Location};
 
-/// A body of so many bytes is judged as a whole.
+/// Bodies up to this size are validated as one tree of values; larger ones piece by piece, so that a refused body needs no tree of
+/// its whole size.
 const WHOLE_BYTES_MAX: usize = 8 * 1024;
 
 /// Enum values that a message lists; longer lists are cut.

@@ -11,7 +11,8 @@ use super::params::{self, PLACES};
 use super::{body_type, ident, shared_item, text};
 use crate::spec::ir::{Additional, Api, Body, Kind, Media, Operation, Place, Schema};
 
-/// Entries of a list up to which a body that holds it is taken to be short.
+/// A body whose lists have at most this many entries counts as short: with every field at its full length it fits into the
+/// server's limit for short bodies several times.
 const SHORT_LIST_MAX: u64 = 100;
 
 pub(super) fn module(api: &Api, operation: &Operation, headers: &HeaderSets) -> Result<TokenStream> {

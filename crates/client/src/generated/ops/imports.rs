@@ -60,9 +60,9 @@ impl Client {
     }
     /// List the lines that were refused.
     ///
-    /// Answers one page of what was wrong with lines of an import, in the order of the lines. Of the first
-    /// 500 refused lines every reason is kept, of the first 5,000 one, and of 50,000 lines of a client and
-    /// day at most; further ones are counted in `lines_refused` only.
+    /// Answers one page of what was wrong with lines of an import, in the order of the lines. All reasons
+    /// are kept for the first 500 refused lines of an import, and the first reason for the next 4,500, up
+    /// to 50,000 refused lines per client and day (UTC). Further lines are only counted in `lines_refused`.
     ///
     /// Sends `GET /ops/imports/{id}/faults`.
     #[must_use = "nothing is sent before `send`"]

@@ -80,7 +80,8 @@ async fn take(
 ) -> Result<Option<Import>, Rejection> {
     let Some(batch) = batch else { return Ok(None) };
     let (limiter, client, now) = (&call.app.limiter, &call.caller.client, call.app.now());
-    // Which lines are refused is known when they are stored. A call that is cut off meanwhile has used its room up.
+    // Which lines are refused is known only after they are stored, so room is reserved for all of them. A call that is cut off in
+    // between does not return it.
     let lines = u64::try_from(batch.lines.len()).unwrap_or(u64::MAX);
     let wanted = lines.min(REFUSED_KEPT_MAX.saturating_sub(import.refused));
     let room = limiter.take_room_for_refused_lines(client, wanted, now);

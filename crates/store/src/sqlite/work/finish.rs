@@ -13,8 +13,8 @@ use crate::sqlite::failure::Failure;
 use crate::sqlite::row;
 use crate::sqlite::sql::{BlobId, all, execute, execute_one, first, params_of, time};
 
-/// Runs that one call ends at most.
-pub(crate) const RUNS_MAX: i64 = 100;
+/// Runs that one call ends at most, so that its transaction stays short. The worker calls again while runs end.
+const RUNS_MAX: i64 = 100;
 
 /// Runs at work whose selection is complete and whose chunks are all done.
 pub(crate) const FINISHED: &str = "SELECT entity, id, is_stopping FROM run \
@@ -27,8 +27,13 @@ pub(crate) const ANY_INTENT: &str = "SELECT 1 FROM payment INDEXED BY payment_in
 const ANY_DECLINED: &str =
     "SELECT 1 FROM payment INDEXED BY payment_run WHERE entity = ?1 AND run = ?2 AND state = 4 LIMIT 1";
 /// Why a payment of a run was not sent.
-const KEPT_BACK: &str = "SELECT message FROM payment INDEXED BY payment_run \
-     WHERE entity = ?1 AND run = ?2 AND state = 5 AND code <> ?3 LIMIT 1";
+pub(crate) const KEPT_BACK: &str = "SELECT message FROM payment INDEXED BY payment_kept_back \
+     WHERE entity = ?1 AND run = ?2 AND run IS NOT NULL AND state = 5 AND code <> ?3 LIMIT 1";
+/// Whether a run is at work.
+const AT_WORK: &str = "SELECT 1 FROM run WHERE entity = ?1 AND id = ?2 AND status = 1";
+
+/// A run that has nothing left to do: its entity, and whether it is to be stopped.
+pub(crate) type Finished = (EntityKey, RunId, bool);
 
 /// Ends a chunk none of whose payments is an intent any more. Ending it again changes nothing.
 pub(crate) fn close_chunk(db: &Connection, claimed: &ChunkClaim) -> Result<(), Failure> {
@@ -55,15 +60,45 @@ fn count_done(db: &Connection, entity: EntityKey, run: RunId, count: usize) -> R
     execute_one(db, sql, params![entity.0, run.to_blob(), count], "count a chunk that is done")
 }
 
-/// Runs that have nothing left to do, each with its entity and whether it is to be stopped.
-fn finished(db: &Connection, runs_max: i64) -> Result<Vec<(EntityKey, RunId, bool)>, Failure> {
+/// Runs that have nothing left to do.
+fn finished(db: &Connection, runs_max: i64) -> Result<Vec<Finished>, Failure> {
     all(db, FINISHED, params![runs_max], |row| Ok((EntityKey(row.get()?), row.id()?, row.get()?)))
 }
 
-/// Ends runs that have nothing left to do. One that cannot be read is ended in error, since it would come up again for ever and keep
-/// the others from ending.
-pub(crate) fn finish_runs(db: &Connection, now: Timestamp, runs_max: i64) -> Result<Vec<RunId>, Failure> {
-    let finished = finished(db, runs_max)?;
+/// The first run that has nothing left to do.
+pub(crate) fn first_finished(db: &Connection) -> Result<Option<Finished>, Failure> {
+    Ok(finished(db, 1)?.pop())
+}
+
+/// Ends runs that have nothing left to do.
+pub(crate) fn finish_runs(db: &Connection, now: Timestamp) -> Result<Vec<RunId>, Failure> {
+    finish_all(db, now, finished(db, RUNS_MAX)?)
+}
+
+/// Ends this run, unless it has ended since it was found.
+pub(crate) fn finish_one(db: &Connection, now: Timestamp, found: Finished) -> Result<Vec<RunId>, Failure> {
+    if is_at_work(db, found)? { finish_all(db, now, vec![found]) } else { Ok(Vec::new()) }
+}
+
+/// Ends this run in error without reading its counters, which lie on a damaged page, unless it has ended since it was found.
+pub(crate) fn end_damaged_run(
+    db: &Connection,
+    now: Timestamp,
+    found: Finished,
+) -> Result<Vec<RunId>, Failure> {
+    if !is_at_work(db, found)? {
+        return Ok(Vec::new());
+    }
+    end_unread(db, found.0, found.1, now, "a page of the database is damaged")?;
+    Ok(vec![found.1])
+}
+
+fn is_at_work(db: &Connection, (entity, run, _): Finished) -> Result<bool, Failure> {
+    Ok(first(db, AT_WORK, params_of(entity, run), |_| Ok(()))?.is_some())
+}
+
+/// Ends runs. One that cannot be read is ended in error, since it would come up again for ever and keep the others from ending.
+fn finish_all(db: &Connection, now: Timestamp, finished: Vec<Finished>) -> Result<Vec<RunId>, Failure> {
     for (entity, run, is_stopping) in &finished {
         let finish = || {
             if *is_stopping {
@@ -85,15 +120,6 @@ pub(crate) fn finish_runs(db: &Connection, now: Timestamp, runs_max: i64) -> Res
             Err(Failure::Corrupt(what)) => end_unread(db, *entity, *run, now, &what)?,
             ended => ended?,
         }
-    }
-    Ok(finished.into_iter().map(|(_, run, _)| run).collect())
-}
-
-/// Ends the first run that has nothing left to do in error, without a look at it: it was found to lie on a damaged page.
-pub(crate) fn end_damaged_run(db: &Connection, now: Timestamp) -> Result<Vec<RunId>, Failure> {
-    let finished = finished(db, 1)?;
-    for (entity, run, _) in &finished {
-        end_unread(db, *entity, *run, now, "a page of the database is damaged")?;
     }
     Ok(finished.into_iter().map(|(_, run, _)| run).collect())
 }

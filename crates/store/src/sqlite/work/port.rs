@@ -110,15 +110,21 @@ impl Work for SqliteStore {
                 signals.wake();
             }
         };
-        for runs_max in [finish::RUNS_MAX, 1] {
-            let job = move |db: &rusqlite::Connection| finish::finish_runs(db, now, runs_max);
-            match self.try_write_and_tell(job, tell).await {
-                Err(failure) if failure.is_damage() => {}
-                done => return done.map_err(|failure| failure.into_store("end runs")),
-            }
+        match self.try_write_and_tell(move |db| finish::finish_runs(db, now), tell).await {
+            Err(failure) if failure.is_damage() => {}
+            done => return done.map_err(|failure| failure.into_store("end runs")),
+        }
+        // One by one, so that a damaged run does not keep the others from ending.
+        let Some(found) = self.read("find a run to end", finish::first_finished).await? else {
+            return Ok(Vec::new());
+        };
+        match self.try_write_and_tell(move |db| finish::finish_one(db, now, found), tell).await {
+            Err(failure) if failure.is_damage() => {}
+            done => return done.map_err(|failure| failure.into_store("end runs")),
         }
         // A transaction that has met a damaged page can write nothing more.
-        self.write_and_tell("end a damaged run", move |db| finish::end_damaged_run(db, now), tell).await
+        let job = move |db: &rusqlite::Connection| finish::end_damaged_run(db, now, found);
+        self.write_and_tell("end a damaged run", job, tell).await
     }
 
     async fn fail_run(&self, claim: &ChunkClaim, now: Timestamp, message: &str) -> Result<(), StoreError> {

@@ -405,9 +405,9 @@ pub trait Api: Clone + Send + Sync + 'static {
     }
     /// List the lines that were refused.
     ///
-    /// Answers one page of what was wrong with lines of an import, in the order of the lines. Of the first
-    /// 500 refused lines every reason is kept, of the first 5,000 one, and of 50,000 lines of a client and
-    /// day at most; further ones are counted in `lines_refused` only.
+    /// Answers one page of what was wrong with lines of an import, in the order of the lines. All reasons
+    /// are kept for the first 500 refused lines of an import, and the first reason for the next 4,500, up
+    /// to 50,000 refused lines per client and day (UTC). Further lines are only counted in `lines_refused`.
     ///
     /// `GET /ops/imports/{id}/faults`
     fn list_import_faults(
