@@ -402,10 +402,14 @@ impl Bank {
         found.map(|(_, entry)| entry.documents.clone()).unwrap_or_default()
     }
 
-    /// Whether a look-up of this key will never say more: nothing of it is under way or has been charged rightly.
-    pub fn cannot_tell(&self, key: &str) -> bool {
+    /// Whether a look-up of this key will never say more: nothing of it is under way or has been charged rightly, in this amount where
+    /// one is given.
+    pub fn cannot_tell(&self, key: &str, amount_minor: Option<i64>) -> bool {
         let books = lock(&self.0);
-        let is_charged = |entry: &Entry| entry.reference == key && !entry.is_wrong;
+        let is_charged = |entry: &Entry| {
+            let is_its_amount = amount_minor.is_none_or(|amount| amount == entry.amount_minor);
+            entry.reference == key && !entry.is_wrong && is_its_amount
+        };
         !books.wandering.values().any(|(one, _)| one == key) && !books.entries.iter().any(is_charged)
     }
 

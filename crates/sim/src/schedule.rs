@@ -351,6 +351,7 @@ impl Stage {
             entries,
             now: self.clock.true_now(),
             supports_look_up: self.manners.supports_look_up,
+            may_be_restored: self.manners.border == Border::RestoredLedger,
         };
         let mut violations = check_books(&self.path, &ground)?;
         violations.extend(self.banks.iter().flat_map(|bank| bank.faults()));

@@ -19,7 +19,7 @@ use payment_runs_engine::run::RunStatus;
 use payment_runs_store::SqliteStore;
 
 use self::rows::{PENDING, PaymentRow, Rows, UNKNOWN};
-use crate::bank::{Bank, Entry, Manners};
+use crate::bank::{Bank, Border, Entry, Manners};
 use crate::pool::at_once;
 use crate::world::{ENTITY, World};
 
@@ -56,8 +56,10 @@ pub fn has_ended(
         PaymentState::Unknown => {
             let looked_up_after = manners.key_life / 2 + LOOKED_UP_AFTER;
             let key = payment.charge_key.as_deref().unwrap_or_default();
+            // After a restore a plan may stand under the key of a charge of another amount, which a person must settle.
+            let amount_minor = (manners.border == Border::RestoredLedger).then_some(payment.amount_minor);
             now.duration_since(payment.stamps.created_at).unsigned_abs() > looked_up_after
-                && banks.iter().all(|bank| bank.cannot_tell(key))
+                && banks.iter().all(|bank| bank.cannot_tell(key, amount_minor))
         }
         _ => false,
     }))
@@ -73,6 +75,8 @@ pub struct Ground<'a> {
     pub now: Timestamp,
     /// Whether the bank could be asked about charges.
     pub supports_look_up: bool,
+    /// Whether the ledger may have been restored from an older copy.
+    pub may_be_restored: bool,
 }
 
 /// Our books and the bank's, as they stand at the end.
@@ -110,8 +114,10 @@ impl Books<'_> {
 
     /// Whether a payment may stay in doubt: where nobody can be asked, where no charge was made, or where a wrong one was.
     fn may_be_in_doubt(&self, payment: &PaymentRow) -> bool {
-        let is_right =
-            |entry: &&Entry| Some(entry.reference.as_str()) == payment.key.as_deref() && !entry.is_wrong;
+        let is_right = |entry: &&Entry| {
+            let is_its_amount = entry.amount_minor == payment.amount || !self.ground.may_be_restored;
+            Some(entry.reference.as_str()) == payment.key.as_deref() && !entry.is_wrong && is_its_amount
+        };
         let can_be_told =
             self.ground.supports_look_up && self.ground.entries.iter().any(|one| is_right(&one));
         match payment.state {
