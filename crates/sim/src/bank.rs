@@ -250,8 +250,8 @@ struct Books {
     wandering: BTreeMap<(Timestamp, u64), (String, Vec<u8>)>,
     /// Keys of deliveries that the bank has accepted and charges later.
     accepted: BTreeSet<String>,
-    /// Keys that were answered with `idempotency_error`: when, and in which start of the process.
-    conflicts: BTreeMap<String, (Timestamp, u32)>,
+    /// Keys that were answered with `idempotency_error`: when by the true clock and by the process's, and in which of its starts.
+    conflicts: BTreeMap<String, ([Timestamp; 2], u32)>,
     sent: u64,
     seen: Seen,
     faults: Vec<String>,
@@ -312,16 +312,19 @@ impl Bank {
     }
 
     /// Answers a delivery with `idempotency_error`. Whoever heard it may not deliver under the key again.
-    pub fn conflict(&self, key: &str, now: Timestamp, launch: u32) {
+    pub fn conflict(&self, key: &str, now: [Timestamp; 2], launch: u32) {
         lock(&self.0).conflicts.insert(key.to_owned(), (now, launch));
     }
 
-    /// Notes that a delivery begins. One that follows soon after an `idempotency_error` in the same process is wrong; a later one
-    /// may come from somebody who never heard of it, because the answer was lost before it was recorded.
-    pub fn begin(&self, key: &str, now: Timestamp, launch: u32) {
+    /// Notes that a delivery begins. One that follows soon after an `idempotency_error` in the same process is wrong, by the true clock
+    /// and by the process's, whose jump ends leases; a later one may come from somebody who never heard of it, because the answer
+    /// was lost before it was recorded.
+    pub fn begin(&self, key: &str, now: [Timestamp; 2], launch: u32) {
         let mut books = lock(&self.0);
         let heard = books.conflicts.get(key).filter(|(_, in_launch)| *in_launch == launch);
-        if heard.is_some_and(|(at, _)| now.duration_since(*at).unsigned_abs() < CONFLICT_HEARD) {
+        let is_soon =
+            |(at, now): (&Timestamp, Timestamp)| now.duration_since(*at).unsigned_abs() < CONFLICT_HEARD;
+        if heard.is_some_and(|(at, _)| at.iter().zip(now).all(is_soon)) {
             books.faults.push(format!("the key {key} was delivered again after an idempotency error"));
         }
     }

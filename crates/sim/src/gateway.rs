@@ -76,6 +76,11 @@ impl SimGateway {
         }
     }
 
+    /// The time by the true clock and by the process's.
+    fn times(&self) -> [Timestamp; 2] {
+        [self.hand.clock.true_now(), self.hand.now()]
+    }
+
     async fn latency(&self) {
         self.hand.sleep(self.hand.chaos.latency()).await;
     }
@@ -95,7 +100,7 @@ impl SimGateway {
 
     async fn deliver(&self, key: String, request: &ChargeRequest) -> Delivery {
         let unknown = || Delivery::Unknown { doubt: Doubt::Unanswered, why: "no answer".to_owned() };
-        self.bank.begin(&key, self.hand.clock.true_now(), self.launch);
+        self.bank.begin(&key, self.times(), self.launch);
         let fault = self.hand.chaos.fault(CHARGE, self.hand.whose_charge());
         if let Some(fault) = fault {
             let length = fault.length();
@@ -111,7 +116,7 @@ impl SimGateway {
                     return Delivery::Refused { code, message };
                 }
                 FaultKind::Conflict => {
-                    self.bank.conflict(&key, self.hand.clock.true_now(), self.launch);
+                    self.bank.conflict(&key, self.times(), self.launch);
                     let why = "idempotency_error".to_owned();
                     return Delivery::Unknown { doubt: Doubt::Conflict, why };
                 }
