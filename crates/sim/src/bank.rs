@@ -171,6 +171,12 @@ impl Entry {
         }
     }
 
+    /// Whether it was charged under this key as the key's request asked, and in this amount where one is given.
+    pub fn is_right(&self, key: &str, amount_minor: Option<i64>) -> bool {
+        let is_its_amount = amount_minor.is_none_or(|amount| amount == self.amount_minor);
+        self.reference == key && !self.is_wrong && is_its_amount
+    }
+
     /// The documents that it pays, where it is a run's payment of documents.
     pub fn run_documents(&self) -> &[DocumentId] {
         let is_of_document =
@@ -409,11 +415,8 @@ impl Bank {
     /// one is given.
     pub fn cannot_tell(&self, key: &str, amount_minor: Option<i64>) -> bool {
         let books = lock(&self.0);
-        let is_charged = |entry: &Entry| {
-            let is_its_amount = amount_minor.is_none_or(|amount| amount == entry.amount_minor);
-            entry.reference == key && !entry.is_wrong && is_its_amount
-        };
-        !books.wandering.values().any(|(one, _)| one == key) && !books.entries.iter().any(is_charged)
+        let is_charged = books.entries.iter().any(|entry| entry.is_right(key, amount_minor));
+        !is_charged && !books.wandering.values().any(|(one, _)| one == key)
     }
 
     /// The books, once everything under way has arrived.

@@ -17,7 +17,6 @@ mod mutant;
 pub mod operations;
 pub mod pool;
 pub mod ports;
-mod process;
 pub mod random;
 mod restore;
 mod schedule;

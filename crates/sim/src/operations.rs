@@ -123,10 +123,10 @@ impl Caller<'_> {
         let (taken, amount_minor) = match self.random.below(10) {
             0..=5 => (Some(document.balance_minor), document.balance_minor),
             6..=7 => {
-                let part = self.minor(document.balance_minor);
+                let part = self.random.minor(document.balance_minor);
                 (Some(part), part)
             }
-            8 => (Some(document.balance_minor), document.balance_minor + self.minor(200)),
+            8 => (Some(document.balance_minor), document.balance_minor + self.random.minor(200)),
             _ => (None, document.balance_minor),
         };
         Some(NewPayment {
@@ -146,13 +146,9 @@ impl Caller<'_> {
         })
     }
 
-    fn minor(&mut self, most: i64) -> i64 {
-        i64::try_from(self.random.between(1, u64::try_from(most).unwrap_or(1))).unwrap_or(1)
-    }
-
     fn document(&mut self) -> Option<NewDocument> {
         let account = self.account()?;
-        let amount_minor = self.minor(500);
+        let amount_minor = self.random.minor(500);
         let item = DocumentItem {
             amount_minor,
             tax_minor: 0,
@@ -184,7 +180,7 @@ impl Caller<'_> {
             number: None,
             account: Key::new(self.account()?.to_string()),
             currency: None,
-            amount_minor: self.minor(400),
+            amount_minor: self.random.minor(400),
             effective_date: day(self.random.between(1, 30)),
             post: true,
             comment: None,

@@ -37,6 +37,11 @@ impl Random {
         first + self.below(last.saturating_sub(first) + 1)
     }
 
+    /// Minor units from 1 to `most`.
+    pub fn minor(&mut self, most: i64) -> i64 {
+        i64::try_from(self.between(1, u64::try_from(most).unwrap_or(1))).unwrap_or(1)
+    }
+
     /// An index into something with `length` elements.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or_default()

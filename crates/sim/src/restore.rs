@@ -12,7 +12,7 @@ use payment_runs_engine::command::{
     Command, NewCreditMemo, NewPayment, NewPaymentMethod, NewPaymentPart, NewRun, Request,
 };
 use payment_runs_engine::document::Document;
-use payment_runs_engine::ids::{CreditMemoId, DocumentId, Key, PaymentId, PaymentMethodId, RunId};
+use payment_runs_engine::ids::{AccountId, CreditMemoId, DocumentId, Key, PaymentId, PaymentMethodId, RunId};
 use payment_runs_engine::payment_method::{Instrument, PaymentMethodKind};
 use payment_runs_engine::ports::{
     AccountUnavailable, Charge, ChargePage, ChargeRequest, Delivery, EncodeCharge, Gateway, GatewaySettings,
@@ -152,12 +152,11 @@ pub(crate) struct EntersAnew<'a> {
 impl EntersAnew<'_> {
     pub(crate) fn enter(&mut self) {
         for (ordinal, account) in (FIRST_ID..).zip(&self.world.load.accounts) {
-            let account = Key::new(account.id.to_string());
             if self.random.happens(300) {
-                self.enter_credit_memo(ordinal, account.clone());
+                self.enter_credit_memo(ordinal, account.id);
             }
             if self.random.happens(300) {
-                self.enter_payment_method(ordinal, account);
+                self.enter_payment_method(ordinal, account.id);
             }
         }
         for (ordinal, document) in (FIRST_ID..).zip(&self.world.load.documents) {
@@ -167,17 +166,13 @@ impl EntersAnew<'_> {
         }
     }
 
-    fn minor(&mut self, most: i64) -> i64 {
-        i64::try_from(self.random.between(1, u64::try_from(most).unwrap_or(1))).unwrap_or(1)
-    }
-
-    fn enter_credit_memo(&mut self, id: u128, account: Key) {
+    fn enter_credit_memo(&mut self, id: u128, account: AccountId) {
         let memo = NewCreditMemo {
             id: CreditMemoId::from_u128(id),
             number: None,
-            account,
+            account: Key::new(account.to_string()),
             currency: None,
-            amount_minor: self.minor(300),
+            amount_minor: self.random.minor(300),
             effective_date: day(self.random.between(1, 30)),
             post: true,
             comment: None,
@@ -187,11 +182,11 @@ impl EntersAnew<'_> {
     }
 
     /// A method that is charged from now on, so that a charge of the lost time meets another body under its key.
-    fn enter_payment_method(&mut self, id: u128, account: Key) {
-        let token = token_anew(account.as_id().unwrap_or_default());
+    fn enter_payment_method(&self, id: u128, account: AccountId) {
+        let token = token_anew(account.as_u128());
         let method = NewPaymentMethod {
             id: PaymentMethodId::from_u128(id),
-            account: Some(account),
+            account: Some(Key::new(account.to_string())),
             kind: PaymentMethodKind::CreditCard,
             kind_name: "CreditCard".to_owned(),
             instrument: Instrument { token: Some(token), ..Instrument::default() },
@@ -203,7 +198,8 @@ impl EntersAnew<'_> {
     /// A payment of a part of a document, or of all of it, which the customer made otherwise.
     fn enter_payment(&mut self, id: u128, document: &Document) {
         let is_whole = self.random.happens(500);
-        let amount_minor = if is_whole { document.amount_minor } else { self.minor(document.amount_minor) };
+        let amount_minor =
+            if is_whole { document.amount_minor } else { self.random.minor(document.amount_minor) };
         let part =
             NewPaymentPart { kind: document.kind, document: Key::new(document.id.to_string()), amount_minor };
         let payment = NewPayment {

@@ -1,5 +1,7 @@
 //! One schedule: a world, a worker or more, everything that goes wrong, and the end of it.
 
+mod process;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use payment_runs_engine::ports::{
 use payment_runs_engine::reconcile::ReconcileError;
 use payment_runs_store::{Executor, OpenError, SqliteStore};
 
+use self::process::Process;
 use crate::bank::{Bank, BankEncoder, Border, Entry, Manners, Seen};
 use crate::caller::Memory;
 use crate::chaos::{Change, Chaos, Limits, Setup, Signal};
@@ -26,7 +29,6 @@ use crate::gateway::settings_of;
 use crate::mutant::{Mutant, Saboteur, copy_database};
 use crate::pool::{Group, Pool, SimClock, Step, at_once};
 use crate::ports::SimIds;
-use crate::process::Process;
 use crate::random::Random;
 use crate::restore::{self, EntersAnew, RECONCILE_MAX, RECONCILE_MIN, RESTORE_MIN, Statement};
 use crate::script::{Part, Script};
@@ -36,10 +38,10 @@ use crate::world::{ENTITY, GATEWAY, USER, World, start};
 const STEPS_MAX: u64 = 300_000;
 
 /// True time after which a schedule is taken to run for ever.
-pub(crate) const TIME_MAX: Duration = Duration::from_hours(24 * 60);
+const TIME_MAX: Duration = Duration::from_hours(24 * 60);
 
 /// After how long a payment in doubt is looked up again.
-pub(crate) const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
+const LOOK_UP_AGAIN: Duration = Duration::from_mins(10);
 
 /// How far the clock may be set back in all where keys say nothing about safety.
 const BACK_MAX: Duration = Duration::from_hours(6);
@@ -162,28 +164,28 @@ impl Template {
 }
 
 /// Everything of a schedule that outlives a crash.
-pub(crate) struct Stage {
-    pub(crate) world: World,
-    pub(crate) path: PathBuf,
-    pub(crate) clock: SimClock,
-    pub(crate) chaos: Arc<Chaos>,
+struct Stage {
+    world: World,
+    path: PathBuf,
+    clock: SimClock,
+    chaos: Arc<Chaos>,
     /// The banks of two gateway accounts; the first is the one that the ledger belongs to.
-    pub(crate) banks: [Arc<Bank>; 2],
-    pub(crate) bank: AtomicUsize,
+    banks: [Arc<Bank>; 2],
+    bank: AtomicUsize,
     /// How often the process was started.
-    pub(crate) launches: AtomicU32,
+    launches: AtomicU32,
     /// Whether the ledger was restored, and not reconciled since.
-    pub(crate) is_restored: AtomicBool,
+    is_restored: AtomicBool,
     /// Decides what people do around a restore.
-    pub(crate) seed: u64,
+    seed: u64,
     /// When a copy of the database is taken, by the true clock.
-    pub(crate) copy_at: Timestamp,
-    pub(crate) ids: Arc<SimIds>,
-    pub(crate) mutant: Option<Mutant>,
-    pub(crate) manners: Manners,
-    pub(crate) is_frosty: bool,
-    pub(crate) workers: Group,
-    pub(crate) memories: Vec<Arc<Memory>>,
+    copy_at: Timestamp,
+    ids: Arc<SimIds>,
+    mutant: Option<Mutant>,
+    manners: Manners,
+    is_frosty: bool,
+    workers: Group,
+    memories: Vec<Arc<Memory>>,
 }
 
 /// Runs the schedule of one seed.
@@ -370,7 +372,7 @@ impl Stage {
     }
 
     /// The bank of the gateway account that the process is configured with.
-    pub(crate) fn bank(&self) -> &Arc<Bank> {
+    fn bank(&self) -> &Arc<Bank> {
         &self.banks[self.bank.load(Ordering::Relaxed)]
     }
 

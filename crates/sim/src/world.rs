@@ -206,7 +206,7 @@ impl Draw<'_> {
     fn document(&mut self, account: u128) -> Document {
         let id = self.id();
         let is_memo = self.random.happens(300);
-        let amount_minor = i64::try_from(self.random.between(1, 500)).unwrap_or(1);
+        let amount_minor = self.random.minor(500);
         Document {
             id: DocumentId::from_u128(id),
             number: format!("{}{id:08}", if is_memo { "DM" } else { "INV" }),
@@ -233,7 +233,7 @@ impl Draw<'_> {
 
     fn memo(&mut self, account: u128) -> CreditMemo {
         let id = self.id();
-        let amount_minor = i64::try_from(self.random.between(1, 400)).unwrap_or(1);
+        let amount_minor = self.random.minor(400);
         CreditMemo {
             id: CreditMemoId::from_u128(id),
             number: format!("CM{id:08}"),
@@ -251,7 +251,7 @@ impl Draw<'_> {
 
     fn unapplied(&mut self, account: u128) -> Payment {
         let id = self.id();
-        let amount_minor = i64::try_from(self.random.between(1, 400)).unwrap_or(1);
+        let amount_minor = self.random.minor(400);
         Payment {
             id: PaymentId::from_u128(id),
             number: format!("P-X{id:07}"),
@@ -325,7 +325,7 @@ pub(crate) fn any_records(random: &mut Random, load: &Load) -> Vec<DataRecord> {
         let owner = document.map_or(account.id, |one| one.account);
         let number = load.accounts.iter().find(|one| one.id == owner).map(|one| one.number.clone());
         let is_standalone = document.is_none() && random.happens(300);
-        let amount = i64::try_from(random.between(1, 300)).unwrap_or(1);
+        let amount = random.minor(300);
         let has_amount = is_standalone || (document.is_some() && random.happens(500));
         records.push(DataRecord {
             account: number.map(Key::new),

@@ -114,12 +114,10 @@ impl Books<'_> {
 
     /// Whether a payment may stay in doubt: where nobody can be asked, where no charge was made, or where a wrong one was.
     fn may_be_in_doubt(&self, payment: &PaymentRow) -> bool {
-        let is_right = |entry: &&Entry| {
-            let is_its_amount = entry.amount_minor == payment.amount || !self.ground.may_be_restored;
-            Some(entry.reference.as_str()) == payment.key.as_deref() && !entry.is_wrong && is_its_amount
-        };
-        let can_be_told =
-            self.ground.supports_look_up && self.ground.entries.iter().any(|one| is_right(&one));
+        let amount_minor = self.ground.may_be_restored.then_some(payment.amount);
+        let key = payment.key.as_deref().unwrap_or_default();
+        let can_be_told = self.ground.supports_look_up
+            && self.ground.entries.iter().any(|entry| entry.is_right(key, amount_minor));
         match payment.state {
             UNKNOWN => !can_be_told,
             PENDING => !self.ground.supports_look_up || payment.bars_delivery,

@@ -46,7 +46,7 @@ impl Books<'_> {
 
     /// What the bank has collected, whatever our books make of it: for a document alone not more than the document's amount,
     /// and for the documents of an account in a currency not more than their amounts. An account is left out where a charge names a
-    /// document that a restored ledger has lost, since nobody knows its amount any more.
+    /// document that a restored ledger has lost, since its amount is not known any more.
     fn check_subjects(&self) -> Vec<String> {
         let mut collected: BTreeMap<Id, i64> = BTreeMap::new();
         let mut of_accounts: BTreeMap<(Id, &str), i64> = BTreeMap::new();
@@ -103,7 +103,7 @@ impl Books<'_> {
         let is_charged = (payment.amount, payment.currency.as_str()) == (entry.amount_minor, &entry.currency);
         // After a restore a plan may stand under the key of a charge of another amount: a person must settle it.
         let is_left_to_a_person = self.ground.may_be_restored && self.may_be_in_doubt(payment);
-        if !(is_charged && is_of_account || is_left_to_a_person) {
+        if !is_of_account || !(is_charged || is_left_to_a_person) {
             wrong.push(format!("{} is not what was charged: {entry:?}", payment.number));
         }
         wrong

@@ -11,20 +11,20 @@ use payment_runs_engine::recover::LookUpPolicy;
 use payment_runs_engine::runner::{Worker, WorkerPorts, WorkerSettings};
 use payment_runs_store::SqliteStore;
 
+use super::{LOOK_UP_AGAIN, Stage, TIME_MAX};
 use crate::bank::BankEncoder;
 use crate::caller::{Caller, Memory};
 use crate::gateway::{SimGateway, SimGateways};
 use crate::mutant::{Mutant, Saboteur};
 use crate::pool::{Group, Pool, TimeOfDay};
 use crate::ports::{ChaosWork, Hand};
-use crate::schedule::{LOOK_UP_AGAIN, Stage, TIME_MAX};
 
 /// What a crash ends.
-pub(crate) struct Process<'a> {
-    pub(crate) stage: &'a Stage,
-    pub(crate) store: SqliteStore,
-    pub(crate) guard: Arc<LedgerGuard>,
-    pub(crate) saboteur: Option<Arc<Saboteur>>,
+pub(super) struct Process<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) store: SqliteStore,
+    pub(super) guard: Arc<LedgerGuard>,
+    pub(super) saboteur: Option<Arc<Saboteur>>,
 }
 
 impl Process<'_> {
@@ -41,7 +41,7 @@ impl Process<'_> {
     }
 
     /// Starts a caller, who asks for one operation.
-    pub(crate) fn start_caller(&self, pool: &Pool, operation: usize, memory: &Arc<Memory>) {
+    pub(super) fn start_caller(&self, pool: &Pool, operation: usize, memory: &Arc<Memory>) {
         let (stage, hand) = (self.stage, self.hand(pool, 0));
         let caller = Caller {
             store: self.store.clone(),
@@ -61,7 +61,7 @@ impl Process<'_> {
     }
 
     /// Starts a worker after a while, with a group of its own.
-    pub(crate) fn start_worker(&self, pool: &Pool, group: Group, pause: Duration) {
+    pub(super) fn start_worker(&self, pool: &Pool, group: Group, pause: Duration) {
         let stage = self.stage;
         let hand = self.hand(pool, group);
         let encoder: Arc<dyn EncodeCharge> = Arc::new(BankEncoder);
@@ -95,7 +95,7 @@ impl Process<'_> {
     }
 }
 
-/// When a worker is told to stop: sometimes soon, mostly never.
+/// When a worker gets its shutdown signal: sometimes soon, mostly never.
 fn stop_of(hand: &Hand) -> BoxFuture<'static, ()> {
     let pause = hand.chaos.drain().unwrap_or(TIME_MAX.saturating_mul(2));
     hand.clock.sleep_until(hand.now().checked_add(pause).unwrap_or(Timestamp::MAX))
