@@ -35,6 +35,12 @@ pub(crate) struct Table {
     pub(crate) idle: Vec<(&'static str, &'static str)>,
 }
 
+/// A server whose runs stay pending and which takes very many requests.
+pub(crate) async fn patient_server() -> TestServer {
+    let builder = TestNode::builder().at("2024-07-28T10:00:00Z".parse().unwrap()).without_worker();
+    TestServer::start_with(builder.configure(|config| config.limits.requests_per_minute = 100_000)).await
+}
+
 /// What the bodies refer to.
 pub(crate) struct Arranged {
     pub(crate) account: String,
@@ -173,9 +179,7 @@ async fn faults_of(server: &TestServer, table: &Table) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_accepted_field_changes_something_or_is_listed() {
-    let builder = TestNode::builder().at("2024-07-28T10:00:00Z".parse().unwrap()).without_worker();
-    let server =
-        TestServer::start_with(builder.configure(|config| config.limits.requests_per_minute = 100_000)).await;
+    let server = patient_server().await;
     let arranged = arrange(&server).await;
     let mut faults = Vec::new();
     let tables = tables(&arranged);

@@ -1,11 +1,7 @@
 //! What a request body costs: memory in proportion to what the operation takes, and never more where the body is refused.
 
-use std::io::Write as _;
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use payment_runs_node::testing::TestNode;
 use payment_runs_server::body_bytes_max;
 use payment_runs_stubs::{OperationInfo, ops, v1, v2};
 use payment_runs_tests::TestServer;
@@ -15,8 +11,9 @@ use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 
-use crate::accepted_fields::{Arranged, arrange, tables};
+use crate::accepted_fields::{Arranged, arrange, patient_server, tables};
 use crate::administration::logged_in;
+use crate::headers::gzip;
 
 /// Counts what this process holds. The server runs in it.
 #[global_allocator]
@@ -154,17 +151,9 @@ impl Subject {
     }
 }
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(plain).unwrap();
-    encoder.finish().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_takes_memory_in_proportion_and_never_more_where_it_is_refused() {
-    let builder = TestNode::builder().at("2024-07-28T10:00:00Z".parse().unwrap()).without_worker();
-    let server =
-        TestServer::start_with(builder.configure(|config| config.limits.requests_per_minute = 100_000)).await;
+    let server = patient_server().await;
     let arranged = arrange(&server).await;
     let stranger = logged_in(&server, &server.caller, "stranger", json!({ "permissions": [] })).await;
     let (token, stranger) = (server.token(), stranger.token().unwrap());
@@ -222,9 +211,7 @@ fn parse_time(json: &[u8]) -> Duration {
 #[ignore = "it measures"]
 #[expect(clippy::print_stdout, reason = "a measurement is for people")]
 async fn what_bodies_cost() {
-    let builder = TestNode::builder().at("2024-07-28T10:00:00Z".parse().unwrap()).without_worker();
-    let server =
-        TestServer::start_with(builder.configure(|config| config.limits.requests_per_minute = 100_000)).await;
+    let server = patient_server().await;
     let arranged = arrange(&server).await;
     let token = server.token();
     for subject in &subjects(&arranged) {

@@ -94,7 +94,7 @@ async fn fifty_thousand_records_are_collected_in_one_run() {
     assert!(text(&refused.body["reasons"][0], "message").contains("data"), "{}", refused.body);
 }
 
-/// A field of a record, what is put over a record that names an invoice, and what is told of the payment where.
+/// A field of a record, what is put over a record that names an invoice, and the place in the payment where it shows.
 type Row = (&'static str, Value, &'static str, Value);
 
 /// Two accounts that pay by card, with what records may name beside them.

@@ -6,6 +6,8 @@ use payment_runs_tests::caller::{Answer, Caller};
 use payment_runs_tests::world::{CARD_APPROVED, World, text};
 use serde_json::{Value, json};
 
+use crate::imports::{begin, send_as};
+
 /// Texts that are no names: something at an end, something that cannot be seen, an id.
 const NO_NAMES: [&str; 9] = [
     " A",
@@ -56,13 +58,10 @@ async fn line(caller: &Caller, kind: &str, line: &Value) -> Vec<String> {
 
 /// The same of a body of one line in a format.
 async fn line_of(caller: &Caller, kind: &str, format: &str, body: String) -> Vec<String> {
-    let import = caller.post("/ops/imports", json!({ "kind": kind, "format": format })).await.body;
-    let path = format!("/ops/imports/{}", text(&import, "id"));
-    let media_type = if format == "csv" { "text/csv" } else { "application/x-ndjson" };
-    let call = caller.call("POST", &format!("{path}/lines")).header("content-type", media_type);
-    let sent = call.raw(body.into_bytes()).await;
+    let id = begin(caller, kind, format).await;
+    let sent = send_as(caller, &id, "", format, body.into_bytes()).await;
     assert_eq!(sent.status, 200, "{}", sent.body);
-    let faults = caller.get(&format!("{path}/faults")).await.body;
+    let faults = caller.get(&format!("/ops/imports/{id}/faults")).await.body;
     let errors = faults["data"][0]["errors"].as_array().cloned().unwrap_or_default();
     assert_eq!(sent.body["lines_stored"].as_u64() == Some(1), errors.is_empty(), "{faults}");
     errors.iter().map(|error| text(error, "parameter")).collect()

@@ -10,7 +10,7 @@ use payment_runs_tests::caller::Caller;
 use payment_runs_tests::world::text;
 use serde_json::json;
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()

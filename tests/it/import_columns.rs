@@ -12,6 +12,8 @@ use payment_runs_tests::contract::root;
 use payment_runs_tests::world::{merge, text};
 use serde_json::{Value, json};
 
+use crate::imports::{begin, send_as};
+
 const NOW: &str = "2024-07-28T10:15:00Z";
 
 /// The kinds of import, each with the schema of its lines.
@@ -39,7 +41,7 @@ const SHOWN_BY_NO_ANSWER: [(&str, &str); 4] = [
     ("documents", "comment"),
 ];
 
-/// One column: what a line gives, and what is told of it where.
+/// One column: what a line gives, and the place in which answer where it shows.
 struct Column {
     name: &'static str,
     given: Value,
@@ -107,16 +109,13 @@ fn as_csv(lines: &[Value]) -> Vec<u8> {
 
 /// Imports lines in one of the formats; gives the import after them.
 pub(crate) async fn import_as(by: &Caller, kind: &str, format: &str, lines: &[Value]) -> Value {
-    let begun = by.post("/ops/imports", json!({ "kind": kind, "format": format })).await;
-    assert_eq!(begun.status, 201, "{}", begun.body);
-    let (media, body) = if format == "csv" {
-        ("text/csv", as_csv(lines))
+    let id = begin(by, kind, format).await;
+    let body = if format == "csv" {
+        as_csv(lines)
     } else {
-        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
-        ("application/x-ndjson", lines.join("\n").into_bytes())
+        lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n").into_bytes()
     };
-    let call = by.call("POST", &format!("/ops/imports/{}/lines", text(&begun.body, "id")));
-    let answer = call.header("content-type", media).raw(body).await;
+    let answer = send_as(by, &id, "", format, body).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
@@ -239,7 +238,7 @@ fn filled(value: &Value, key: &str) -> Value {
     if value.as_str() == Some(KEY) { json!(key) } else { value.clone() }
 }
 
-/// What is told at the place of a column after a line of this key.
+/// The value at the place of a column after a line of this key was stored.
 async fn told_after(by: &Caller, line: (&str, &str, Value), key: &str, column: &Column) -> Value {
     let (kind, format, line) = line;
     store_one(by, kind, format, line).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::administration::logged_in;
 
 /// Begins an import; gives its identifier.
-async fn begin(by: &Caller, kind: &str, format: &str) -> String {
+pub(crate) async fn begin(by: &Caller, kind: &str, format: &str) -> String {
     let answer = by.post("/ops/imports", json!({ "kind": kind, "format": format })).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     text(&answer.body, "id")
@@ -21,8 +21,14 @@ async fn begin(by: &Caller, kind: &str, format: &str) -> String {
 
 /// Sends lines.
 async fn send(by: &Caller, id: &str, query: &str, lines: &str) -> Answer {
+    send_as(by, id, query, "ndjson", lines.as_bytes().to_vec()).await
+}
+
+/// Sends lines in one of the formats.
+pub(crate) async fn send_as(by: &Caller, id: &str, query: &str, format: &str, lines: Vec<u8>) -> Answer {
+    let media_type = if format == "csv" { "text/csv" } else { "application/x-ndjson" };
     let call = by.call("POST", &format!("/ops/imports/{id}/lines{query}"));
-    call.header("content-type", "application/x-ndjson").raw(lines.as_bytes().to_vec()).await
+    call.header("content-type", media_type).raw(lines).await
 }
 
 /// Begins an import of objects and sends them all; gives the import after them.

@@ -86,6 +86,15 @@ struct Used {
     requests: u64,
 }
 
+impl Used {
+    /// Counts anew where the window is another one.
+    fn enter(&mut self, window: i64) {
+        if self.window != window {
+            *self = Self { window, requests: 0 };
+        }
+    }
+}
+
 /// Where a caller stands: the window nearest to exhaustion, and all quotas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
@@ -206,10 +215,7 @@ impl Limiter {
     ) -> (Verdict, Option<Slot>) {
         let quotas = self.quotas();
         let mut clients = lock(&self.clients);
-        if !clients.contains_key(client) {
-            make_room(&mut clients, now.as_second().div_euclid(DAY_S));
-        }
-        let usage = clients.entry(client.to_owned()).or_default();
+        let usage = usage_of(&mut clients, client, now);
         let (in_quota, standing) = take(&quotas, &mut usage.windows, now.as_second());
         let Some(lane) = lane else {
             return (Verdict { standing, concurrency: None, outcome: of_quota(in_quota) }, None);
@@ -232,24 +238,15 @@ impl Limiter {
     pub(crate) fn may_keep_refusal(&self, client: &str, now: Timestamp) -> bool {
         let quota = Quota { requests: REFUSALS_KEPT_MAX, window_s: DAY_S };
         let mut clients = lock(&self.clients);
-        if !clients.contains_key(client) {
-            make_room(&mut clients, now.as_second().div_euclid(DAY_S));
-        }
-        let usage = clients.entry(client.to_owned()).or_default();
+        let usage = usage_of(&mut clients, client, now);
         take(&[quota], std::slice::from_mut(&mut usage.refusals), now.as_second()).0
     }
 
     /// Reserves room for the reasons of up to `lines` refused lines of a client. Returns how many lines got room today.
     pub(crate) fn take_room_for_refused_lines(&self, client: &str, lines: u64, now: Timestamp) -> u64 {
-        let day = now.as_second().div_euclid(DAY_S);
         let mut clients = lock(&self.clients);
-        if !clients.contains_key(client) {
-            make_room(&mut clients, day);
-        }
-        let used = &mut clients.entry(client.to_owned()).or_default().refused_lines;
-        if used.window != day {
-            *used = Used { window: day, requests: 0 };
-        }
+        let used = &mut usage_of(&mut clients, client, now).refused_lines;
+        used.enter(now.as_second().div_euclid(DAY_S));
         let room = lines.min(REFUSED_LINES_KEPT_MAX.saturating_sub(used.requests));
         used.requests += room;
         room
@@ -329,6 +326,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a client has used; one that is not known yet gets a place.
+fn usage_of<'c>(clients: &'c mut HashMap<String, Usage>, client: &str, now: Timestamp) -> &'c mut Usage {
+    if !clients.contains_key(client) {
+        make_room(clients, now.as_second().div_euclid(DAY_S));
+    }
+    clients.entry(client.to_owned()).or_default()
+}
+
 /// Makes room for one more client: those without a request today go first, then the one that asked least. Clients with
 /// requests under way stay; there are never more of those than connections.
 fn make_room(clients: &mut HashMap<String, Usage>, today: i64) {
@@ -352,10 +357,7 @@ fn make_room(clients: &mut HashMap<String, Usage>, today: i64) {
 /// Counts a request in every window, unless one of them is used up: then it counts in none.
 fn take(quotas: &[Quota], used: &mut [Used], now_s: i64) -> (bool, Standing) {
     for (quota, used) in quotas.iter().zip(used.iter_mut()) {
-        let window = now_s.div_euclid(quota.window_s);
-        if used.window != window {
-            *used = Used { window, requests: 0 };
-        }
+        used.enter(now_s.div_euclid(quota.window_s));
     }
     let in_quota = quotas.iter().zip(used.iter()).all(|(quota, used)| used.requests < quota.requests);
     if in_quota {

@@ -158,7 +158,8 @@ fn cut(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
-fn wire_status(status: RunStatus) -> ops::RunStatus {
+/// The status as the operations API writes it.
+pub(crate) fn wire_status(status: RunStatus) -> ops::RunStatus {
     match status {
         RunStatus::Pending => ops::RunStatus::Pending,
         RunStatus::Processing => ops::RunStatus::Processing,

@@ -175,7 +175,7 @@ impl WebhookSender for Choosy {
     }
 }
 
-/// What came of runs that were told.
+/// The deliveries of notifications about runs.
 struct Told {
     runs: Vec<RunId>,
     /// Every attempt in its order.

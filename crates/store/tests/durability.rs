@@ -1,6 +1,8 @@
 //! What a file keeps when its process ends, and who may open it.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod damage;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -197,18 +199,10 @@ async fn a_run_that_cannot_be_read_ends_in_error_and_others_end_as_they_should()
 /// Runs whose counters lie on a damaged page end in error, and do not come up again.
 #[tokio::test]
 async fn runs_on_a_damaged_page_end_in_error() {
-    use std::os::unix::fs::FileExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     work::two_runs_at_their_end(Stand::new(&open(&path))).await;
-    let db = rusqlite::Connection::open(&path).unwrap();
-    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'chunk_tally'";
-    let root: u32 = db.query_row(sql, [], |row| row.get(0)).unwrap();
-    let page_size: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
-    drop(db);
-    let file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.write_all_at(&vec![0xa5; usize::try_from(page_size).unwrap()], u64::from((root - 1) * page_size))
-        .unwrap();
+    damage::spoil_root_page(&path, "chunk_tally");
     let now = jiff::Timestamp::from_second(4_000_000_000).unwrap();
     let store = open(&path);
     for ended in [1, 1, 0] {

@@ -1,6 +1,8 @@
 //! The file of a store: who may open it, by which name, and what it leaves behind.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod damage;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -321,22 +323,12 @@ async fn a_file_that_another_program_holds_is_busy() {
 /// A damaged page is told as such, and the file counts as damaged until it is opened again.
 #[tokio::test]
 async fn a_damaged_page_fails_every_later_check() {
-    use std::io::{Seek as _, SeekFrom, Write as _};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path);
     change(&store).await;
     drop(store);
-    let db = rusqlite::Connection::open(&path).unwrap();
-    let root: u32 = db
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'entity'", [], |row| row.get(0))
-        .unwrap();
-    let page_size: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
-    drop(db);
-    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.seek(SeekFrom::Start(u64::from((root - 1) * page_size))).unwrap();
-    file.write_all(&vec![0xa5; usize::try_from(page_size).unwrap()]).unwrap();
-    drop(file);
+    damage::spoil_root_page(&path, "entity");
     let store = open(&path);
     store.check().await.unwrap();
     let error = store.entities().await.unwrap_err();

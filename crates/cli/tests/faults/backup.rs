@@ -8,16 +8,15 @@ use payment_runs_types::ops::PaymentState;
 
 use crate::check;
 use crate::ledger::LARGE;
-use crate::restored::until_over;
 use crate::server::{Launch, TestTime, until};
 
-fn back_up(folder: &Path, to: &Path) -> Output {
+pub(crate) fn back_up(folder: &Path, to: &Path) -> Output {
     let database = format!("sqlite:{}", folder.join("node.db").display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_payment-runs"));
     command.arg("backup").arg(to).args(["--database", &database]).output().unwrap()
 }
 
-/// The backup disturbs nobody, and a server starts from it. It charges nothing where it is told that it starts from one.
+/// A backup does not disturb a run at work, and a server starts from it. With `--restored` that server charges nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_made_while_charges_go_on_and_starts() {
     let (folder, other) = (LARGE.in_new_folder().await, tempfile::tempdir().unwrap());
@@ -50,10 +49,10 @@ async fn a_backup_is_made_while_charges_go_on_and_starts() {
     let restored = time.launch(&Launch::new(other.path(), &bank.url()).with("--restored")).start();
     let found = restored.find_only_run().await;
     assert_eq!(found.as_ref(), Some(&run), "it was at work when the backup was made");
-    until_over(&mut time, &restored, &run).await;
+    time.until_over(&restored, &run).await;
     // What was declined before the backup is due again, whatever else is.
     let next = restored.create_run().await;
-    until_over(&mut time, &restored, &next).await;
+    time.until_over(&restored, &next).await;
     assert!(restored.count_payments(PaymentState::Canceled).await.unwrap() > 0, "charges were kept back");
     assert_eq!(bank.journal().len(), deliveries, "nothing was charged");
     restored.kill();

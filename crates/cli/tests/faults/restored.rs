@@ -7,10 +7,12 @@ use payment_runs_gateway::simulator::{JournalTotals, Simulator, SimulatorConfig,
 use payment_runs_types::ops::PaymentState;
 use payment_runs_types::v1::{CreatePaymentRequest, CreatePaymentRunRequest};
 use serde_json::json;
+use tempfile::TempDir;
 
+use crate::backup::back_up;
 use crate::check;
 use crate::ledger::{Ledger, SMALL};
-use crate::server::{Launch, Server, TestTime, until};
+use crate::server::{Launch, Server, TestTime};
 
 fn program(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_payment-runs"));
@@ -45,31 +47,32 @@ fn unmatched(folder: &Path, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(told).unwrap())
 }
 
-fn back_up(folder: &Path, other: &Path) {
-    let made = program(folder, &["backup", &other.join("node.db").display().to_string()]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+/// A server over a small ledger, with a backup from before anything was collected.
+struct BackedUp {
+    folder: TempDir,
+    /// The folder of the backup.
+    other: TempDir,
+    bank: SimulatorHandle,
+    time: TestTime,
+    server: Server,
 }
 
-/// Waits until a run has ended, in whatever way.
-pub(crate) async fn until_over(time: &mut TestTime, server: &Server, run: &str) {
-    until("the end of the run", async || {
-        time.tick_run(server).await;
-        let run = server.client().v1().get_payment_run().payment_run_key(run).send().await.unwrap();
-        !matches!(run.status.to_string().as_str(), "Pending" | "Processing")
-    })
-    .await;
+async fn backed_up(ledger: Ledger, config: SimulatorConfig) -> BackedUp {
+    let (folder, other) = (ledger.in_new_folder().await, tempfile::tempdir().unwrap());
+    let bank = Simulator::start(config).await.unwrap();
+    let time = TestTime::new();
+    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
+    let made = back_up(folder.path(), &other.path().join("node.db"));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    BackedUp { folder, other, bank, time, server }
 }
 
 /// Everything that the gateway has charged since the backup is taken over by its keys, and nothing is charged again, also by a
 /// gateway that has forgotten the keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
-    let (folder, other) = (SMALL.in_new_folder().await, tempfile::tempdir().unwrap());
-    let bank =
-        Simulator::start(SimulatorConfig { key_life_ms: 1, ..SimulatorConfig::default() }).await.unwrap();
-    let mut time = TestTime::new();
-    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
-    back_up(folder.path(), other.path());
+    let config = SimulatorConfig { key_life_ms: 1, ..SimulatorConfig::default() };
+    let BackedUp { folder: _folder, other, bank, mut time, server } = backed_up(SMALL, config).await;
     let run = server.create_run().await;
     time.until_completed(&server, &run).await;
     let processed = server.count_payments(PaymentState::Processed).await.unwrap();
@@ -78,7 +81,7 @@ async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
 
     let restored = time.launch(&Launch::new(other.path(), &bank.url())).start();
     let run = restored.create_run().await;
-    until_over(&mut time, &restored, &run).await;
+    time.until_over(&restored, &run).await;
     assert_eq!(restored.count_payments(PaymentState::Canceled).await, Ok(SMALL.count()));
     assert_eq!(JournalTotals::of(&bank.journal()), charged, "nothing was charged");
     restored.terminate().await;
@@ -112,11 +115,8 @@ async fn a_restored_ledger_charges_nothing_until_it_was_reconciled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_that_is_ended_by_hand_changes_nothing_else() {
     let ledger = Ledger { accounts: 2, invoices: 3 };
-    let (folder, other) = (ledger.in_new_folder().await, tempfile::tempdir().unwrap());
-    let bank = Simulator::start(SimulatorConfig::default()).await.unwrap();
-    let mut time = TestTime::new();
-    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
-    back_up(folder.path(), other.path());
+    let config = SimulatorConfig::default();
+    let BackedUp { folder: _folder, other, bank, mut time, server } = backed_up(ledger, config).await;
     let run = server.create_run().await;
     time.until_completed(&server, &run).await;
     server.kill();
@@ -147,11 +147,8 @@ async fn collect(time: &mut TestTime, server: &Server) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_charge_that_cannot_be_matched_waits_for_a_person() {
     let ledger = Ledger { accounts: 2, invoices: 3 };
-    let (folder, other) = (ledger.in_new_folder().await, tempfile::tempdir().unwrap());
-    let bank = Simulator::start(SimulatorConfig::default()).await.unwrap();
-    let mut time = TestTime::new();
-    let server = time.launch(&Launch::new(folder.path(), &bank.url())).start();
-    back_up(folder.path(), other.path());
+    let config = SimulatorConfig::default();
+    let BackedUp { folder: _folder, other, bank, mut time, server } = backed_up(ledger, config).await;
     collect(&mut time, &server).await;
     server.kill();
     let charged = JournalTotals::of(&bank.journal());

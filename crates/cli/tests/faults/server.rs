@@ -290,6 +290,16 @@ impl TestTime {
         self.tick(server, RUN_TICK).await;
     }
 
+    /// Lets time pass until a run has ended, in whatever way.
+    pub(crate) async fn until_over(&mut self, server: &Server, run: &str) {
+        until("the end of the run", async || {
+            self.tick_run(server).await;
+            let run = server.client().v1().get_payment_run().payment_run_key(run).send().await.unwrap();
+            !matches!(run.status, PaymentRunStatus::Pending | PaymentRunStatus::Processing)
+        })
+        .await;
+    }
+
     /// Lets time pass until a run has completed.
     pub(crate) async fn until_completed(&mut self, server: &Server, run: &str) {
         until("the end of the run", async || {

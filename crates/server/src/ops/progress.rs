@@ -2,14 +2,15 @@
 
 use payment_runs_engine::ids::Key;
 use payment_runs_engine::ports::ledger;
-use payment_runs_engine::run::{RunStatus, Tally};
+use payment_runs_engine::run::Tally;
 use payment_runs_stubs::Rejection;
-use payment_runs_types::ops::{self, CurrencyAmount, Progress};
+use payment_runs_types::ops::{CurrencyAmount, Progress};
 
 use super::no_run;
 use crate::call::Call;
 use crate::failure::store_failure;
 use crate::money::to_decimal;
+use crate::notification::wire_status;
 
 /// The counters of a run as they are now.
 pub(super) async fn get(call: &Call<'_>, key: &str) -> Result<Progress, Rejection> {
@@ -28,7 +29,7 @@ pub(super) fn write(progress: &ledger::Progress) -> Progress {
     Progress {
         payment_run_id: run.id.to_string(),
         payment_run_number: run.number.clone(),
-        status: status(run.status),
+        status: wire_status(run.status),
         stopping: progress.stopping,
         documents_total: i64::try_from(progress.documents_selected).unwrap_or(i64::MAX),
         documents_planned: collected.saturating_add(skipped),
@@ -51,23 +52,13 @@ pub(super) fn write(progress: &ledger::Progress) -> Progress {
     }
 }
 
-fn status(status: RunStatus) -> ops::RunStatus {
-    match status {
-        RunStatus::Pending => ops::RunStatus::Pending,
-        RunStatus::Processing => ops::RunStatus::Processing,
-        RunStatus::Completed => ops::RunStatus::Completed,
-        RunStatus::Error => ops::RunStatus::Failed,
-        RunStatus::Canceled => ops::RunStatus::Canceled,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
     use payment_runs_engine::account::Stamps;
     use payment_runs_engine::ids::{RunId, UserId};
     use payment_runs_engine::money::Currency;
-    use payment_runs_engine::run::{Count, Run, RunFilter, RunOptions, Tallies};
+    use payment_runs_engine::run::{Count, Run, RunFilter, RunOptions, RunStatus, Tallies};
     use serde_json::json;
 
     use super::*;

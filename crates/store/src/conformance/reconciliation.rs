@@ -101,7 +101,7 @@ pub async fn charges_become_payments_of_what_they_name(stand: Stand<'_>) {
     );
     assert_eq!(documents_of(&found[1]), (&[second[0].number.clone(), second[1].number.clone()][..], 0));
     assert_eq!(found[0].account.as_deref(), Some(one.number.as_str()));
-    assert_eq!(found[3].remedy, Remedy::Noted, "nobody knows whose it is");
+    assert_eq!(found[3].remedy, Remedy::Noted, "it names no account");
     let paid = [(&first[0], 0), (&second[0], 0), (&second[1], 0), (&third[0], 1_000)];
     for (document, balance) in paid {
         assert_eq!(stand.document(document).await.balance_minor, balance, "{}", document.number);

@@ -131,6 +131,7 @@ struct Trouble {
     is_total: bool,
 }
 
+/// Why payments of a run could not be sent, where some could not; what a stop gave up does not count.
 fn gateway_trouble(db: &Connection, entity: EntityKey, run: RunId) -> Result<Option<Trouble>, Failure> {
     let tallies = row::tally::sum(db, entity, run)?;
     let counts = |of: fn(&Tally) -> Count| tallies.values().map(|tally| of(tally).number).sum::<i64>();
